@@ -1,0 +1,77 @@
+//! Policies and limits of interactions, by name.
+
+/// Policies and limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether clients may choose ids by updating what does not exist.
+    pub update_as_create: UpdateAsCreate,
+    /// Whether references to resources here must lead to something, on write and on delete.
+    pub integrity: Integrity,
+    /// How updates use versions.
+    pub versioning: Versioning,
+    /// Entries of one bundle.
+    pub bundle_entries_max: usize,
+    /// Resources that one conditional delete may delete.
+    pub conditional_delete_max: usize,
+    /// Resources per page when `_count` is not given.
+    pub page_size: usize,
+    /// Resources per page at most.
+    pub page_size_max: usize,
+    /// How often an interaction is prepared again when criteria turned stale.
+    pub stale_retries_max: usize,
+    /// Issues reported of one resource.
+    pub issues_max: usize,
+    /// Bases under which absolute references count as references to this server
+    /// (`http://localhost:8080/fhir/r4`).
+    pub own_bases: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            update_as_create: UpdateAsCreate::Allowed,
+            integrity: Integrity::Off,
+            versioning: Versioning::Versioned,
+            bundle_entries_max: 50_000,
+            conditional_delete_max: 1_000,
+            page_size: 50,
+            page_size_max: 1_000,
+            stale_retries_max: 10,
+            issues_max: 100,
+            own_bases: Vec::new(),
+        }
+    }
+}
+
+/// Whether `PUT` may create.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpdateAsCreate {
+    /// Any client-assigned id.
+    Allowed,
+    /// Client-assigned ids must not consist of digits alone.
+    NotNumeric,
+    /// Never: 405.
+    Refused,
+}
+
+/// Whether references are kept whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Integrity {
+    /// Neither on write nor on delete.
+    Off,
+    /// Targets must exist on write.
+    OnWrite,
+    /// Nothing that is referred to may be deleted.
+    OnDelete,
+    /// Both.
+    Both,
+}
+
+/// How updates use versions (`CapabilityStatement.rest.resource.versioning`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Versioning {
+    /// `If-Match` is honoured.
+    Versioned,
+    /// `If-Match` is demanded for every update.
+    VersionedUpdate,
+}
