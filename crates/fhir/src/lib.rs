@@ -10,11 +10,14 @@
 
 pub mod definitions;
 pub mod id;
+pub mod instant;
 pub mod issue;
 pub mod json;
+pub mod primitive;
 mod version;
 
 pub use definitions::Definitions;
 pub use id::{ResourceId, VersionId};
+pub use instant::Instant;
 pub use issue::{Fault, Issue, Severity};
 pub use version::FhirVersion;
