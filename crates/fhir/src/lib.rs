@@ -13,7 +13,9 @@ pub mod id;
 pub mod instant;
 pub mod issue;
 pub mod json;
+pub mod narrative;
 pub mod primitive;
+pub mod suggest;
 mod version;
 
 pub use definitions::Definitions;

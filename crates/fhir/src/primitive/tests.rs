@@ -1,3 +1,5 @@
+//! Texts that are values of a primitive, and texts that are not.
+
 use super::*;
 
 const BOTH: [bool; 2] = [true, true];
@@ -122,6 +124,10 @@ fn dates_and_times() {
             "2026-11-23T10:00:00Z ",
         ],
     );
+}
+
+#[test]
+fn instants_and_times() {
     check(
         "instant",
         BOTH,
