@@ -3,11 +3,47 @@
 //! The tables under `data/` are made by `cargo xtask codegen` from the official packages; this
 //! module reads them and answers lookups. It holds no rule of its own.
 
+use std::cmp::Ordering;
+use std::ops::Range;
+
 use crate::FhirVersion;
+
+mod operation;
+mod read;
+mod search;
+pub mod table;
+
+pub use operation::{Operation, OperationLevel, OperationParameter, ParameterUse};
+pub use search::{Compartment, SearchComponent, SearchParameter, SearchType};
 
 /// All definitions of one FHIR version.
 pub struct Definitions {
     version: FhirVersion,
+    fingerprint: &'static str,
+    /// By name.
+    types: &'static [TypeDefinition],
+    /// Shape after shape.
+    elements: &'static [ElementDefinition],
+    /// By shape: which elements it has.
+    shapes: Vec<Range<usize>>,
+    /// Shape after shape, within a shape by spelled name.
+    names: Vec<SpelledName>,
+    /// By shape: which names it has.
+    shape_names: Vec<Range<usize>>,
+    open_value_sets: Vec<OpenValueSet>,
+    search: search::Parameters,
+    compartments: Vec<Compartment>,
+    operations: Vec<Operation>,
+}
+
+/// How one child is spelled in JSON and XML: for a choice, the name with a type appended. The
+/// two parts are slices of the tables; the whole name is nowhere stored.
+struct SpelledName {
+    name: &'static str,
+    /// The type that a choice's name ends with; empty otherwise.
+    type_name: &'static str,
+    element: u32,
+    chosen: u32,
 }
 
 /// What kind of thing a type is.
@@ -32,8 +68,24 @@ pub struct TypeDefinition {
     pub is_abstract: bool,
     /// The type it specialises.
     pub base: Option<&'static str>,
-    /// Its children.
+    /// Its children (of a primitive: those beside the value, in the `_` sibling).
     pub shape: Shape,
+    /// What is given of a primitive's value; empty for other types.
+    pub value: ValueFacts,
+}
+
+/// What the definition of a primitive says of its value. The tables hold it as facts to compare
+/// with; checks are code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ValueFacts {
+    /// The regular expression that the whole value matches.
+    pub pattern: Option<&'static str>,
+    /// The greatest length in characters.
+    pub length_max: Option<u32>,
+    /// The least value of a number.
+    pub min: Option<i64>,
+    /// The greatest value of a number.
+    pub max: Option<i64>,
 }
 
 /// The set of children that a value may have: those of a type or of a backbone element.
@@ -42,6 +94,7 @@ pub struct Shape(pub(crate) u32);
 
 /// One element of a shape, as the official definition has it (inherited elements included).
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "the facts are independent of each other")]
 pub struct ElementDefinition {
     /// The official path, e.g. `Observation.value[x]`.
     pub path: &'static str,
@@ -59,8 +112,12 @@ pub struct ElementDefinition {
     pub is_summary: bool,
     /// Whether it modifies the meaning of what holds it.
     pub is_modifier: bool,
+    /// Whether it is an attribute in XML.
+    pub is_attribute: bool,
     /// The value set that codes come from.
     pub binding: Option<Binding>,
+    /// The path of the element whose content this one has.
+    pub content_reference: Option<&'static str>,
 }
 
 /// One type that an element may have.
@@ -75,6 +132,8 @@ pub struct ElementType {
     /// The children of a value of this type here (a backbone element's own, a content reference's
     /// target's, or the type's).
     pub shape: Shape,
+    /// The place of the type among [`Definitions::types`].
+    pub(crate) place: u32,
 }
 
 /// A binding of an element to a value set.
@@ -86,7 +145,12 @@ pub struct Binding {
     pub value_set: &'static str,
     /// For a required binding on a value set that can be enumerated: its codes with their systems.
     /// `None` where it cannot (media types, UCUM units, languages …): see the list of these.
+    /// Ascending by code, then by system.
     pub codes: Option<&'static [Code]>,
+    /// The value set that codes must be from although the binding is not required (`language`).
+    pub value_set_max: Option<&'static str>,
+    /// The codes of that value set, where it can be enumerated; ascending likewise.
+    pub codes_max: Option<&'static [Code]>,
 }
 
 /// How strict a binding is.
@@ -103,12 +167,41 @@ pub enum BindingStrength {
 }
 
 /// A code with its system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Code {
-    /// The code system's URL.
-    pub system: &'static str,
     /// The code.
     pub code: &'static str,
+    /// The code system's URL.
+    pub system: &'static str,
+}
+
+/// A value set that must be kept to but that nobody can enumerate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenValueSet {
+    /// Its canonical URL.
+    pub url: &'static str,
+    /// The grammar that its codes can be checked with: `media-type` (BCP 13), `language-tag`
+    /// (BCP 47), `ucum`; `None` where nothing can be checked.
+    pub grammar: Option<&'static str>,
+    /// Why there is no list.
+    pub reason: &'static str,
+}
+
+impl Binding {
+    /// Whether the value set has that code in some system; `None` where its codes are not known.
+    pub fn has_code(&self, code: &str) -> Option<bool> {
+        let found = |codes: &[Code]| codes.binary_search_by(|it| it.code.cmp(code)).is_ok();
+        self.codes.map(found)
+    }
+
+    /// Whether the value set has that code of that system; `None` where its codes are not known.
+    pub fn has_coding(&self, system: &str, code: &str) -> Option<bool> {
+        let wanted = (code, system);
+        let found = |codes: &[Code]| {
+            codes.binary_search_by(|it| (it.code, it.system).cmp(&wanted)).is_ok()
+        };
+        self.codes.map(found)
+    }
 }
 
 /// A child found by its name in JSON or XML.
@@ -125,8 +218,7 @@ pub struct Child {
 impl Definitions {
     /// The definitions of a version; read once, at first use.
     pub fn of(version: FhirVersion) -> &'static Self {
-        let _ = version;
-        unimplemented!("definition tables")
+        read::definitions(version)
     }
 
     /// The version these belong to.
@@ -134,10 +226,19 @@ impl Definitions {
         self.version
     }
 
+    /// The SHA-256 over all tables, in hexadecimal: equal where the definitions are equal.
+    pub fn fingerprint(&self) -> &'static str {
+        self.fingerprint
+    }
+
+    /// All types by name: primitive and complex ones, resources, abstract ones too.
+    pub fn types(&self) -> &'static [TypeDefinition] {
+        self.types
+    }
+
     /// The type of that exact name.
     pub fn type_named(&self, name: &str) -> Option<&'static TypeDefinition> {
-        let _ = name;
-        unimplemented!("definition tables")
+        self.place_of(name).map(|place| &self.types[place])
     }
 
     /// The concrete resource type of that exact name.
@@ -147,19 +248,107 @@ impl Definitions {
     }
 
     /// All concrete resource types, by name.
-    pub fn resources(&self) -> impl Iterator<Item = &'static TypeDefinition> + '_ {
-        std::iter::empty()
+    pub fn resources(&self) -> impl Iterator<Item = &'static TypeDefinition> + use<> {
+        let is_concrete =
+            |it: &&TypeDefinition| it.kind == TypeKind::Resource && !it.is_abstract;
+        self.types.iter().filter(is_concrete)
+    }
+
+    /// The definition of a type that an element may have.
+    pub fn definition(&self, of: &ElementType) -> &'static TypeDefinition {
+        &self.types[of.place as usize]
     }
 
     /// The elements of a shape in the order of the definition (the order that XML demands).
     pub fn elements(&self, shape: Shape) -> &'static [ElementDefinition] {
-        let _ = shape;
-        unimplemented!("definition tables")
+        &self.elements[self.shapes[shape.0 as usize].clone()]
     }
 
     /// The child of that name (`valueQuantity` for a choice; without a leading `_`).
     pub fn child(&self, shape: Shape, name: &str) -> Option<Child> {
-        let _ = (shape, name);
-        unimplemented!("definition tables")
+        let names = &self.names[self.shape_names[shape.0 as usize].clone()];
+        let place = names.binary_search_by(|it| it.compare(name)).ok()?;
+        let element = &self.elements[names[place].element as usize];
+        let chosen = &element.types[names[place].chosen as usize];
+        Some(Child { element, chosen, definition: self.definition(chosen) })
+    }
+
+    /// The value sets that must be kept to but cannot be enumerated, by URL.
+    pub fn open_value_sets(&self) -> &[OpenValueSet] {
+        &self.open_value_sets
+    }
+
+    /// The open value set of that URL.
+    pub fn open_value_set(&self, url: &str) -> Option<&OpenValueSet> {
+        let place = self.open_value_sets.binary_search_by(|it| it.url.cmp(url)).ok()?;
+        Some(&self.open_value_sets[place])
+    }
+
+    /// All search parameters by URL, also those that the publication shows as examples.
+    pub fn search_parameters(&self) -> &[SearchParameter] {
+        self.search.all()
+    }
+
+    /// The search parameters of a resource type by code: its own and those of the types it
+    /// specialises, without examples.
+    pub fn search_parameters_of(&self, type_name: &str) -> Vec<&SearchParameter> {
+        self.search.of(&self.lineage(type_name))
+    }
+
+    /// The search parameter that a resource type has under that code.
+    pub fn search_parameter(&self, type_name: &str, code: &str) -> Option<&SearchParameter> {
+        self.lineage(type_name).into_iter().find_map(|base| self.search.named(base, code))
+    }
+
+    /// The search parameter of that URL.
+    pub fn search_parameter_at(&self, url: &str) -> Option<&SearchParameter> {
+        self.search.at(url)
+    }
+
+    /// The compartments by name.
+    pub fn compartments(&self) -> &[Compartment] {
+        &self.compartments
+    }
+
+    /// The compartment of that name, e.g. `Patient`.
+    pub fn compartment(&self, name: &str) -> Option<&Compartment> {
+        self.compartments.iter().find(|it| it.name == name)
+    }
+
+    /// All operations by URL, also those that the publication shows as examples.
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// A type's name and those of the types it specialises, the nearest first.
+    fn lineage(&self, type_name: &str) -> Vec<&'static str> {
+        let own = self.type_named(type_name);
+        let base = |it: &&'static TypeDefinition| it.base.and_then(|base| self.type_named(base));
+        std::iter::successors(own, base).map(|it| it.name).collect()
+    }
+
+    fn place_of(&self, name: &str) -> Option<usize> {
+        self.types.binary_search_by(|it| it.name.cmp(name)).ok()
+    }
+}
+
+impl SpelledName {
+    /// How the spelled name orders against a text: by bytes, a choice's type with a capital.
+    fn compare(&self, text: &str) -> Ordering {
+        let (name, text) = (self.name.as_bytes(), text.as_bytes());
+        let shared = name.len().min(text.len());
+        let (head, tail) = text.split_at(shared);
+        name.cmp(head).then_with(|| self.spelled_type().cmp(tail.iter().copied()))
+    }
+
+    fn spelled_type(&self) -> impl Iterator<Item = u8> + '_ {
+        let bytes = self.type_name.bytes().enumerate();
+        bytes.map(|(at, byte)| if at == 0 { byte.to_ascii_uppercase() } else { byte })
+    }
+}
+
+impl std::fmt::Debug for Definitions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Definitions({})", self.version)
     }
 }

@@ -1,0 +1,3 @@
+//! The integration tests of `fhir`, one module per concept.
+
+mod definitions;
