@@ -9,6 +9,7 @@
 //! definitions ([`xml`]).
 
 pub mod definitions;
+pub mod element;
 pub mod id;
 pub mod instant;
 pub mod issue;

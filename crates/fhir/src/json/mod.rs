@@ -245,17 +245,29 @@ impl<'d> Value<'d> {
     }
 
     /// An object's members in order (nothing for other kinds).
-    pub fn members(self) -> impl Iterator<Item = Member<'d>> + Clone {
-        self.entries().map(|(key, value)| Member {
-            name: key.unescaped(),
-            name_span: key.span(),
-            value,
-        })
+    pub fn members(self) -> Members<'d> {
+        Members(self.inside(Kind::Object))
     }
 
     /// An array's items in order (nothing for other kinds).
-    pub fn items(self) -> impl Iterator<Item = Value<'d>> + Clone {
-        self.inside(Kind::Array)
+    pub fn items(self) -> Items<'d> {
+        Items(self.inside(Kind::Array))
+    }
+
+    /// The member whose name is that one with `_` before it.
+    pub(crate) fn sibling(self, name: &str) -> Option<Value<'d>> {
+        let is_it = |key: Value<'d>| key.unescaped().strip_prefix('_') == Some(name);
+        let mut entries = self.entries().filter(|(key, _)| key.may_be_sibling());
+        entries.find(|(key, _)| is_it(*key)).map(|(_, value)| value)
+    }
+
+    /// Whether some member's name may begin with `_`.
+    pub(crate) fn has_siblings(self) -> bool {
+        self.entries().any(|(key, _)| key.may_be_sibling())
+    }
+
+    fn may_be_sibling(self) -> bool {
+        matches!(self.bytes().get(1), Some(b'_' | b'\\'))
     }
 
     /// An object's names and values; both are values of the tape.
@@ -302,6 +314,35 @@ impl<'d> Value<'d> {
         } else {
             Cow::Borrowed(written)
         }
+    }
+}
+
+/// An object's members in order.
+#[derive(Clone)]
+pub struct Members<'d>(Siblings<'d>);
+
+impl<'d> Iterator for Members<'d> {
+    type Item = Member<'d>;
+
+    fn next(&mut self) -> Option<Member<'d>> {
+        let (key, value) = (self.0.next()?, self.0.next()?);
+        Some(Member {
+            name: key.unescaped(),
+            name_span: key.span(),
+            value,
+        })
+    }
+}
+
+/// An array's items in order.
+#[derive(Clone)]
+pub struct Items<'d>(Siblings<'d>);
+
+impl<'d> Iterator for Items<'d> {
+    type Item = Value<'d>;
+
+    fn next(&mut self) -> Option<Value<'d>> {
+        self.0.next()
     }
 }
 
