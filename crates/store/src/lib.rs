@@ -8,6 +8,7 @@
 //! The doc comments are the contract; [`conformance`] has a case for each promise, and a provider
 //! that cannot keep one does not exist: there are no capability flags.
 
+mod archive;
 mod backup;
 mod blob;
 mod clock;
@@ -31,6 +32,7 @@ pub use search::entry::{
 };
 pub use search::plan::{Filter, Plan, Test, Total};
 
+pub use archive::{ArchiveReader, ArchiveWriter};
 pub use backup::{BackupItem, BackupPage};
 pub use blob::{BlobId, BlobSource};
 pub use clock::{Clock, Instant, SystemClock};
