@@ -185,6 +185,13 @@ impl<'d> Element<'d> {
         })
     }
 
+    /// Everything below it that has a definition, depth first, in the order of the document.
+    pub fn descendants(&self) -> Descendants<'d> {
+        Descendants {
+            open: vec![self.children()],
+        }
+    }
+
     /// The element's name without the type of a choice, as FHIRPath has it.
     pub fn path_name(&self) -> &str {
         self.element.map_or(&*self.name, |element| element.name)
@@ -316,6 +323,33 @@ impl<'d> Children<'d> {
             index: 0,
         });
         None
+    }
+}
+
+/// What is below an element, depth first.
+pub struct Descendants<'d> {
+    /// One for each level; parsing limits how many there can be.
+    open: Vec<Children<'d>>,
+}
+
+impl<'d> Iterator for Descendants<'d> {
+    type Item = Element<'d>;
+
+    fn next(&mut self) -> Option<Element<'d>> {
+        loop {
+            match self.open.last_mut()?.next() {
+                Some(Found::Element(element)) => {
+                    if !element.is_primitive() || element.sibling.is_some() {
+                        self.open.push(element.children());
+                    }
+                    return Some(element);
+                }
+                Some(Found::Stray(_)) => {}
+                None => {
+                    self.open.pop();
+                }
+            }
+        }
     }
 }
 

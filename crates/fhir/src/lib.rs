@@ -15,7 +15,10 @@ pub mod instant;
 pub mod issue;
 pub mod json;
 pub mod narrative;
+pub mod outcome;
 pub mod primitive;
+pub mod reference;
+pub mod resource;
 pub mod suggest;
 mod version;
 

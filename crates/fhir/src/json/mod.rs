@@ -19,6 +19,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 pub use compare::same_content;
+pub(crate) use write::write_minified;
 pub use write::{Splice, minify, pretty, splice, write_string};
 
 /// What [`Document::parse`] accepts.
@@ -127,6 +128,13 @@ pub struct Member<'d> {
     pub name_span: Range<usize>,
     /// Its value.
     pub value: Value<'d>,
+}
+
+impl<'d> Member<'d> {
+    /// Its name as written, quotes included.
+    pub fn raw_name(&self) -> &'d str {
+        self.value.document.slice(self.name_span.clone())
+    }
 }
 
 impl Document {
