@@ -20,6 +20,7 @@ pub mod primitive;
 pub mod reference;
 pub mod resource;
 pub mod suggest;
+pub mod validate;
 mod version;
 
 pub use definitions::Definitions;

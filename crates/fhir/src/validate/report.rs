@@ -1,0 +1,64 @@
+//! Collects issues up to a limit, and counts the rest.
+
+use super::path::Path;
+use crate::issue::{Fault, Issue};
+
+/// How much of a name that the definitions do not know is shown.
+const NAME_CHARS_MAX: usize = 64;
+
+pub(super) struct Report {
+    pub(super) path: Path,
+    issues: Vec<Issue>,
+    issues_max: usize,
+    beyond: usize,
+}
+
+impl Report {
+    pub(super) fn new(location: &str, issues_max: usize) -> Self {
+        Self {
+            path: Path::new(location),
+            issues: Vec::new(),
+            issues_max,
+            beyond: 0,
+        }
+    }
+
+    /// An issue where the walk is now: what is wrong and how to mend it. Beyond the limit the texts
+    /// are not even written.
+    pub(super) fn add(&mut self, fault: Fault, texts: impl FnOnce() -> (String, String)) {
+        if self.issues.len() >= self.issues_max {
+            self.beyond += 1;
+            return;
+        }
+        let (what, remedy) = texts();
+        let issue = Issue::error(fault, what).at(self.path.print());
+        self.issues.push(issue.mend(remedy));
+    }
+
+    pub(super) fn finish(mut self) -> Vec<Issue> {
+        if self.beyond > 0 {
+            let what = format!(
+                "{} more faults are not listed: the limit `issues_max` is {}",
+                self.beyond, self.issues_max
+            );
+            let issue = Issue::error(Fault::Structure, what);
+            self.issues
+                .push(issue.mend("mend those listed and send the resource again"));
+        }
+        self.issues
+    }
+}
+
+/// A name from the document in backticks. One that does not look like a name may be anything, a
+/// person's too, and is not shown.
+pub(super) fn shown(name: &str) -> String {
+    let like_a_name = name.len() <= NAME_CHARS_MAX
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-[].".contains(&byte));
+    if like_a_name && !name.is_empty() {
+        format!("`{name}`")
+    } else {
+        format!("a name of {} bytes", name.len())
+    }
+}
