@@ -2,7 +2,14 @@
 //! to its index entries.
 //!
 //! Pure: no async, files, clock. The modules [`entry`] and [`plan`] speak in numbers only and are
-//! all that a store provider may use of this crate.
+//! all that a store provider may use of this crate. <https://hl7.org/fhir/R4/search.html>
 
+pub mod compile;
 pub mod entry;
+pub mod extract;
+pub mod parameter;
+mod path;
 pub mod plan;
+pub mod query;
+pub mod reference;
+pub mod text;
