@@ -3,7 +3,6 @@
 //! The tables under `data/` are made by `cargo xtask codegen` from the official packages; this
 //! module reads them and answers lookups. It holds no rule of its own.
 
-use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::FhirVersion;
@@ -24,26 +23,23 @@ pub struct Definitions {
     types: &'static [TypeDefinition],
     /// Shape after shape.
     elements: &'static [ElementDefinition],
-    /// By shape: which elements it has.
-    shapes: Vec<Range<usize>>,
-    /// Shape after shape, within a shape by spelled name.
-    names: Vec<SpelledName>,
-    /// By shape: which names it has.
-    shape_names: Vec<Range<usize>>,
+    /// By shape.
+    children: Vec<Children>,
+    /// Shape after shape: the elements that are no choices, by name, and their places.
+    names: Vec<(&'static str, u32)>,
+    /// Shape after shape: the places of the choices.
+    choices: Vec<u32>,
     open_value_sets: Vec<OpenValueSet>,
     search: search::Parameters,
     compartments: Vec<Compartment>,
     operations: Vec<Operation>,
 }
 
-/// How one child is spelled in JSON and XML: for a choice, the name with a type appended. The
-/// two parts are slices of the tables; the whole name is nowhere stored.
-struct SpelledName {
-    name: &'static str,
-    /// The type that a choice's name ends with; empty otherwise.
-    type_name: &'static str,
-    element: u32,
-    chosen: u32,
+/// Where the children of a shape are found.
+struct Children {
+    elements: Range<usize>,
+    names: Range<usize>,
+    choices: Range<usize>,
 }
 
 /// What kind of thing a type is.
@@ -261,16 +257,47 @@ impl Definitions {
 
     /// The elements of a shape in the order of the definition (the order that XML demands).
     pub fn elements(&self, shape: Shape) -> &'static [ElementDefinition] {
-        &self.elements[self.shapes[shape.0 as usize].clone()]
+        &self.elements[self.children[shape.0 as usize].elements.clone()]
     }
 
     /// The child of that name (`valueQuantity` for a choice; without a leading `_`).
     pub fn child(&self, shape: Shape, name: &str) -> Option<Child> {
-        let names = &self.names[self.shape_names[shape.0 as usize].clone()];
-        let place = names.binary_search_by(|it| it.compare(name)).ok()?;
-        let element = &self.elements[names[place].element as usize];
-        let chosen = &element.types[names[place].chosen as usize];
-        Some(Child { element, chosen, definition: self.definition(chosen) })
+        let children = &self.children[shape.0 as usize];
+        let plain = || self.plain_child(children, name);
+        let (element, chosen) = plain().or_else(|| self.choice_child(children, name))?;
+        let definition = self.definition(chosen);
+        Some(Child {
+            element,
+            chosen,
+            definition,
+        })
+    }
+
+    fn plain_child(
+        &self,
+        children: &Children,
+        name: &str,
+    ) -> Option<(&'static ElementDefinition, &'static ElementType)> {
+        let names = &self.names[children.names.clone()];
+        let place = names.binary_search_by(|(it, _)| (*it).cmp(name)).ok()?;
+        let element = &self.elements[names[place].1 as usize];
+        Some((element, element.types.first()?))
+    }
+
+    /// A shape has few choices; the names that they can have are nowhere stored.
+    fn choice_child(
+        &self,
+        children: &Children,
+        name: &str,
+    ) -> Option<(&'static ElementDefinition, &'static ElementType)> {
+        let choices = &self.choices[children.choices.clone()];
+        choices.iter().find_map(|place| {
+            let element = &self.elements[*place as usize];
+            let type_name = name.strip_prefix(element.name)?.as_bytes();
+            let mut types = element.types.iter();
+            let chosen = types.find(|it| is_capitalized(it.name.as_bytes(), type_name))?;
+            Some((element, chosen))
+        })
     }
 
     /// The value sets that must be kept to but cannot be enumerated, by URL.
@@ -332,18 +359,13 @@ impl Definitions {
     }
 }
 
-impl SpelledName {
-    /// How the spelled name orders against a text: by bytes, a choice's type with a capital.
-    fn compare(&self, text: &str) -> Ordering {
-        let (name, text) = (self.name.as_bytes(), text.as_bytes());
-        let shared = name.len().min(text.len());
-        let (head, tail) = text.split_at(shared);
-        name.cmp(head).then_with(|| self.spelled_type().cmp(tail.iter().copied()))
-    }
-
-    fn spelled_type(&self) -> impl Iterator<Item = u8> + '_ {
-        let bytes = self.type_name.bytes().enumerate();
-        bytes.map(|(at, byte)| if at == 0 { byte.to_ascii_uppercase() } else { byte })
+/// Whether the text is the type's name with a capital first letter.
+fn is_capitalized(name: &[u8], text: &[u8]) -> bool {
+    match (name, text) {
+        ([name_first, name @ ..], [text_first, text @ ..]) => {
+            name_first.to_ascii_uppercase() == *text_first && name == text
+        }
+        _ => false,
     }
 }
 

@@ -12,8 +12,8 @@ use super::operation::Operation;
 use super::search::{Compartment, Parameters};
 use super::table::{self, ATTRIBUTE, FINGERPRINT, MODIFIER, SUMMARY};
 use super::{
-    Binding, BindingStrength, Code, Definitions, ElementDefinition, ElementType, OpenValueSet,
-    Shape, SpelledName, TypeDefinition, TypeKind, ValueFacts,
+    Binding, BindingStrength, Children, Code, Definitions, ElementDefinition, ElementType,
+    OpenValueSet, Shape, TypeDefinition, TypeKind, ValueFacts,
 };
 use crate::FhirVersion;
 
@@ -77,16 +77,16 @@ fn read(version: FhirVersion, texts: &Texts) -> Definitions {
     let shapes = Shapes::read(texts.elements);
     let types = read_types(texts.types, &shapes);
     let elements = read_elements(texts, &types, &shapes, &mut lists);
-    let (names, shape_names) = spell_names(&elements, &shapes.ranges);
+    let (names, choices, children) = index_names(&elements, shapes.ranges);
     let open_value_sets = read_open_value_sets(texts.open_value_sets);
     Definitions {
         version,
         fingerprint: fingerprint(texts.source),
         types: types.leak(),
         elements: elements.leak(),
-        shapes: shapes.ranges,
+        children,
         names,
-        shape_names,
+        choices,
         open_value_sets,
         search: Parameters::read(texts.search_parameters, texts.search_components, &mut lists),
         compartments: Compartment::read(texts.compartments, &mut lists),
@@ -155,6 +155,14 @@ impl Shapes {
             shapes.ranges.last_mut().expect("a path has a parent").end = row + 1;
         }
         shapes
+    }
+}
+
+impl Shapes {
+    /// The shape of an element that has children of its own; only two types allow them.
+    fn of_backbone(&self, types: &str, path: &str) -> Option<Shape> {
+        let may_have = matches!(types, "BackboneElement" | "Element");
+        may_have.then(|| self.by_path.get(path).copied()).flatten()
     }
 }
 
@@ -231,17 +239,17 @@ impl Elements<'_> {
             reference,
         ] = row;
         let last = path.rsplit_once('.').map_or(path, |(_, last)| last);
-        let own_shape = self.shapes.by_path.get(if reference.is_empty() {
+        let content = if reference.is_empty() {
             path
         } else {
             reference
-        });
+        };
         ElementDefinition {
             path,
             name: last.strip_suffix("[x]").unwrap_or(last),
             min: min.parse().unwrap_or_default(),
             max: max(max_cell),
-            types: self.types_of(types, own_shape.copied()),
+            types: self.types_of(types, self.shapes.of_backbone(types, content)),
             is_choice: last.ends_with("[x]"),
             is_summary: flags.contains(SUMMARY),
             is_modifier: flags.contains(MODIFIER),
@@ -324,40 +332,34 @@ fn read_open_value_sets(text: &'static str) -> Vec<OpenValueSet> {
     .collect()
 }
 
-/// Spells the names of all children, of each shape in ascending order.
-fn spell_names(
+type Names = Vec<(&'static str, u32)>;
+
+/// Sorts the names of each shape's children and notes which are choices.
+fn index_names(
     elements: &[ElementDefinition],
-    shapes: &[Range<usize>],
-) -> (Vec<SpelledName>, Vec<Range<usize>>) {
-    let mut names = Vec::with_capacity(elements.len() * 5 / 4);
-    let mut ranges = Vec::with_capacity(shapes.len());
+    shapes: Vec<Range<usize>>,
+) -> (Names, Vec<u32>, Vec<Children>) {
+    let mut names: Names = Vec::with_capacity(elements.len());
+    let mut choices = Vec::new();
+    let mut children = Vec::with_capacity(shapes.len());
     for shape in shapes {
-        let start = names.len();
+        let (first_name, first_choice) = (names.len(), choices.len());
         for place in shape.clone() {
             let element = &elements[place];
-            names.extend(
-                element
-                    .types
-                    .iter()
-                    .enumerate()
-                    .map(|(chosen, it)| SpelledName {
-                        name: element.name,
-                        type_name: if element.is_choice { it.name } else { "" },
-                        element: number(place),
-                        chosen: number(chosen),
-                    }),
-            );
+            if element.is_choice {
+                choices.push(number(place));
+            } else {
+                names.push((element.name, number(place)));
+            }
         }
-        names[start..].sort_unstable_by(|a, b| a.spelled().cmp(b.spelled()));
-        ranges.push(start..names.len());
+        names[first_name..].sort_unstable();
+        children.push(Children {
+            elements: shape,
+            names: first_name..names.len(),
+            choices: first_choice..choices.len(),
+        });
     }
-    (names, ranges)
-}
-
-impl SpelledName {
-    fn spelled(&self) -> impl Iterator<Item = u8> + '_ {
-        self.name.bytes().chain(self.spelled_type())
-    }
+    (names, choices, children)
 }
 
 fn fingerprint(source: &'static str) -> &'static str {
