@@ -174,6 +174,7 @@ const LEDGER: u8 = 4;
 const NAMED: u8 = 5;
 const COMMITTED: u8 = 6;
 const BLOB: u8 = 7;
+const RESERVED: u8 = 8;
 
 /// Operations by their number in a file.
 const OPERATIONS: [Operation; 5] = [
@@ -202,6 +203,11 @@ fn encode(item: &BackupItem, into: &mut Vec<u8>) -> u8 {
             put_bytes(into, &record.body);
             put_list(into, blobs, put_blob);
             VERSION
+        }
+        BackupItem::Reserved { key, row } => {
+            put_key(into, key);
+            put_u64(into, row.0);
+            RESERVED
         }
         BackupItem::Index {
             key,
@@ -328,6 +334,10 @@ fn decode(kind: u8, payload: Bytes) -> Option<BackupItem> {
         VERSION => BackupItem::Version {
             record: cursor.record()?,
             blobs: cursor.list(Cursor::blob)?,
+        },
+        RESERVED => BackupItem::Reserved {
+            key: cursor.key()?,
+            row: Row(cursor.u64()?),
         },
         INDEX => BackupItem::Index {
             key: cursor.key()?,
@@ -485,6 +495,11 @@ mod tests {
         }
     }
 
+    fn reserved() -> BackupItem {
+        let (key, row) = (key("b"), Row(4));
+        BackupItem::Reserved { key, row }
+    }
+
     fn items() -> Vec<BackupItem> {
         let record = Record {
             key: key("a"),
@@ -539,6 +554,7 @@ mod tests {
                 record,
                 blobs: vec![blob],
             },
+            reserved(),
             BackupItem::Index {
                 key: key("a"),
                 entries: entries.to_vec(),

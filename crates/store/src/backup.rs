@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::{BlobId, Entry, LedgerEntry, NameKind, NamedKey, NamedRow, Record, RecordKey};
+use crate::{BlobId, Entry, LedgerEntry, NameKind, NamedKey, NamedRow, Record, RecordKey, Row};
 
-/// One item of a backup, in the order: names, versions, entries, ledger, named rows, commits, blobs.
+/// One item of a backup, in the order: names, versions, reserved rows, entries, ledger,
+/// named rows, commits, blobs.
 #[derive(Debug, Clone)]
 pub enum BackupItem {
     /// A name of the dictionary.
@@ -22,6 +23,13 @@ pub enum BackupItem {
         record: Record,
         /// Blobs that it names.
         blobs: Vec<BlobId>,
+    },
+    /// A row given to a record that is referred to and not there.
+    Reserved {
+        /// The record.
+        key: RecordKey,
+        /// Its row.
+        row: Row,
     },
     /// What the newest version of a live record is found by.
     Index {

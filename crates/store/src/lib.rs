@@ -21,6 +21,7 @@ mod limits;
 mod name;
 mod named;
 mod record;
+mod remembered;
 mod tenant;
 
 use std::sync::Arc;
@@ -48,6 +49,7 @@ pub use named::{NamedChange, NamedExpected, NamedKey, NamedRow};
 pub use record::{
     HistoryOf, HistoryOrder, HistoryPage, Record, SpaceDefinition, VersionNumber, Versions,
 };
+pub use remembered::Remembered;
 pub use tenant::{InvalidTenantId, TenantId};
 
 /// What [`View::search`] found.
