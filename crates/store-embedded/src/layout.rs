@@ -1,0 +1,729 @@
+//! What lies where in a tenant's engine: the keys and values of every key space. Nothing else in
+//! this crate knows a byte of them.
+//!
+//! Numbers in keys are big-endian, texts keep their order ([`crate::codec`]); values begin with
+//! what is read most. A row names a record within its tenant, whatever the space.
+//!
+//! | key space | key | value |
+//! |---|---|---|
+//! | `ids` | space, type, id | [`Head`]: row, newest version, its position, its operation; version 0 = only referred to |
+//! | `rows` | row | space, type, id |
+//! | `bodies` | space, type, row | [`Version`]: the newest version, with its compressed body |
+//! | `history` | space, type, row, version | [`Version`]: an older version |
+//! | `ledger` | position | the ledger entry, with the number of its form |
+//! | `changes` | `K` space, type, position | row, version: the versions of a type |
+//! | | `S` space, position | type, row, version: the versions of a space |
+//! | | `L` lane's row, position | nothing: the entries of a lane |
+//! | `entries` | row | [`Indexed`]: entries and references of the newest version of a live record |
+//! | `postings` | space, type, parameter, value, row | nothing; parameter 0 = "is live", without value |
+//! | `incoming` | target's row, source's row | source's space and type, and what refers ([`Incoming`]) |
+//! | `meta` | `S` | [`State`] |
+//! | | `C` space, type | number of live records |
+//! | | `N` kind of name, number | a name of the dictionary |
+//! | | `Z` number | a compression dictionary: space, type, bytes |
+//! | | `R` named row's key | expiry, revision, value |
+//! | | `I` caller, key | a commit with an idempotency key, as `Committed::encode` gives it |
+//! | | `X` instant, key of the above | nothing: what is to be removed then |
+//! | | `B` sha256, length, row, version | nothing: the version names the blob |
+//!
+//! Values of postings: `1` code, system · `2` target's row · `3` URI. A token's code stands before
+//! its system, so that one short range serves both `system|code` and `code`.
+
+use bytes::Bytes;
+use store::{
+    BlobId, EntryValue, IdempotencyKey, Instant, LedgerEntry, NameKind, NamedKey, Operation,
+    Origin, ParameterNumber, Position, RecordKey, Row, Space, SystemNumber, TypeNumber,
+    VersionNumber,
+};
+use store::{RecordId, StoreError};
+
+use crate::codec::{Cursor, Key, Value};
+use crate::engine::{Compression, Filter, KeySpace, Space as Tree};
+
+pub(crate) const IDS: Tree = Tree(0);
+pub(crate) const ROWS: Tree = Tree(1);
+pub(crate) const BODIES: Tree = Tree(2);
+pub(crate) const HISTORY: Tree = Tree(3);
+pub(crate) const LEDGER: Tree = Tree(4);
+pub(crate) const CHANGES: Tree = Tree(5);
+pub(crate) const ENTRIES: Tree = Tree(6);
+pub(crate) const POSTINGS: Tree = Tree(7);
+pub(crate) const INCOMING: Tree = Tree(8);
+pub(crate) const META: Tree = Tree(9);
+
+/// The key spaces in the order of the constants above.
+pub(crate) const KEY_SPACES: [KeySpace; 10] = [
+    tree("ids", 4, Compression::Lz4, Filter::Bloom),
+    tree("rows", 4, Compression::Lz4, Filter::Bloom),
+    tree("bodies", 4, Compression::None, Filter::Bloom),
+    tree("history", 16, Compression::None, Filter::None),
+    tree("ledger", 8, Compression::Lz4, Filter::None),
+    tree("changes", 16, Compression::Lz4, Filter::None),
+    tree("entries", 8, Compression::Lz4, Filter::Bloom),
+    tree("postings", 16, Compression::Lz4, Filter::None),
+    tree("incoming", 16, Compression::Lz4, Filter::None),
+    tree("meta", 4, Compression::Lz4, Filter::Bloom),
+];
+
+const fn tree(
+    name: &'static str,
+    block_kib: u32,
+    compression: Compression,
+    filter: Filter,
+) -> KeySpace {
+    KeySpace { name, block_bytes: block_kib << 10, compression, filter }
+}
+
+/// The form of ledger entries that this program writes.
+const LEDGER_FORM: u8 = 1;
+
+/// No dictionary gives this number: under it lie the live records of a type.
+const LIVE: u32 = 0;
+
+// ---- records ------------------------------------------------------------------------------------
+
+/// Where a record stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) row: Row,
+    /// Zero: there is no version, the record is only referred to.
+    pub(crate) version: VersionNumber,
+    pub(crate) position: Position,
+    pub(crate) operation: Operation,
+}
+
+impl Head {
+    /// Of a record that is referred to and not there.
+    pub(crate) fn reserved(row: Row) -> Self {
+        Self {
+            row,
+            version: VersionNumber(0),
+            position: Position(0),
+            operation: Operation::Purge,
+        }
+    }
+
+    pub(crate) fn exists(&self) -> bool {
+        self.version.0 > 0
+    }
+
+    pub(crate) fn live(&self) -> bool {
+        self.exists() && self.operation != Operation::Delete
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        Value::default()
+            .varint(self.row.0)
+            .varint(self.version.0)
+            .varint(self.position.0)
+            .byte(operation_byte(self.operation))
+            .0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        let mut at = Cursor::new(bytes, "head");
+        Ok(Self {
+            row: Row(at.varint()?),
+            version: VersionNumber(at.varint()?),
+            position: Position(at.varint()?),
+            operation: operation_of(&mut at)?,
+        })
+    }
+}
+
+pub(crate) fn id_key(key: &RecordKey) -> Vec<u8> {
+    kind_key(key.space, key.kind).raw(key.id.0.as_bytes()).done()
+}
+
+/// What `id_key` wrote.
+pub(crate) fn id_of_key(key: &[u8]) -> Result<RecordKey, StoreError> {
+    record_key(Cursor::new(key, "key of `ids`"))
+}
+
+fn record_key(mut at: Cursor<'_>) -> Result<RecordKey, StoreError> {
+    Ok(RecordKey {
+        space: Space(at.u16()?),
+        kind: TypeNumber(at.u32()?),
+        id: RecordId(at.rest_text()?),
+    })
+}
+
+pub(crate) fn row_key(row: Row) -> Vec<u8> {
+    Key::new().u64(row.0).done()
+}
+
+pub(crate) fn row_of_key(key: &[u8]) -> Result<Row, StoreError> {
+    Cursor::new(key, "row").u64().map(Row)
+}
+
+/// The value of a row: the record's key, as `id_key` writes it.
+pub(crate) fn key_of_row(value: &[u8]) -> Result<RecordKey, StoreError> {
+    record_key(Cursor::new(value, "row"))
+}
+
+fn kind_key(space: Space, kind: TypeNumber) -> Key {
+    Key::new().u16(space.0).u32(kind.0)
+}
+
+pub(crate) fn body_key(space: Space, kind: TypeNumber, row: Row) -> Vec<u8> {
+    kind_key(space, kind).u64(row.0).done()
+}
+
+pub(crate) fn history_key(
+    space: Space,
+    kind: TypeNumber,
+    row: Row,
+    version: VersionNumber,
+) -> Vec<u8> {
+    kind_key(space, kind).u64(row.0).u64(version.0).done()
+}
+
+/// The place of a version: what the keys of `bodies` (without version) and `history` say.
+pub(crate) fn place_of_key(key: &[u8]) -> Result<(Space, TypeNumber, Row), StoreError> {
+    let mut at = Cursor::new(key, "key of a version");
+    Ok((Space(at.u16()?), TypeNumber(at.u32()?), Row(at.u64()?)))
+}
+
+pub(crate) fn version_of_key(key: &[u8]) -> Result<VersionNumber, StoreError> {
+    let mut at = Cursor::new(key, "key of `history`");
+    at.take(14)?;
+    at.u64().map(VersionNumber)
+}
+
+/// A stored version; the body is still compressed.
+#[derive(Debug, Clone)]
+pub(crate) struct Version {
+    pub(crate) version: VersionNumber,
+    pub(crate) position: Position,
+    pub(crate) time: Instant,
+    pub(crate) operation: Operation,
+    pub(crate) blobs: Vec<BlobId>,
+    /// As [`crate::body`] packed it.
+    pub(crate) packed: Bytes,
+}
+
+impl Version {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        Value(Vec::with_capacity(self.packed.len() + 40))
+            .varint(self.version.0)
+            .varint(self.position.0)
+            .signed(self.time.0)
+            .byte(operation_byte(self.operation))
+            .list(&self.blobs, |value, blob| value.raw(&blob.sha256).varint(blob.length))
+            .raw(&self.packed)
+            .0
+    }
+
+    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, StoreError> {
+        let mut at = Cursor::new(bytes, "version");
+        let version = VersionNumber(at.varint()?);
+        let position = Position(at.varint()?);
+        let time = Instant(at.signed()?);
+        let operation = operation_of(&mut at)?;
+        let blobs = at.list(|at| Ok(BlobId { sha256: at.hash()?, length: at.varint()? }))?;
+        let packed = bytes.slice_ref(at.rest());
+        Ok(Self { version, position, time, operation, blobs, packed })
+    }
+}
+
+fn operation_byte(operation: Operation) -> u8 {
+    match operation {
+        Operation::Create => 0,
+        Operation::Update => 1,
+        Operation::Delete => 2,
+        Operation::Purge => 3,
+        Operation::PurgeHistory => 4,
+    }
+}
+
+fn operation_of(at: &mut Cursor<'_>) -> Result<Operation, StoreError> {
+    Ok(match at.byte()? {
+        0 => Operation::Create,
+        1 => Operation::Update,
+        2 => Operation::Delete,
+        3 => Operation::Purge,
+        4 => Operation::PurgeHistory,
+        _ => return at.refuse(),
+    })
+}
+
+// ---- ledger -------------------------------------------------------------------------------------
+
+pub(crate) fn ledger_key(position: Position) -> Vec<u8> {
+    Key::new().u64(position.0).done()
+}
+
+pub(crate) fn position_of_key(key: &[u8]) -> Result<Position, StoreError> {
+    Cursor::new(key, "position").u64().map(Position)
+}
+
+pub(crate) fn encode_ledger(entry: &LedgerEntry) -> Vec<u8> {
+    Value::default()
+        .byte(LEDGER_FORM)
+        .varint(entry.transaction)
+        .signed(entry.time.0)
+        .varint(entry.origin.0.into())
+        .byte(operation_byte(entry.operation))
+        .varint(entry.space.0.into())
+        .varint(entry.kind.0.into())
+        .varint(entry.row.0)
+        .varint(entry.version.0)
+        .list(&entry.lanes, |value, lane| value.varint(lane.0))
+        .0
+}
+
+pub(crate) fn decode_ledger(position: Position, bytes: &[u8]) -> Result<LedgerEntry, StoreError> {
+    let mut at = Cursor::new(bytes, "ledger entry");
+    if at.byte()? != LEDGER_FORM {
+        return at.refuse();
+    }
+    Ok(LedgerEntry {
+        position,
+        transaction: at.varint()?,
+        time: Instant(at.signed()?),
+        origin: Origin(at.small()?),
+        operation: operation_of(&mut at)?,
+        space: Space(at.small()?),
+        kind: TypeNumber(at.small()?),
+        row: Row(at.varint()?),
+        version: VersionNumber(at.varint()?),
+        lanes: at.list(|at| at.varint().map(Row))?,
+    })
+}
+
+/// The versions of a type, in the order of the ledger.
+pub(crate) fn kind_changes(space: Space, kind: TypeNumber) -> Vec<u8> {
+    Key::new().tag(b'K').u16(space.0).u32(kind.0).done()
+}
+
+/// The versions of a space, in the order of the ledger.
+pub(crate) fn space_changes(space: Space) -> Vec<u8> {
+    Key::new().tag(b'S').u16(space.0).done()
+}
+
+/// The ledger entries of a lane.
+pub(crate) fn lane_changes(lane: Row) -> Vec<u8> {
+    Key::new().tag(b'L').u64(lane.0).done()
+}
+
+/// A key of one of the three lists above.
+pub(crate) fn change_key(list: &[u8], position: Position) -> Vec<u8> {
+    let mut key = list.to_vec();
+    key.extend(position.0.to_be_bytes());
+    key
+}
+
+pub(crate) fn position_of_change(key: &[u8]) -> Result<Position, StoreError> {
+    position_of_key(&key[key.len().saturating_sub(8)..])
+}
+
+/// A version that a list of changes names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Changed {
+    pub(crate) kind: TypeNumber,
+    pub(crate) row: Row,
+    pub(crate) version: VersionNumber,
+}
+
+impl Changed {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        Value::default()
+            .varint(self.kind.0.into())
+            .varint(self.row.0)
+            .varint(self.version.0)
+            .0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        let mut at = Cursor::new(bytes, "change");
+        Ok(Self {
+            kind: TypeNumber(at.small()?),
+            row: Row(at.varint()?),
+            version: VersionNumber(at.varint()?),
+        })
+    }
+}
+
+// ---- index --------------------------------------------------------------------------------------
+
+/// A value of an index entry as it is stored: references by row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stored {
+    Token { code: Box<str>, system: SystemNumber },
+    Reference(Row),
+    Uri(Box<str>),
+}
+
+/// What a live record is found by, and what it refers to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Indexed {
+    pub(crate) entries: Vec<(ParameterNumber, Stored)>,
+    pub(crate) references: Vec<Row>,
+}
+
+impl Indexed {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        Value::default()
+            .list(&self.entries, |value, (parameter, stored)| {
+                let value = value.varint(parameter.0.into());
+                match stored {
+                    Stored::Token { code, system } => {
+                        value.byte(1).bytes(code.as_bytes()).varint(system.0.into())
+                    }
+                    Stored::Reference(row) => value.byte(2).varint(row.0),
+                    Stored::Uri(uri) => value.byte(3).bytes(uri.as_bytes()),
+                }
+            })
+            .list(&self.references, |value, row| value.varint(row.0))
+            .0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        let mut at = Cursor::new(bytes, "entries");
+        let entries = at.list(|at| {
+            let parameter = ParameterNumber(at.small()?);
+            let stored = match at.byte()? {
+                1 => Stored::Token { code: at.string()?, system: SystemNumber(at.small()?) },
+                2 => Stored::Reference(Row(at.varint()?)),
+                3 => Stored::Uri(at.string()?),
+                _ => return at.refuse(),
+            };
+            Ok((parameter, stored))
+        })?;
+        let references = at.list(|at| at.varint().map(Row))?;
+        Ok(Self { entries, references })
+    }
+
+    /// The keys of its postings.
+    pub(crate) fn postings(&self, space: Space, kind: TypeNumber, row: Row) -> Vec<Vec<u8>> {
+        let live = std::iter::once(posting_key(&live_postings(space, kind), row));
+        let entries = self.entries.iter().map(|(parameter, stored)| {
+            posting_key(&value_postings(space, kind, *parameter, stored), row)
+        });
+        live.chain(entries).collect()
+    }
+
+    /// The rows it points at, each with the ways it does.
+    pub(crate) fn targets(&self) -> Vec<(Row, u8)> {
+        let by_entry = self.entries.iter().filter_map(|(_, stored)| match stored {
+            Stored::Reference(row) => Some((*row, Incoming::BY_ENTRY)),
+            Stored::Token { .. } | Stored::Uri(_) => None,
+        });
+        let by_reference = self.references.iter().map(|row| (*row, Incoming::BY_REFERENCE));
+        let mut all: Vec<_> = by_entry.chain(by_reference).collect();
+        all.sort_unstable();
+        all.dedup_by(|later, kept| {
+            let same = later.0 == kept.0;
+            if same {
+                kept.1 |= later.1;
+            }
+            same
+        });
+        all
+    }
+}
+
+/// All postings of a parameter.
+pub(crate) fn parameter_postings(
+    space: Space,
+    kind: TypeNumber,
+    parameter: ParameterNumber,
+) -> Vec<u8> {
+    kind_key(space, kind).u32(parameter.0).done()
+}
+
+/// All live records of a type.
+pub(crate) fn live_postings(space: Space, kind: TypeNumber) -> Vec<u8> {
+    parameter_postings(space, kind, ParameterNumber(LIVE))
+}
+
+/// All postings of a code, in any system.
+pub(crate) fn code_postings(
+    space: Space,
+    kind: TypeNumber,
+    parameter: ParameterNumber,
+    code: &str,
+) -> Vec<u8> {
+    kind_key(space, kind).u32(parameter.0).tag(1).text(code).done()
+}
+
+/// All tokens of a parameter.
+pub(crate) fn token_postings(
+    space: Space,
+    kind: TypeNumber,
+    parameter: ParameterNumber,
+) -> Vec<u8> {
+    kind_key(space, kind).u32(parameter.0).tag(1).done()
+}
+
+/// All postings of one value.
+pub(crate) fn value_postings(
+    space: Space,
+    kind: TypeNumber,
+    parameter: ParameterNumber,
+    value: &Stored,
+) -> Vec<u8> {
+    let key = kind_key(space, kind).u32(parameter.0);
+    match value {
+        Stored::Token { code, system } => key.tag(1).text(code).u32(system.0),
+        Stored::Reference(row) => key.tag(2).u64(row.0),
+        Stored::Uri(uri) => key.tag(3).text(uri),
+    }
+    .done()
+}
+
+pub(crate) fn posting_key(postings: &[u8], row: Row) -> Vec<u8> {
+    let mut key = Vec::with_capacity(postings.len() + 8);
+    key.extend_from_slice(postings);
+    key.extend(row.0.to_be_bytes());
+    key
+}
+
+pub(crate) fn row_of_posting(key: &[u8]) -> Result<Row, StoreError> {
+    row_of_key(&key[key.len().saturating_sub(8)..])
+}
+
+/// The system of a token's posting.
+pub(crate) fn system_of_posting(key: &[u8]) -> Result<SystemNumber, StoreError> {
+    let end = key.len().saturating_sub(8);
+    Cursor::new(&key[end.saturating_sub(4)..end], "posting").u32().map(SystemNumber)
+}
+
+/// The type that a posting belongs to.
+pub(crate) fn kind_of_posting(key: &[u8]) -> Result<(Space, TypeNumber), StoreError> {
+    let mut at = Cursor::new(key, "posting");
+    Ok((Space(at.u16()?), TypeNumber(at.u32()?)))
+}
+
+/// Who points at a record, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Incoming {
+    pub(crate) space: Space,
+    pub(crate) kind: TypeNumber,
+    pub(crate) by: u8,
+}
+
+impl Incoming {
+    pub(crate) const BY_REFERENCE: u8 = 1;
+    pub(crate) const BY_ENTRY: u8 = 2;
+
+    pub(crate) fn refers(&self) -> bool {
+        self.by & Self::BY_REFERENCE != 0
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        Value::default().byte(self.by).varint(self.space.0.into()).varint(self.kind.0.into()).0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        let mut at = Cursor::new(bytes, "incoming reference");
+        let by = at.byte()?;
+        Ok(Self { by, space: Space(at.small()?), kind: TypeNumber(at.small()?) })
+    }
+}
+
+pub(crate) fn incoming_key(target: Row, source: Row) -> Vec<u8> {
+    Key::new().u64(target.0).u64(source.0).done()
+}
+
+/// Target and source of an incoming reference.
+pub(crate) fn rows_of_incoming(key: &[u8]) -> Result<(Row, Row), StoreError> {
+    let mut at = Cursor::new(key, "incoming reference");
+    Ok((Row(at.u64()?), Row(at.u64()?)))
+}
+
+// ---- meta ---------------------------------------------------------------------------------------
+
+/// Where a tenant's counters stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) position: Position,
+    pub(crate) transaction: u64,
+    /// Of the newest commit.
+    pub(crate) time: Instant,
+    pub(crate) next_row: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { position: Position(0), transaction: 0, time: Instant(0), next_row: 1 }
+    }
+}
+
+pub(crate) const STATE: &[u8] = b"S";
+/// All numbers of live records.
+pub(crate) const COUNTS: &[u8] = b"C";
+/// All names of the dictionary.
+pub(crate) const NAMES: &[u8] = b"N";
+/// All compression dictionaries.
+pub(crate) const DICTIONARIES: &[u8] = b"Z";
+/// All commits with an idempotency key.
+pub(crate) const REMEMBERED: &[u8] = b"I";
+/// All named rows.
+pub(crate) const NAMED: &[u8] = b"R";
+/// Everything that is to be removed at some time.
+pub(crate) const EXPIRING: &[u8] = b"X";
+
+impl State {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        Value::default()
+            .varint(self.position.0)
+            .varint(self.transaction)
+            .signed(self.time.0)
+            .varint(self.next_row)
+            .0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        let mut at = Cursor::new(bytes, "state");
+        Ok(Self {
+            position: Position(at.varint()?),
+            transaction: at.varint()?,
+            time: Instant(at.signed()?),
+            next_row: at.varint()?,
+        })
+    }
+}
+
+pub(crate) fn count_key(space: Space, kind: TypeNumber) -> Vec<u8> {
+    Key::new().tag(b'C').u16(space.0).u32(kind.0).done()
+}
+
+pub(crate) fn kind_of_count(key: &[u8]) -> Result<(Space, TypeNumber), StoreError> {
+    kind_of_posting(&key[1..])
+}
+
+pub(crate) fn encode_number(number: u64) -> Vec<u8> {
+    Value::default().varint(number).0
+}
+
+pub(crate) fn decode_number(bytes: &[u8]) -> Result<u64, StoreError> {
+    Cursor::new(bytes, "number").varint()
+}
+
+pub(crate) fn name_key(kind: NameKind, number: u32) -> Vec<u8> {
+    Key::new().tag(b'N').tag(kind_byte(kind)).u32(number).done()
+}
+
+pub(crate) fn name_of_key(key: &[u8]) -> Result<(NameKind, u32), StoreError> {
+    let mut at = Cursor::new(key, "name");
+    at.take(1)?;
+    let byte = at.byte()?;
+    let kind = NameKind::ALL.into_iter().find(|kind| kind_byte(*kind) == byte);
+    let Some(kind) = kind else { return at.refuse() };
+    Ok((kind, at.u32()?))
+}
+
+fn kind_byte(kind: NameKind) -> u8 {
+    match kind {
+        NameKind::Type => 1,
+        NameKind::Parameter => 2,
+        NameKind::System => 3,
+    }
+}
+
+pub(crate) fn dictionary_key(number: u32) -> Vec<u8> {
+    Key::new().tag(b'Z').u32(number).done()
+}
+
+pub(crate) fn number_of_dictionary(key: &[u8]) -> Result<u32, StoreError> {
+    Cursor::new(&key[1..], "compression dictionary").u32()
+}
+
+pub(crate) fn encode_dictionary(space: Space, kind: TypeNumber, bytes: &[u8]) -> Vec<u8> {
+    kind_key(space, kind).raw(bytes).done()
+}
+
+pub(crate) fn decode_dictionary(value: &[u8]) -> Result<(Space, TypeNumber, &[u8]), StoreError> {
+    let mut at = Cursor::new(value, "compression dictionary");
+    Ok((Space(at.u16()?), TypeNumber(at.u32()?), at.rest()))
+}
+
+pub(crate) fn named_key(key: &NamedKey) -> Vec<u8> {
+    named_prefix(&key.0)
+}
+
+/// All named rows whose keys begin so.
+pub(crate) fn named_prefix(prefix: &str) -> Vec<u8> {
+    Key::new().tag(b'R').raw(prefix.as_bytes()).done()
+}
+
+pub(crate) fn key_of_named(key: &[u8]) -> Result<NamedKey, StoreError> {
+    Cursor::new(&key[1..], "named row").rest_text().map(NamedKey)
+}
+
+pub(crate) fn encode_named(row: &store::NamedRow) -> Vec<u8> {
+    let value = match row.expires {
+        None => Value::default().byte(0),
+        Some(at) => Value::default().byte(1).signed(at.0),
+    };
+    value.varint(row.revision).raw(&row.value).0
+}
+
+pub(crate) fn decode_named(bytes: &Bytes) -> Result<store::NamedRow, StoreError> {
+    let mut at = Cursor::new(bytes, "named row");
+    let expires = match at.byte()? {
+        0 => None,
+        _ => Some(Instant(at.signed()?)),
+    };
+    let revision = at.varint()?;
+    Ok(store::NamedRow { value: bytes.slice_ref(at.rest()), revision, expires })
+}
+
+pub(crate) fn remembered_key(key: &IdempotencyKey) -> Vec<u8> {
+    Key::new().tag(b'I').text(&key.caller).raw(key.key.as_bytes()).done()
+}
+
+/// Says that the row of `meta` under `key` may go at this instant.
+pub(crate) fn expiry_key(at: Instant, key: &[u8]) -> Vec<u8> {
+    Key::new().tag(b'X').u64(ordered(at)).raw(key).done()
+}
+
+/// Everything that was to go before this instant lies before this key.
+pub(crate) fn expiry_end(now: Instant) -> Vec<u8> {
+    Key::new().tag(b'X').u64(ordered(now)).done()
+}
+
+pub(crate) fn expiring(key: &[u8]) -> Result<(Instant, &[u8]), StoreError> {
+    let mut at = Cursor::new(key, "expiry");
+    at.take(1)?;
+    let instant = Instant((at.u64()? ^ (1 << 63)).cast_signed());
+    Ok((instant, at.rest()))
+}
+
+/// Instants in the order of unsigned numbers.
+fn ordered(at: Instant) -> u64 {
+    at.0.cast_unsigned() ^ (1 << 63)
+}
+
+/// All versions that name this blob.
+pub(crate) fn blob_users(blob: &BlobId) -> Vec<u8> {
+    Key::new().tag(b'B').raw(&blob.sha256).u64(blob.length).done()
+}
+
+pub(crate) fn blob_key(blob: &BlobId, row: Row, version: VersionNumber) -> Vec<u8> {
+    let mut key = blob_users(blob);
+    key.extend(row.0.to_be_bytes());
+    key.extend(version.0.to_be_bytes());
+    key
+}
+
+/// Every use of a blob.
+pub(crate) const BLOB_USES: &[u8] = b"B";
+
+pub(crate) fn blob_of_key(key: &[u8]) -> Result<BlobId, StoreError> {
+    let mut at = Cursor::new(key, "use of a blob");
+    at.take(1)?;
+    Ok(BlobId { sha256: at.hash()?, length: at.u64()? })
+}
+
+/// The stored form of a value that holds no reference; `None` for a reference.
+pub(crate) fn stored_text(value: &EntryValue) -> Option<Stored> {
+    match value {
+        EntryValue::Token { system, code } => {
+            Some(Stored::Token { code: code.clone(), system: *system })
+        }
+        EntryValue::Uri(uri) => Some(Stored::Uri(uri.clone())),
+        EntryValue::Reference(_) => None,
+    }
+}
