@@ -25,8 +25,8 @@ pub struct Definitions {
     elements: &'static [ElementDefinition],
     /// By shape.
     children: Vec<Children>,
-    /// Shape after shape: the elements that are no choices, by name, and their places.
-    names: Vec<(&'static str, u32)>,
+    /// Shape after shape: the elements that are no choices, ascending.
+    names: Vec<PlainName>,
     /// Shape after shape: the places of the choices.
     choices: Vec<u32>,
     open_value_sets: Vec<OpenValueSet>,
@@ -40,6 +40,17 @@ struct Children {
     elements: Range<usize>,
     names: Range<usize>,
     choices: Range<usize>,
+}
+
+/// The name of an element that is no choice. Names ascend by head, then by name, which is their
+/// order as text; comparing the heads as numbers saves a third of a lookup.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct PlainName {
+    /// The first eight bytes, the first the most significant; zeros fill up.
+    head: u64,
+    name: &'static str,
+    /// The place among all elements.
+    element: u32,
 }
 
 /// What kind of thing a type is.
@@ -279,8 +290,10 @@ impl Definitions {
         name: &str,
     ) -> Option<(&'static ElementDefinition, &'static ElementType)> {
         let names = &self.names[children.names.clone()];
-        let place = names.binary_search_by(|(it, _)| (*it).cmp(name)).ok()?;
-        let element = &self.elements[names[place].1 as usize];
+        let head = head(name);
+        let order = |it: &PlainName| it.head.cmp(&head).then_with(|| it.name.cmp(name));
+        let place = names.binary_search_by(order).ok()?;
+        let element = &self.elements[names[place].element as usize];
         Some((element, element.types.first()?))
     }
 
@@ -357,6 +370,13 @@ impl Definitions {
     fn place_of(&self, name: &str) -> Option<usize> {
         self.types.binary_search_by(|it| it.name.cmp(name)).ok()
     }
+}
+
+fn head(name: &str) -> u64 {
+    let mut head = [0; 8];
+    let length = name.len().min(head.len());
+    head[..length].copy_from_slice(&name.as_bytes()[..length]);
+    u64::from_be_bytes(head)
 }
 
 /// Whether the text is the type's name with a capital first letter.

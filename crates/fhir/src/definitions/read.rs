@@ -13,7 +13,7 @@ use super::search::{Compartment, Parameters};
 use super::table::{self, ATTRIBUTE, FINGERPRINT, MODIFIER, SUMMARY};
 use super::{
     Binding, BindingStrength, Children, Code, Definitions, ElementDefinition, ElementType,
-    OpenValueSet, Shape, TypeDefinition, TypeKind, ValueFacts,
+    OpenValueSet, PlainName, Shape, TypeDefinition, TypeKind, ValueFacts, head,
 };
 use crate::FhirVersion;
 
@@ -332,14 +332,12 @@ fn read_open_value_sets(text: &'static str) -> Vec<OpenValueSet> {
     .collect()
 }
 
-type Names = Vec<(&'static str, u32)>;
-
 /// Sorts the names of each shape's children and notes which are choices.
 fn index_names(
     elements: &[ElementDefinition],
     shapes: Vec<Range<usize>>,
-) -> (Names, Vec<u32>, Vec<Children>) {
-    let mut names: Names = Vec::with_capacity(elements.len());
+) -> (Vec<PlainName>, Vec<u32>, Vec<Children>) {
+    let mut names = Vec::with_capacity(elements.len());
     let mut choices = Vec::new();
     let mut children = Vec::with_capacity(shapes.len());
     for shape in shapes {
@@ -349,7 +347,11 @@ fn index_names(
             if element.is_choice {
                 choices.push(number(place));
             } else {
-                names.push((element.name, number(place)));
+                names.push(PlainName {
+                    head: head(element.name),
+                    name: element.name,
+                    element: number(place),
+                });
             }
         }
         names[first_name..].sort_unstable();
