@@ -129,7 +129,7 @@ static PRIMITIVES: [Primitive; 20] = [
     number(
         "decimal",
         lexical::is_decimal,
-        "a decimal number without leading zeros (STU3: and without exponent)",
+        "a decimal number without leading zeros, in STU3 without exponent",
     ),
     string(
         "id",

@@ -6,6 +6,7 @@
 //! with a value. Profiles and the invariants written in FHIRPath are not checked here.
 
 mod binding;
+mod container;
 mod grammar;
 mod path;
 mod reference;

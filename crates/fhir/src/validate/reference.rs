@@ -3,29 +3,15 @@
 //! <https://hl7.org/fhir/R4/references.html>. Whether the target exists is not known here, except
 //! for contained resources. A URL that is not of the RESTful form may lead anywhere and passes.
 
-use super::report::shown;
 use super::resource_type;
 use super::walk::{Walk, did_you_mean};
-use crate::id::is_id;
 use crate::issue::Fault;
 use crate::json::Value;
+use crate::reference::Reference;
 use crate::suggest::nearest;
 
 /// Where the types of references live, if written in full.
 const TYPE_URL: &str = "http://hl7.org/fhir/StructureDefinition/";
-
-/// What a reference's text says.
-enum Target<'t> {
-    /// `#id`, or `#` for the whole resource.
-    Local(&'t str),
-    /// `Type/id`, `Type/id/_history/version` or `Type?criteria`.
-    Relative(&'t str),
-    /// A URL that ends like a relative reference: perhaps of that type.
-    Absolute(&'t str),
-    /// Anything else that is a URI with a scheme.
-    Elsewhere,
-    Malformed,
-}
 
 impl<'d> Walk<'d, '_> {
     pub(super) fn reference(&mut self, value: Value<'d>, targets: &'static [&'static str]) {
@@ -41,43 +27,43 @@ impl<'d> Walk<'d, '_> {
     }
 
     fn literal(&mut self, text: &str, targets: &'static [&'static str]) {
-        match parse(text) {
-            Target::Local(id) => self.local(id, targets),
-            Target::Relative(name) if self.definitions.resource(name).is_none() => {
-                self.unknown_type(name);
+        match Reference::parse(self.definitions, text) {
+            Reference::Fragment(id) => self.local(id, targets),
+            Reference::Relative(target) | Reference::Absolute { target, .. } => {
+                self.target_type(target.resource_type, targets);
             }
-            Target::Relative(name) => self.target_type(name, targets),
-            Target::Absolute(name) if self.definitions.resource(name).is_some() => {
-                self.target_type(name, targets);
+            Reference::Conditional { resource_type, .. } => {
+                self.target_type(resource_type, targets);
             }
-            Target::Absolute(_) | Target::Elsewhere => {}
-            Target::Malformed if text.is_empty() => {}
-            Target::Malformed => self.report.add(Fault::Value, || {
-                let what = "the reference is neither `Type/id`, nor `#id`, nor a URL";
-                (
-                    what.into(),
-                    "use one of these forms, or `identifier` or `display` only".into(),
-                )
-            }),
+            Reference::Urn(_) => {}
+            // That the string is empty is told where primitives are.
+            Reference::Other(text) if text.is_empty() || has_scheme(text) => {}
+            Reference::Other(text) => self.unreadable(text),
         }
     }
 
+    fn unreadable(&mut self, text: &str) {
+        let name = text.split(['/', '?']).next().unwrap_or_default();
+        let is_name = name.len() < text.len()
+            && name.starts_with(|first: char| first.is_ascii_uppercase())
+            && name.bytes().all(|it| it.is_ascii_alphanumeric());
+        if is_name && self.definitions.resource(name).is_none() {
+            return self.unknown_type(name);
+        }
+        self.report.add(Fault::Value, || {
+            let what = "the reference is neither `Type/id`, nor `#id`, nor a URL";
+            (
+                what.into(),
+                "use one of these forms, or `identifier` or `display` only".into(),
+            )
+        });
+    }
+
     fn local(&mut self, id: &str, targets: &'static [&'static str]) {
-        let Some(container) = self.container else {
+        let Some(container) = &self.container else {
             return;
         };
-        let found = if id.is_empty() {
-            Some(container)
-        } else {
-            let contained = container
-                .get("contained")
-                .into_iter()
-                .flat_map(Value::items);
-            contained
-                .into_iter()
-                .find(|it| it.get("id").is_some_and(|it| it.is_str(id)))
-        };
-        match found.map(resource_type) {
+        match container.find(id).map(resource_type) {
             Some(Some(name)) => self.target_type(&name, targets),
             Some(None) => {}
             None => self.report.add(Fault::Value, || {
@@ -93,7 +79,7 @@ impl<'d> Walk<'d, '_> {
     fn unknown_type(&mut self, name: &str) {
         let (version, definitions) = (self.version, self.definitions);
         self.report.add(Fault::Value, || {
-            let what = format!("the reference names {}, no type of {version}", shown(name));
+            let what = format!("the reference names no resource type of {version}");
             let near = nearest(name, definitions.resources().map(|it| it.name));
             (
                 what,
@@ -108,34 +94,9 @@ impl<'d> Walk<'d, '_> {
         }
         self.report.add(Fault::Value, || {
             let allowed: Vec<String> = targets.iter().map(|it| format!("`{it}`")).collect();
-            let what = format!("a reference to {} is not allowed here", shown(name));
+            let what = format!("a reference to `{name}` is not allowed here");
             (what, format!("refer to {}", allowed.join(", ")))
         });
-    }
-}
-
-fn parse(text: &str) -> Target<'_> {
-    if let Some(id) = text.strip_prefix('#') {
-        return Target::Local(id);
-    }
-    if has_scheme(text) {
-        return match restful_type(text) {
-            Some(name) if text.starts_with("http") => Target::Absolute(name),
-            _ => Target::Elsewhere,
-        };
-    }
-    if let Some((name, criteria)) = text.split_once('?') {
-        let well_formed = !name.contains('/') && criteria.contains('=');
-        return if well_formed {
-            Target::Relative(name)
-        } else {
-            Target::Malformed
-        };
-    }
-    let segments = text.split('/').count();
-    match restful_type(text) {
-        Some(name) if text.starts_with(name) && matches!(segments, 2 | 4) => Target::Relative(name),
-        _ => Target::Malformed,
     }
 }
 
@@ -148,18 +109,4 @@ fn has_scheme(text: &str) -> bool {
                 .bytes()
                 .all(|it| it.is_ascii_alphanumeric() || b"+-.".contains(&it))
     })
-}
-
-/// The type in `…/Type/id` or `…/Type/id/_history/version`.
-fn restful_type(text: &str) -> Option<&str> {
-    let mut segments = text.rsplit('/');
-    let (last, before) = (segments.next()?, segments.next()?);
-    let (id, name) = if before == "_history" {
-        (is_id(last).then(|| segments.next())??, segments.next()?)
-    } else {
-        (last, before)
-    };
-    let is_name = name.starts_with(|first: char| first.is_ascii_uppercase())
-        && name.bytes().all(|it| it.is_ascii_alphanumeric());
-    (is_id(id) && is_name).then_some(name)
 }

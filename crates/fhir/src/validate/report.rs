@@ -37,10 +37,9 @@ impl Report {
 
     pub(super) fn finish(mut self) -> Vec<Issue> {
         if self.beyond > 0 {
-            let what = format!(
-                "{} more faults are not listed: the limit `issues_max` is {}",
-                self.beyond, self.issues_max
-            );
+            let (limit, beyond) = (self.issues_max, self.beyond);
+            let what =
+                format!("the limit `issues_max` of {limit} is reached; not listed: {beyond}");
             let issue = Issue::error(Fault::Structure, what);
             self.issues
                 .push(issue.mend("mend those listed and send the resource again"));
@@ -59,6 +58,6 @@ pub(super) fn shown(name: &str) -> String {
     if like_a_name && !name.is_empty() {
         format!("`{name}`")
     } else {
-        format!("a name of {} bytes", name.len())
+        format!("(a name of {} bytes)", name.len())
     }
 }

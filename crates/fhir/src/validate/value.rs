@@ -44,9 +44,12 @@ impl<'d> Walk<'d, '_> {
         }
         if has_value == has_extension {
             self.report.add(Fault::Invariant, || {
-                let found = if has_value { "both" } else { "neither" };
-                let what = format!("an extension has {found} a value and extensions (ext-1)");
-                (what, "give either `value[x]` or `extension`".into())
+                let what = if has_value {
+                    "an extension has both a value and extensions (ext-1)"
+                } else {
+                    "an extension has neither a value nor extensions (ext-1)"
+                };
+                (what.into(), "give either `value[x]` or `extension`".into())
             });
         }
     }

@@ -3,6 +3,7 @@
 //! Recursion follows the definitions and is bounded by [`ELEMENT_DEPTH_MAX`]; what each value must
 //! be is said in `value`.
 
+use super::container::Container;
 use super::report::{Report, shown};
 use super::{ELEMENT_DEPTH_MAX, Entries, resource_type};
 use crate::definitions::{Child, ElementDefinition, Shape, TypeDefinition, TypeKind};
@@ -10,6 +11,9 @@ use crate::issue::{Fault, Issue};
 use crate::json::{Kind, Member, Value};
 use crate::suggest::nearest;
 use crate::{Definitions, FhirVersion};
+
+/// How many names of a choice a remedy lists.
+const CHOICES_LISTED_MAX: usize = 12;
 
 /// What a resource is to what holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +28,8 @@ pub(super) struct Walk<'d, 'w> {
     pub(super) definitions: &'w Definitions,
     pub(super) version: FhirVersion,
     pub(super) report: Report,
-    /// The whole resource that the walk is in: local references look into it.
-    pub(super) container: Option<Value<'d>>,
+    /// The whole resource that the walk is in.
+    pub(super) container: Option<Container<'d>>,
     pub(super) role: Role,
     entries: Entries,
 }
@@ -72,18 +76,20 @@ impl<'d, 'w> Walk<'d, 'w> {
             return;
         };
         self.report.path.name_root(definition.name);
-        let outer = (self.container, self.role);
-        self.role = role;
-        if role == Role::Whole {
-            self.container = Some(value);
+        let outer_role = std::mem::replace(&mut self.role, role);
+        if role == Role::Contained {
+            self.object(value, definition.shape, TypeKind::Resource);
+        } else {
+            let outer = self.container.replace(Container::of(value));
+            self.object(value, definition.shape, TypeKind::Resource);
+            self.container = outer;
         }
-        self.object(value, definition.shape, TypeKind::Resource);
-        (self.container, self.role) = outer;
+        self.role = outer_role;
     }
 
     fn definition_of(&mut self, value: Value<'d>) -> Option<&'static TypeDefinition> {
         if value.kind() != Kind::Object {
-            self.wrong_kind("a resource, which is an object", value);
+            self.wrong_kind("an object (a resource)", value);
             return None;
         }
         let Some(name) = resource_type(value) else {
@@ -158,13 +164,22 @@ impl<'d, 'w> Walk<'d, 'w> {
     fn unknown(&mut self, name: &str, shape: Shape) {
         let definitions = self.definitions;
         self.report.add(Fault::Structure, || {
-            let what = format!("there is no element {} here", shown(name));
-            let names = spelled_names(definitions, shape);
-            let near = nearest(name, names.iter().map(String::as_str));
-            (
-                what,
-                did_you_mean(near, "leave it out, or use an extension"),
-            )
+            let elements = definitions.elements(shape);
+            let bare = name.strip_prefix('_').unwrap_or(name);
+            let choice = elements.iter().find(|it| is_type_of_choice(bare, it));
+            let spelled: Vec<String> = elements.iter().flat_map(spelled_names).collect();
+            let near = nearest(bare, spelled.iter().map(String::as_str));
+            match (choice, near) {
+                (Some(choice), None) => not_a_choice(name, choice),
+                (Some(choice), _) if choice.name == bare => not_a_choice(name, choice),
+                _ => {
+                    let what = format!("there is no element {} here", shown(name));
+                    (
+                        what,
+                        did_you_mean(near, "leave it out, or use an extension"),
+                    )
+                }
+            }
         });
     }
 
@@ -222,18 +237,35 @@ impl<'d, 'w> Walk<'d, 'w> {
             });
             return self.value(list, child);
         }
-        let mut count = 0;
+        let (mut count, mut has_null) = (0, false);
         for (index, item) in list.items().enumerate() {
             self.report.path.index(Some(index));
             count += 1;
-            if item.kind() != Kind::Null {
+            if item.is_null() {
+                has_null = true;
+            } else {
                 self.value(item, child);
-            } else if !has_sibling_at(object, &member.name, index) {
-                self.null();
             }
+        }
+        if has_null {
+            self.padding(object, member);
         }
         self.report.path.index(None);
         self.count(count, child.element);
+    }
+
+    /// Null is allowed where the `_` sibling of the array has something at the same index.
+    fn padding(&mut self, object: Value<'d>, member: &Member<'d>) {
+        let mut members = object.members();
+        let sibling = members.find(|it| it.name.strip_prefix('_') == Some(&*member.name));
+        let mut beside = sibling.into_iter().flat_map(|it| it.value.items());
+        for (index, item) in member.value.items().enumerate() {
+            let is_padding = beside.next().is_some_and(|it| !it.is_null());
+            if item.is_null() && !is_padding {
+                self.report.path.index(Some(index));
+                self.null();
+            }
+        }
     }
 
     fn count(&mut self, count: u32, element: &'static ElementDefinition) {
@@ -260,7 +292,7 @@ impl<'d, 'w> Walk<'d, 'w> {
         let name = child.element.name;
         if child.definition.kind != TypeKind::Primitive || child.element.is_attribute {
             return self.report.add(Fault::Structure, || {
-                let what = format!("`_{name}` is given, but `{name}` cannot have extensions so");
+                let what = format!("`_{name}` is given, but `{name}` is no value with a sibling");
                 (
                     what,
                     format!("put extensions into `{name}` itself, or leave them out"),
@@ -340,6 +372,9 @@ impl<'d, 'w> Walk<'d, 'w> {
     }
 
     fn contained_id(&mut self, value: Value<'d>) {
+        if value.kind() != Kind::Object {
+            return;
+        }
         let Some(id) = value.get("id").and_then(Value::as_str) else {
             return self.report.add(Fault::Required, || {
                 let what = "a contained resource has no `id`";
@@ -349,12 +384,8 @@ impl<'d, 'w> Walk<'d, 'w> {
                 )
             });
         };
-        let siblings = self.container.and_then(|it| it.get("contained"));
-        let siblings = siblings.into_iter().flat_map(Value::items);
-        let before = siblings.take_while(|it| it.span() != value.span());
-        let twice = before
-            .into_iter()
-            .any(|it| it.get("id").is_some_and(|it| it.is_str(&id)));
+        let first = self.container.as_ref().and_then(|it| it.find(&id));
+        let twice = first.is_some_and(|first| first.span() != value.span());
         if twice {
             self.report.add(Fault::Value, || {
                 let what = "two contained resources have the same `id`";
@@ -402,14 +433,6 @@ fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-/// Whether the `_` sibling of the array has something at that index.
-fn has_sibling_at(object: Value<'_>, name: &str, index: usize) -> bool {
-    let mut members = object.members();
-    let sibling = members.find(|it| it.name.strip_prefix('_') == Some(name));
-    let item = sibling.and_then(|it| it.value.items().nth(index));
-    item.is_some_and(|it| !it.is_null())
-}
-
 pub(super) fn did_you_mean(near: Option<&str>, otherwise: &str) -> String {
     match near {
         Some(name) => format!("did you mean `{name}`?"),
@@ -417,17 +440,37 @@ pub(super) fn did_you_mean(near: Option<&str>, otherwise: &str) -> String {
     }
 }
 
-fn spelled_names(definitions: &Definitions, shape: Shape) -> Vec<String> {
-    let spell = |element: &'static ElementDefinition| {
-        element
-            .types
-            .iter()
-            .map(|it| match it.name.split_at_checked(1) {
-                Some((first, rest)) if element.is_choice => {
-                    format!("{}{}{rest}", element.name, first.to_ascii_uppercase())
-                }
-                _ => element.name.to_owned(),
-            })
-    };
-    definitions.elements(shape).iter().flat_map(spell).collect()
+fn spelled_names(element: &'static ElementDefinition) -> impl Iterator<Item = String> {
+    element
+        .types
+        .iter()
+        .map(|it| match it.name.split_at_checked(1) {
+            Some((first, rest)) if element.is_choice => {
+                format!("{}{}{rest}", element.name, first.to_ascii_uppercase())
+            }
+            _ => element.name.to_owned(),
+        })
+}
+
+/// Whether the name is that of a choice, with or without something like a type appended.
+fn is_type_of_choice(name: &str, element: &ElementDefinition) -> bool {
+    let rest = name
+        .strip_prefix(element.name)
+        .filter(|_| element.is_choice);
+    rest.is_some_and(|it| it.is_empty() || it.starts_with(|first: char| first.is_ascii_uppercase()))
+}
+
+fn not_a_choice(name: &str, element: &'static ElementDefinition) -> (String, String) {
+    let what = format!(
+        "{} names no type that `{}[x]` may have",
+        shown(name),
+        element.name
+    );
+    let names: Vec<String> = spelled_names(element).map(|it| format!("`{it}`")).collect();
+    let listed = names.len().min(CHOICES_LISTED_MAX);
+    let more = if listed < names.len() { ", …" } else { "" };
+    (
+        what,
+        format!("use one of {}{more}", names[..listed].join(", ")),
+    )
 }

@@ -1,0 +1,169 @@
+//! Every official example is valid, but for those that are known to break a rule.
+//!
+//! The known ones are listed below `tests/official`, a file name and a reason per line; a listed
+//! example that is valid fails the test too. Of sets that are not official, the faults are pinned.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use bytes::Bytes;
+use expect_test::{Expect, expect};
+use fhir::json::{Document, Limits};
+use fhir::{FhirVersion, Issue};
+
+use super::{issues, lines};
+
+const LISTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/official");
+/// Files of the npm packages that are no resources.
+const OTHER_FILES: [&str; 2] = ["package.json", "fhir.schema.json"];
+
+/// The folder of a data set, if it is there.
+fn data_set(name: &str) -> Option<PathBuf> {
+    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = || {
+        env::var_os("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .or_else(home)
+    };
+    let data = || cache().map(|it| it.join("isthmus-data"));
+    let root = env::var_os("ISTHMUS_DATA")
+        .map(PathBuf::from)
+        .or_else(data)?;
+    Some(root.join(name)).filter(|it| it.is_dir())
+}
+
+/// All resources in JSON files below a folder.
+fn resources(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_json = path.extension().is_some_and(|it| it == "json");
+        let is_other = name.starts_with('.') || OTHER_FILES.contains(&name.as_str());
+        if path.is_dir() {
+            resources(&path, into);
+        } else if is_json && !is_other {
+            into.push(path);
+        }
+    }
+}
+
+/// The faults of each file of the set; nothing, said so, if it is not there.
+fn faults(version: FhirVersion, set: &str) -> Option<BTreeMap<String, Vec<Issue>>> {
+    let suite = format!("validation {set}");
+    let Some(folder) = data_set(set) else {
+        report(&format!("isthmus-skipped: {suite}: {set} is not there"));
+        return None;
+    };
+    let mut files = Vec::new();
+    resources(&folder, &mut files);
+    report(&format!("isthmus-suite: {suite}: {} cases", files.len()));
+    let validated = files.iter().map(|file| {
+        let text = Bytes::from(fs::read(file).expect("a file"));
+        let document = Document::parse(text, &Limits::DEFAULT).expect("JSON");
+        let name = file.strip_prefix(&folder).expect("a file of the set");
+        (
+            name.to_string_lossy().into_owned(),
+            issues(version, &document),
+        )
+    });
+    Some(validated.collect())
+}
+
+#[expect(clippy::print_stdout, reason = "the test runner collects these lines")]
+fn report(line: &str) {
+    println!("{line}");
+}
+
+/// Valid but for the files that are listed.
+fn check(version: FhirVersion, set: &str) {
+    let list = fs::read_to_string(format!("{LISTS}/validation-{set}.txt")).expect("a list");
+    let known: BTreeSet<&str> = list
+        .lines()
+        .map(|line| line.split_once(": ").expect("a file and a reason").0)
+        .collect();
+    let Some(faults) = faults(version, set) else {
+        return;
+    };
+    let unlisted = faults
+        .iter()
+        .filter(|(file, found)| found.is_empty() == known.contains(file.as_str()));
+    let told: Vec<_> = unlisted
+        .map(|(file, found)| format!("{file}\n{}", lines(found)))
+        .collect();
+    let told = told.concat();
+    assert!(
+        told.is_empty(),
+        "faults not listed, or listed files without fault:\n{told}"
+    );
+    let absent: Vec<_> = known
+        .iter()
+        .filter(|file| !faults.contains_key(**file))
+        .collect();
+    assert!(absent.is_empty(), "listed, but not there: {absent:?}");
+}
+
+#[test]
+fn r4_examples() {
+    check(FhirVersion::R4, "03-fhir-r4-examples");
+}
+
+#[test]
+fn stu3_examples() {
+    check(FhirVersion::Stu3, "04-fhir-stu3-examples");
+}
+
+#[test]
+fn r4_definitions() {
+    check(FhirVersion::R4, "01-fhir-r4-definitions");
+}
+
+#[test]
+fn stu3_definitions() {
+    check(FhirVersion::Stu3, "02-fhir-stu3-definitions");
+}
+
+/// In how many files of the set each fault occurs, indices left out.
+fn check_tally(version: FhirVersion, set: &str, expected: &Expect) {
+    let Some(faults) = faults(version, set) else {
+        return;
+    };
+    let without_indices = |issue: &Issue| {
+        let place: Vec<_> = issue.expression[0].split(['[', ']']).step_by(2).collect();
+        format!("{}: {}", place.concat(), issue.what)
+    };
+    let mut tally = BTreeMap::<String, usize>::new();
+    for found in faults.values() {
+        for fault in found.iter().map(without_indices).collect::<BTreeSet<_>>() {
+            *tally.entry(fault).or_default() += 1;
+        }
+    }
+    let told: Vec<_> = tally
+        .iter()
+        .map(|(fault, files)| format!("{files} × {fault}\n"))
+        .collect();
+    expected.assert_eq(&told.concat());
+}
+
+#[test]
+fn r4_synthea() {
+    check_tally(FhirVersion::R4, "05-synthea-r4", &expect![[""]]);
+}
+
+/// The generator of that time wrote STU3 wrongly.
+#[test]
+fn stu3_synthea() {
+    check_tally(
+        FhirVersion::Stu3,
+        "06-synthea-stu3",
+        &expect![[r#"
+        3 × Bundle.entry.resource.category: `category` repeats and must be an array
+        34 × Bundle.entry.resource.code.coding: `coding` repeats and must be an array
+        13 × Bundle.entry.resource.dispenseRequest.numberOfRepeatsAllowed: the value is not a valid `positiveInt`
+        4 × Bundle.entry.resource.extension.value: `value` does not repeat, but is an array
+        1 × Bundle.entry.resource.identifier: `identifier` repeats and must be an array
+        25 × Bundle.entry.resource.reasonReference: `reasonReference` repeats and must be an array
+    "#]],
+    );
+}
