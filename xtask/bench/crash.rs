@@ -2,6 +2,7 @@
 //! resource that it had acknowledged.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -16,8 +17,8 @@ use crate::table::Sample;
 
 const CLIENTS: usize = 16;
 
-/// The first run is killed after this time, each further one that much later.
-const LIFE: Duration = Duration::from_secs(2);
+/// The first run is killed when this part of the bundles was sent, the next two one part later.
+const PARTS: usize = 4;
 
 /// Kills, restarts and counts.
 pub(crate) async fn measure(setup: &Setup, run: usize) -> Result<Vec<Sample>> {
@@ -27,9 +28,16 @@ pub(crate) async fn measure(setup: &Setup, run: usize) -> Result<Vec<Sample>> {
     let bundles = Arc::new(Bundles::read()?);
     let mut acknowledged = load_first(&bundles, server.address).await?;
     let address = server.address;
-    let others = Arc::clone(&bundles);
-    let loading = tokio::spawn(async move { load_patients(&others, address, CLIENTS).await });
-    tokio::time::sleep(LIFE * u32::try_from(run)?).await;
+    let progress = Arc::new(AtomicUsize::new(0));
+    let (others, counted) = (Arc::clone(&bundles), Arc::clone(&progress));
+    let loading =
+        tokio::spawn(async move { load_patients(&others, address, CLIENTS, &counted).await });
+    // The first bundles are taken at once by all clients; those after them as answers come.
+    let rest = bundles.patients.len().saturating_sub(CLIENTS);
+    let until = CLIENTS + rest * (1 + (run - 1) % (PARTS - 1)) / PARTS;
+    while progress.load(Ordering::Relaxed) < until && !loading.is_finished() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     server.kill()?;
     acknowledged.add(loading.await?);
     let server = Server::isthmus(&setup.binary, &data).await?;

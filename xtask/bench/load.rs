@@ -38,6 +38,8 @@ pub(crate) struct Acknowledged {
     pub(crate) locations: Vec<String>,
     /// Their bytes as minified JSON.
     pub(crate) json_bytes: usize,
+    /// Until the last answer had come.
+    took: Duration,
 }
 
 /// Loads into an empty store with each number of clients.
@@ -60,9 +62,11 @@ async fn with_clients(
     let server = Server::isthmus(&setup.binary, &data).await?;
     let mut acknowledged = load_first(bundles, server.address).await?;
     let before = acknowledged.locations.len();
-    let (cpu, start) = (server.cpu_us()?, Instant::now());
-    acknowledged.add(load_patients(bundles, server.address, clients).await);
-    let (seconds, cpu) = (start.elapsed().as_secs_f64(), server.cpu_us()? - cpu);
+    let cpu = server.cpu_us()?;
+    let progress = Arc::default();
+    let loaded = load_patients(bundles, server.address, clients, &progress).await;
+    let (seconds, cpu) = (loaded.took.as_secs_f64(), server.cpu_us()? - cpu);
+    acknowledged.add(loaded);
     let peak = server.memory_peak_mb()?;
     let disk = settled_disk_bytes(&data).await?;
     let resources = (acknowledged.locations.len() - before) as f64;
@@ -95,30 +99,32 @@ pub(crate) async fn load_first(bundles: &Bundles, address: SocketAddr) -> Result
     Ok(acknowledged)
 }
 
-/// Each client takes the next bundle until none is left.
+/// Each client takes the next bundle until none is left. `progress` counts those that were taken.
 pub(crate) async fn load_patients(
     bundles: &Arc<Bundles>,
     address: SocketAddr,
     clients: usize,
+    progress: &Arc<AtomicUsize>,
 ) -> Acknowledged {
-    let next = Arc::new(AtomicUsize::new(0));
+    let start = Instant::now();
     let mut running = JoinSet::new();
     for _ in 0..clients {
-        let (bundles, next) = (Arc::clone(bundles), Arc::clone(&next));
+        let (bundles, next) = (Arc::clone(bundles), Arc::clone(progress));
         running.spawn(async move { load_some(&bundles, &next, address).await });
     }
-    let mut acknowledged = Acknowledged::default();
-    while let Some(answers) = running.join_next().await {
-        let answers = answers.expect("a client does not panic");
-        // Read after the clock has stopped for this client: it costs the server nothing.
-        for (index, answer) in answers {
-            let noted = answer.and_then(|it| acknowledged.note(&bundles.patients[index], &it));
-            if let Err(fault) = noted {
-                if acknowledged.failed == 0 {
-                    eprintln!("bundle {index}: {fault:#}");
-                }
-                acknowledged.failed += 1;
+    let answers: Vec<_> = running.join_all().await.into_iter().flatten().collect();
+    let mut acknowledged = Acknowledged {
+        took: start.elapsed(),
+        ..Acknowledged::default()
+    };
+    // Read after the clock has stopped: it is no work of the server.
+    for (index, answer) in answers {
+        let noted = answer.and_then(|it| acknowledged.note(&bundles.patients[index], &it));
+        if let Err(fault) = noted {
+            if acknowledged.failed == 0 {
+                eprintln!("bundle {index}: {fault:#}");
             }
+            acknowledged.failed += 1;
         }
     }
     acknowledged
@@ -166,6 +172,7 @@ impl Acknowledged {
         self.failed += other.failed;
         self.locations.extend(other.locations);
         self.json_bytes += other.json_bytes;
+        self.took += other.took;
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) async fn measure(setup: &Setup) -> Result<Vec<Sample>> {
     let ours = Server::isthmus(&setup.binary, &folder.path().join("store")).await?;
     let bundles = Arc::new(Bundles::read()?);
     let mut stored = load_first(&bundles, ours.address).await?;
-    stored.add(load_patients(&bundles, ours.address, 4).await);
+    stored.add(load_patients(&bundles, ours.address, 4, &Arc::default()).await);
     let pages = answers(ours.address, &stored.locations).await?;
     let limit = limit::start(&folder.path().join("limit"), &pages).await?;
     let paths: Arc<[String]> = pages.into_iter().map(|(path, _)| path).collect();
