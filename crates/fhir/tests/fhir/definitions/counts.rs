@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use fhir::FhirVersion::{self, R4, Stu3};
-use fhir::definitions::{BindingStrength, Definitions};
+use fhir::definitions::{BindingStrength, Compartment, Definitions};
 use serde_json::Value;
 
 #[derive(Debug, PartialEq)]
@@ -95,7 +95,7 @@ fn of_tables(definitions: &'static Definitions) -> Counts {
         definitions
             .compartments()
             .iter()
-            .flat_map(|it| it.members())
+            .flat_map(Compartment::members)
     };
     let operations = definitions.operations();
     Counts {
