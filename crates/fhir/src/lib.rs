@@ -22,6 +22,7 @@ pub mod resource;
 pub mod suggest;
 pub mod validate;
 mod version;
+pub mod xml;
 
 pub use definitions::Definitions;
 pub use id::{ResourceId, VersionId};
