@@ -142,8 +142,10 @@ mod tests {
         batch.put(Space(0), "a", "");
         batch.put(Space(1), vec![7; 300], vec![9; 70_000]);
         batch.delete(Space(1), "b");
+        assert!(batch.len() == 3 && !batch.is_empty());
         let mut bytes = Vec::new();
         batch.encode(&mut bytes, |space| space.0 + 3);
+        assert!(bytes.len() <= batch.bytes());
         let read =
             Batch::decode(&bytes.into(), |on_disk| on_disk.checked_sub(3).map(Space)).unwrap();
         let rows = |batch: &Batch| -> Vec<_> {

@@ -32,6 +32,7 @@ mod space;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub(crate) use budgets::{Budgets, Limits};
 pub(crate) use error::EngineError;
 pub(crate) use snapshot::{Range, Snapshot};
 pub(crate) use space::{Compression, Filter, KeySpace, Space};
+pub(crate) use verify::{FileFault, verify};
 
 use shared::Shared;
 
@@ -71,6 +73,12 @@ impl Engine {
     /// The newest durable state.
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot::published(&self.shared)
+    }
+
+    /// Reads every file against what is recorded about it, and names the damaged ones. The writer waits while the
+    /// journal is read. `verify` does it for a closed directory.
+    pub(crate) fn verify(&self) -> Result<Vec<FileFault>, EngineError> {
+        verify::verify_open(&self.shared)
     }
 }
 
@@ -134,11 +142,6 @@ impl Writer {
             return Snapshot::published(&self.shared);
         }
         Snapshot::at(&self.shared, self.shared.seqno.get())
-    }
-
-    /// For readers, as from `Engine`.
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot::published(&self.shared)
     }
 
     /// Why writes are refused, if they are.

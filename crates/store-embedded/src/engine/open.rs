@@ -118,11 +118,19 @@ fn open_spaces(
     let open_one = |space: &KeySpace| {
         let path = dir.join(SPACES).join(space.name);
         if made.iter().any(|name| name == space.name) {
-            tables::check_manifest(&path)?;
+            for (table, _) in tables::recorded(&path)? {
+                tables::check_end(&table)?;
+            }
         } else {
             remove_dir(&path)?;
         }
-        let tree = space.open(dir, budgets, seqno)?;
+        let tree = space
+            .open(dir, budgets, seqno)
+            .map_err(|error| match error {
+                // The tree does not say which file it is.
+                EngineError::Corrupt { .. } => tables::first_damaged(&path).unwrap_or(error),
+                other => other,
+            })?;
         let on_disk = names
             .iter()
             .position(|name| name == space.name)

@@ -142,12 +142,11 @@ fn read_all(
             torn_creation: None,
         });
     }
-    let mut found =
-        found.ok_or_else(|| EngineError::corrupt(&dir.join(JOURNAL), "has no segment"))?;
-    if found.header.segment < watermark.segment {
+    let newest = found.filter(|found| found.header.segment >= watermark.segment);
+    let mut found = newest.ok_or_else(|| {
         let missing = super::segment_path(&dir.join(JOURNAL), watermark.segment);
-        return Err(EngineError::corrupt(&missing, "missing"));
-    }
+        EngineError::corrupt(&missing, "missing")
+    })?;
     if found.mark.number < watermark.frame {
         let what = format!(
             "acknowledged frames are missing after offset {}",
