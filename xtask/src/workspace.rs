@@ -78,16 +78,13 @@ fn read(root: &Path, file: &Path) -> Result<TextFile> {
 
 /// What cargo knows of our crates and of everything they are built from on this platform.
 pub(crate) struct Metadata {
-    pub(crate) packages: Vec<Package>,
+    pub(crate) members: Vec<Member>,
+    pub(crate) built: Vec<Built>,
 }
 
-/// One crate, ours or a dependency.
-pub(crate) struct Package {
+/// A crate of this workspace.
+pub(crate) struct Member {
     pub(crate) name: String,
-    pub(crate) version: String,
-    pub(crate) licence: Option<String>,
-    /// Whether it belongs to this workspace.
-    pub(crate) ours: bool,
     pub(crate) dependencies: Vec<Dependency>,
 }
 
@@ -98,52 +95,49 @@ pub(crate) struct Dependency {
     pub(crate) for_tests: bool,
 }
 
-/// Asks cargo, for the platform we run on: crates that only other platforms use are not shipped.
+/// A version of a crate that is compiled, ours or not.
+pub(crate) struct Built {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    /// An SPDX expression; empty if it has none.
+    pub(crate) licence: String,
+}
+
+/// Asks cargo. What is built comes from `cargo tree`: the graph of `cargo metadata` also holds
+/// optional crates that nobody switched on.
 pub(crate) fn metadata() -> Result<Metadata> {
-    let host = host_platform()?;
-    let mut command = cargo();
-    command.args([
-        "metadata",
-        "--format-version",
-        "1",
-        "--filter-platform",
-        &host,
-    ]);
-    let output = command.output().context("cannot start cargo")?;
-    if !output.status.success() {
-        bail!(
-            "cargo metadata: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-    }
-    let value: Value = serde_json::from_slice(&output.stdout)?;
-    parse_metadata(&value).context("cargo metadata answered in an unknown form")
+    let declared = ask(&["metadata", "--format-version", "1", "--no-deps"])?;
+    let declared: Value = serde_json::from_str(&declared)?;
+    let members = parse_members(&declared).context("cargo metadata answered in an unknown form")?;
+    let whole = ["tree", "--workspace", "--features", "xtask/bench"];
+    let built = ask(&[&whole[..], &["--prefix", "none", "--format", "{p}|{l}|"]].concat())?;
+    Ok(Metadata {
+        members,
+        built: parse_built(&built),
+    })
 }
 
-fn host_platform() -> Result<String> {
-    let output = Command::new("rustc")
-        .arg("-vV")
+fn ask(arguments: &[&str]) -> Result<String> {
+    let output = cargo()
+        .args(arguments)
         .output()
-        .context("cannot start rustc")?;
-    let text = String::from_utf8(output.stdout)?;
-    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc -vV names no host")?.to_owned())
+        .context("cannot start cargo")?;
+    if !output.status.success() {
+        let fault = String::from_utf8_lossy(&output.stderr);
+        bail!("cargo {}: {}", arguments[0], fault.trim());
+    }
+    Ok(String::from_utf8(output.stdout)?)
 }
 
-fn parse_metadata(value: &Value) -> Option<Metadata> {
-    let members = value["workspace_members"].as_array()?;
-    // Packages of other platforms are listed too; only the resolved graph is ours.
-    let nodes = value["resolve"]["nodes"].as_array()?;
-    let used: Vec<&Value> = nodes.iter().map(|node| &node["id"]).collect();
-    let listed = value["packages"].as_array()?.iter();
-    let packages = listed
-        .filter(|package| used.contains(&&package["id"]))
-        .map(|package| parse_package(package, members))
-        .collect::<Option<_>>()?;
-    Some(Metadata { packages })
+fn parse_members(metadata: &Value) -> Option<Vec<Member>> {
+    metadata["packages"]
+        .as_array()?
+        .iter()
+        .map(parse_member)
+        .collect()
 }
 
-fn parse_package(package: &Value, members: &[Value]) -> Option<Package> {
+fn parse_member(package: &Value) -> Option<Member> {
     let dependency = |it: &Value| {
         let name = it["name"].as_str()?.to_owned();
         Some(Dependency {
@@ -151,15 +145,54 @@ fn parse_package(package: &Value, members: &[Value]) -> Option<Package> {
             for_tests: it["kind"] == "dev",
         })
     };
-    Some(Package {
+    let listed = package["dependencies"].as_array()?;
+    let dependencies = listed.iter().map(dependency).collect::<Option<_>>()?;
+    Some(Member {
         name: package["name"].as_str()?.to_owned(),
-        version: package["version"].as_str()?.to_owned(),
-        licence: package["license"].as_str().map(str::to_owned),
-        ours: members.contains(&package["id"]),
-        dependencies: package["dependencies"]
-            .as_array()?
-            .iter()
-            .map(dependency)
-            .collect::<Option<_>>()?,
+        dependencies,
     })
+}
+
+/// Reads lines such as `syn v2.0.1 (proc-macro)|MIT OR Apache-2.0|`, each crate once.
+fn parse_built(tree: &str) -> Vec<Built> {
+    let mut lines: Vec<(&str, &str, &str)> = tree.lines().filter_map(parse_built_line).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    let built = |(name, version, licence): (&str, &str, &str)| Built {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        licence: licence.to_owned(),
+    };
+    lines.into_iter().map(built).collect()
+}
+
+fn parse_built_line(line: &str) -> Option<(&str, &str, &str)> {
+    let (package, licence) = line.split_once('|')?;
+    let mut words = package.split(' ');
+    let (name, version) = (words.next()?, words.next()?);
+    Some((name, version.strip_prefix('v')?, licence.split('|').next()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_built;
+
+    #[test]
+    fn each_version_is_listed_once() {
+        let tree = "a v0.1.0 (/x/a)|Apache-2.0|\nsyn v2.0.1 (proc-macro)|MIT OR Apache-2.0|\n\n\
+            syn v2.0.1 (proc-macro)|MIT OR Apache-2.0| (*)\nsyn v3.0.0|| (*)\n";
+        let built = parse_built(tree);
+        let found: Vec<_> = built
+            .iter()
+            .map(|it| format!("{} {} {}", it.name, it.version, it.licence))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "a 0.1.0 Apache-2.0",
+                "syn 2.0.1 MIT OR Apache-2.0",
+                "syn 3.0.0 "
+            ]
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! Who may use whom: the table in ARCHITECTURE.md beside what cargo knows.
 
 use super::{Finding, shape};
-use crate::workspace::{Metadata, Package};
+use crate::workspace::{Member, Metadata};
 
 /// The document that holds the table, under the heading `## Dependencies`.
 pub(crate) const DOCUMENT: &str = "ARCHITECTURE.md";
@@ -124,8 +124,8 @@ fn names(cell: &str) -> Vec<String> {
 /// Compares the table with cargo's view, and the pure crates with what they are built from.
 pub(crate) fn check(table: &Table, metadata: &Metadata) -> Vec<Finding> {
     let mut findings = check_table(table);
-    for package in metadata.packages.iter().filter(|it| it.ours) {
-        findings.extend(check_package(table, metadata, package));
+    for member in &metadata.members {
+        findings.extend(check_member(table, metadata, member));
     }
     findings
 }
@@ -157,8 +157,8 @@ fn check_table(table: &Table) -> Vec<Finding> {
     findings
 }
 
-fn check_package(table: &Table, metadata: &Metadata, package: &Package) -> Vec<Finding> {
-    let name = &package.name;
+fn check_member(table: &Table, metadata: &Metadata, member: &Member) -> Vec<Finding> {
+    let name = &member.name;
     let mut findings = Vec::new();
     if shape::is_banned_name(name) {
         let remedy = "name it after what it holds";
@@ -173,11 +173,8 @@ fn check_package(table: &Table, metadata: &Metadata, package: &Package) -> Vec<F
         findings.push(finding(0, format!("crate `{name}` has no row"), remedy));
         return findings;
     };
-    for dependency in &package.dependencies {
-        let is_ours = metadata
-            .packages
-            .iter()
-            .any(|it| it.ours && it.name == dependency.name);
+    for dependency in &member.dependencies {
+        let is_ours = metadata.members.iter().any(|it| it.name == dependency.name);
         if is_ours && !row.allows(&dependency.name, dependency.for_tests) {
             let what = format!("`{name}` uses `{}` against the table", dependency.name);
             findings.push(finding(
@@ -211,13 +208,13 @@ mod tests {
 
     use super::super::tests::check_findings;
     use super::Table;
-    use crate::workspace::{Dependency, Metadata, Package};
+    use crate::workspace::{Dependency, Member, Metadata};
 
     const TABLE: &str = "# A\n## Dependencies\n| crate | may use (ours) | kind |\n|---|---|---|\n\
         | fhir | – | pure |\n| `store` | – | store |\n| server | fhir; dev: store | rim |\n\
         | isthmus | all | binary |\n## B\n| other | – | pure |\n";
 
-    fn package(text: &str) -> Package {
+    fn member(text: &str) -> Member {
         let (name, dependencies) = text.split_once(':').expect("name: dependencies");
         let dependency = |it: &str| Dependency {
             name: it.trim_start_matches("dev ").to_owned(),
@@ -227,18 +224,17 @@ mod tests {
             .split(',')
             .map(str::trim)
             .filter(|it| !it.is_empty());
-        Package {
+        Member {
             name: name.to_owned(),
-            version: "0.1.0".to_owned(),
-            licence: None,
-            ours: true,
             dependencies: listed.map(dependency).collect(),
         }
     }
 
     fn check(table: &str, packages: &[&str], expected: &Expect) {
+        let members = packages.iter().map(|it| member(it)).collect();
         let metadata = Metadata {
-            packages: packages.iter().map(|it| package(it)).collect(),
+            members,
+            built: Vec::new(),
         };
         check_findings(&super::check(&Table::parse(table), &metadata), expected);
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use toml::{Table, Value};
 
 use super::Finding;
-use crate::workspace::{Metadata, Package};
+use crate::workspace::{Built, Metadata};
 
 const DOCUMENT: &str = "deny.toml";
 
@@ -58,23 +58,19 @@ fn parse(text: &str) -> Result<Lists> {
 }
 
 fn licences(lists: &Lists, metadata: &Metadata) -> Vec<Finding> {
-    let refused = metadata.packages.iter().filter(|package| {
-        !package
-            .licence
-            .as_deref()
-            .is_some_and(|it| permits(it, &lists.licences))
-    });
+    let refused = metadata
+        .built
+        .iter()
+        .filter(|it| !permits(&it.licence, &lists.licences));
+    let what = |it: &Built| {
+        format!(
+            "`{} {}` has the licence `{}`",
+            it.name, it.version, it.licence
+        )
+    };
     refused
-        .map(|package| finding("licence", licence_text(package), "use another crate"))
+        .map(|it| finding("licence", what(it), "use another crate"))
         .collect()
-}
-
-fn licence_text(package: &Package) -> String {
-    let licence = package.licence.as_deref().unwrap_or("none");
-    format!(
-        "`{} {}` has the licence {licence}",
-        package.name, package.version
-    )
 }
 
 /// Reads an SPDX expression of `OR`, `AND` and brackets. Old crates write `/` for `OR`.
@@ -131,11 +127,11 @@ fn one(rest: &mut &[&str], allowed: &[String]) -> bool {
 /// Versions that cargo treats as incompatible: another first number that is not zero.
 fn several_versions(lists: &Lists, metadata: &Metadata) -> Vec<Finding> {
     let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for package in &metadata.packages {
+    for built in &metadata.built {
         versions
-            .entry(&package.name)
+            .entry(&built.name)
             .or_default()
-            .push(&package.version);
+            .push(&built.version);
     }
     versions.retain(|_, it| it.len() > 1);
     let is_listed = |name: &str| lists.several.iter().any(|it| it == name);
@@ -179,24 +175,25 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::super::tests::check_findings;
-    use crate::workspace::{Metadata, Package};
+    use crate::workspace::{Built, Metadata};
 
     const LISTS: &str = "[licenses]\nallow = ['MIT', 'ISC', 'Apache-2.0 WITH LLVM-exception']\n\
         [bans]\nskip = [{ crate = 'c@1', reason = 'd wants it' }]\n";
 
-    fn package(name: &str, version: &str, licence: Option<&str>) -> Package {
-        Package {
+    fn built(name: &str, version: &str, licence: &str) -> Built {
+        Built {
             name: name.to_owned(),
             version: version.to_owned(),
-            licence: licence.map(str::to_owned),
-            ours: false,
-            dependencies: Vec::new(),
+            licence: licence.to_owned(),
         }
     }
 
-    fn check(packages: Vec<Package>, expected: &Expect) {
+    fn check(built: Vec<Built>, expected: &Expect) {
         let lists = super::parse(LISTS).expect("the lists are well formed");
-        let metadata = Metadata { packages };
+        let metadata = Metadata {
+            members: Vec::new(),
+            built,
+        };
         let mut found = super::licences(&lists, &metadata);
         found.extend(super::several_versions(&lists, &metadata));
         check_findings(&found, expected);
@@ -231,18 +228,18 @@ mod tests {
     #[test]
     fn foreign_licences_and_second_versions_are_found() {
         let packages = vec![
-            package("a", "1.0.0", Some("GPL-3.0")),
-            package("b", "1.0.0", None),
-            package("c", "1.0.0", Some("MIT")),
-            package("c", "2.0.0", Some("MIT")),
-            package("d", "1.0.0", Some("MIT")),
-            package("d", "0.9.0", Some("MIT")),
+            built("a", "1.0.0", "GPL-3.0"),
+            built("b", "1.0.0", ""),
+            built("c", "1.0.0", "MIT"),
+            built("c", "2.0.0", "MIT"),
+            built("d", "1.0.0", "MIT"),
+            built("d", "0.9.0", "MIT"),
         ];
         check(
             packages,
             &expect![[r#"
-            deny.toml:1: licence: `a 1.0.0` has the licence GPL-3.0 – use another crate
-            deny.toml:1: licence: `b 1.0.0` has the licence none – use another crate
+            deny.toml:1: licence: `a 1.0.0` has the licence `GPL-3.0` – use another crate
+            deny.toml:1: licence: `b 1.0.0` has the licence `` – use another crate
             deny.toml:1: duplicate: `d` is built in the versions 1.0.0, 0.9.0 – align them, or list it under `bans.skip` with a reason"#]],
         );
     }
@@ -250,7 +247,7 @@ mod tests {
     #[test]
     fn a_needless_exception_is_found() {
         check(
-            vec![package("c", "1.0.0", Some("MIT"))],
+            vec![built("c", "1.0.0", "MIT")],
             &expect![
                 "deny.toml:1: duplicate: `c` has one version now – remove it from `bans.skip`"
             ],
