@@ -474,3 +474,24 @@ fn not_a_choice(name: &str, element: &'static ElementDefinition) -> (String, Str
         format!("use one of {}{more}", names[..listed].join(", ")),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_shape_has_more_elements_than_can_be_marked() {
+        for definitions in FhirVersion::ALL.map(Definitions::of) {
+            let mut open: Vec<Shape> = definitions.types().iter().map(|it| it.shape).collect();
+            let mut seen = std::collections::BTreeSet::new();
+            while let Some(shape) = open.pop() {
+                if seen.insert(shape.0) {
+                    let elements = definitions.elements(shape);
+                    assert!(elements.len() < 128, "{}", elements[0].path);
+                    let types = elements.iter().flat_map(|it| it.types);
+                    open.extend(types.map(|it| it.shape));
+                }
+            }
+        }
+    }
+}

@@ -4,76 +4,37 @@
 //! example that is valid fails the test too. Of sets that are not official, the faults are pinned.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
-use bytes::Bytes;
 use expect_test::{Expect, expect};
-use fhir::json::{Document, Limits};
 use fhir::{FhirVersion, Issue};
 
 use super::{issues, lines};
+use crate::data;
 
 const LISTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/official");
 /// Files of the npm packages that are no resources.
-const OTHER_FILES: [&str; 2] = ["package.json", "fhir.schema.json"];
-
-/// The folder of a data set, if it is there.
-fn data_set(name: &str) -> Option<PathBuf> {
-    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = || {
-        env::var_os("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .or_else(home)
-    };
-    let data = || cache().map(|it| it.join("isthmus-data"));
-    let root = env::var_os("ISTHMUS_DATA")
-        .map(PathBuf::from)
-        .or_else(data)?;
-    Some(root.join(name)).filter(|it| it.is_dir())
-}
-
-/// All resources in JSON files below a folder.
-fn resources(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let entry = entry.expect("an entry");
-        let path = entry.path();
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let is_json = path.extension().is_some_and(|it| it == "json");
-        let is_other = name.starts_with('.') || OTHER_FILES.contains(&name.as_str());
-        if path.is_dir() {
-            resources(&path, into);
-        } else if is_json && !is_other {
-            into.push(path);
-        }
-    }
-}
+const OTHER_FILES: [&str; 3] = ["package.json", "fhir.schema.json", ".index.json"];
 
 /// The faults of each file of the set; nothing, said so, if it is not there.
 fn faults(version: FhirVersion, set: &str) -> Option<BTreeMap<String, Vec<Issue>>> {
     let suite = format!("validation {set}");
-    let Some(folder) = data_set(set) else {
-        report(&format!("isthmus-skipped: {suite}: {set} is not there"));
-        return None;
-    };
-    let mut files = Vec::new();
-    resources(&folder, &mut files);
-    report(&format!("isthmus-suite: {suite}: {} cases", files.len()));
-    let validated = files.iter().map(|file| {
-        let text = Bytes::from(fs::read(file).expect("a file"));
-        let document = Document::parse(text, &Limits::DEFAULT).expect("JSON");
+    let folder = data::folder(&suite, set)?;
+    let name_in_set = |file: &Path| {
         let name = file.strip_prefix(&folder).expect("a file of the set");
-        (
-            name.to_string_lossy().into_owned(),
-            issues(version, &document),
-        )
-    });
-    Some(validated.collect())
-}
-
-#[expect(clippy::print_stdout, reason = "the test runner collects these lines")]
-fn report(line: &str) {
-    println!("{line}");
+        name.to_string_lossy().into_owned()
+    };
+    let files = data::files(&folder, "json").into_iter();
+    let named = files.map(|file| (name_in_set(&file), file));
+    let resources = named.filter(|(name, _)| !OTHER_FILES.iter().any(|it| name.ends_with(it)));
+    let validate = |(name, file): (String, PathBuf)| {
+        let document = data::parse(data::read(&file));
+        (name, issues(version, &document))
+    };
+    let faults: BTreeMap<_, _> = resources.map(validate).collect();
+    println!("isthmus-suite: {suite}: {} cases", faults.len());
+    Some(faults)
 }
 
 /// Valid but for the files that are listed.

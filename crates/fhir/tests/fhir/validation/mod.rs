@@ -1,18 +1,20 @@
 //! Structural validation: rules as tables of cases, official examples, limits and hostile input.
 
+#[cfg(test)]
 mod examples;
 mod limits;
+mod mutations;
 mod request;
 mod rules;
 
-use bytes::Bytes;
-use fhir::json::{Document, Limits};
+use fhir::json::Document;
 use fhir::validate::{Options, validate};
 use fhir::{Definitions, FhirVersion, Issue};
 
+use crate::data;
+
 fn parse(json: &str) -> Document {
-    let text = Bytes::copy_from_slice(json.as_bytes());
-    Document::parse(text, &Limits::DEFAULT).expect("JSON")
+    data::parse(json.to_owned())
 }
 
 fn issues(version: FhirVersion, document: &Document) -> Vec<Issue> {
