@@ -68,3 +68,34 @@ pub(super) fn list<'v>(values: impl IntoIterator<Item = &'v str>) -> Result<Stri
     }
     Ok(cell)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: Table<3> = Table {
+        file: "test.tsv",
+        columns: ["a", "b", "c"],
+    };
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let rows = [["x", "", "y z"], ["", "", ""], ["é", "1|2", ""]];
+        let mut sheet = Sheet::new(TABLE);
+        for row in rows {
+            sheet.row(row).unwrap();
+        }
+        let written = sheet.finish();
+        assert_eq!(written.rows, rows.len());
+        assert!(TABLE.rows(&written.text).eq(rows));
+    }
+
+    #[test]
+    fn cells_that_do_not_fit_are_refused() {
+        for cell in ["a\tb", "a\nb", "a\r"] {
+            assert!(Sheet::new(TABLE).row(["", cell, ""]).is_err());
+        }
+        assert!(list(["a|b"]).is_err());
+        assert_eq!(list(["a", "b"]).unwrap(), "a|b");
+    }
+}

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
-use fhir::definitions::table::{ATTRIBUTE, ELEMENTS, MODIFIER, SUMMARY, TYPES};
+use fhir::definitions::table::{ATTRIBUTE, ELEMENTS, MODIFIER, SUMMARY, TARGETS, TYPES};
 use serde_json::Value;
 
 use super::input::{Input, items, text, texts};
@@ -241,7 +241,7 @@ fn spell_type(name: &str, targets: &BTreeSet<&str>) -> String {
         return name.to_owned();
     }
     let targets: Vec<&str> = targets.iter().copied().collect();
-    format!("{name}({})", targets.join(","))
+    format!("{name}({})", targets.join(&TARGETS.to_string()))
 }
 
 struct Binding<'v> {

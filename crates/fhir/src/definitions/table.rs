@@ -8,6 +8,9 @@
 /// Separates the values of a cell that lists several.
 pub const LIST: char = '|';
 
+/// Separates the targets of a type, which itself is one value of a list.
+pub const TARGETS: char = ',';
+
 /// A table of `N` columns.
 #[derive(Debug, Clone, Copy)]
 pub struct Table<const N: usize> {
@@ -66,8 +69,9 @@ pub const TYPES: Table<8> = Table {
 
 /// Elements, in the order of [`TYPES`], of each type first its own children, then those of its
 /// backbone elements; among siblings in the order of the definition. The value of a primitive is
-/// left out. `types` holds a type each, as `Name` or `Name(Target,Target)`; a content reference has
-/// the type of its target, whose path is in `content-reference`. `flags` are those below.
+/// left out. `types` lists types as `Name` or, with their [`TARGETS`], as `Name(Target,Target)`; a
+/// content reference has the type of its target, whose path is in `content-reference`. `flags` are
+/// those below.
 pub const ELEMENTS: Table<9> = Table {
     file: "elements.tsv",
     columns: [
