@@ -302,8 +302,11 @@ impl Parser<'_> {
                 .saturating_add(u32::from(digit - b'0'))
         });
         if exponent > self.limits.exponent_max {
-            let max = self.limits.exponent_max as usize;
-            return Err(self.exceeded("exponent_max", max, "as a number's exponent", start));
+            let max = self.limits.exponent_max;
+            return Err(JsonError {
+                limit: Some("exponent_max"),
+                ..self.fail(format!("an exponent above {max} (`exponent_max`)"), start)
+            });
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use quick_xml::Reader;
-use quick_xml::escape::{escape, resolve_html5_entity, resolve_predefined_entity};
+use quick_xml::escape::{escape, resolve_html5_entity, resolve_xml_entity};
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use super::names::{self, Namespace, Namespaces, declared_prefix};
@@ -30,6 +30,7 @@ pub(super) fn for_xml(text: &str) -> Result<String, XmlFault> {
         ));
     }
     let mut reader = Reader::from_str(text.trim());
+    reader.config_mut().check_comments = true;
     let mut namespaces = Namespaces::default();
     let (start, is_empty) = match reader.read_event() {
         Ok(Event::Start(start)) => (start, false),
@@ -166,7 +167,7 @@ impl Copy<'_, '_> {
         let name: &str = entity;
         let is_known = match entity.resolve_char_ref() {
             Ok(Some(character)) => is_xml_text(character.encode_utf8(&mut [0; 4])),
-            Ok(None) => resolve_predefined_entity(name).is_some(),
+            Ok(None) => resolve_xml_entity(name).is_some(),
             Err(_) => false,
         };
         if is_known {

@@ -83,8 +83,11 @@ impl From<&XmlFault> for Issue {
     }
 }
 
-/// Whether XML 1.0 can hold the text at all, escaped or not.
+/// Whether XML 1.0 can hold the text at all, escaped or not (§2.2).
 fn is_xml_text(text: &str) -> bool {
-    let is_forbidden = |it: char| matches!(it, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
     !text.contains(is_forbidden)
+}
+
+fn is_forbidden(character: char) -> bool {
+    matches!(character, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
 }

@@ -1,6 +1,7 @@
 //! Which namespace a prefix means at a place (Namespaces in XML 1.0).
 
 use quick_xml::XmlVersion;
+use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::BytesStart;
 use quick_xml::events::attributes::Attribute;
 
@@ -106,7 +107,8 @@ pub(super) fn value<'s>(attribute: &Attribute<'s>) -> Result<std::borrow::Cow<'s
         let what = "an attribute's value holds a bare `<`";
         return Err(XmlFault::new(what).mend("write `&lt;`"));
     }
-    let value = attribute.normalized_value(XmlVersion::Implicit1_0);
+    // The predefined entities of quick-xml would be HTML's too.
+    let value = attribute.normalized_value_with(XmlVersion::Implicit1_0, 1, resolve_xml_entity);
     value
         .ok()
         .filter(|value| super::is_xml_text(value))

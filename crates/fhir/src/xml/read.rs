@@ -8,7 +8,7 @@ use quick_xml::events::{BytesStart, Event};
 use super::div;
 use super::names::{self, Namespace, Namespaces, declared_prefix};
 use super::tree::Tree;
-use super::{XML_FAULTS_MAX, XmlFault};
+use super::{XML_FAULTS_MAX, XmlFault, is_forbidden};
 use crate::definitions::{Child, Definitions, Shape, TypeKind};
 use crate::json::Limits;
 
@@ -34,6 +34,7 @@ pub fn read(
         at: 0,
         faults: Vec::new(),
     };
+    reading.reader.config_mut().check_comments = true;
     if let Err(fault) = reading.document() {
         let fault = reading.located(fault);
         reading.faults.push(fault);
@@ -51,9 +52,20 @@ fn checked<'t>(text: &'t [u8], limits: &Limits) -> Result<std::borrow::Cow<'t, s
         return Err(XmlFault::exceeded("bytes_max", bytes_max, "bytes"));
     }
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-    let text = std::str::from_utf8(text).map_err(|_| {
-        XmlFault::new("the text is not UTF-8").mend("send the body encoded as UTF-8")
+    let text = std::str::from_utf8(text).map_err(|error| {
+        let valid = std::str::from_utf8(&text[..error.valid_up_to()]).unwrap_or_default();
+        XmlFault {
+            at: Some(line_and_column(valid, valid.len())),
+            ..XmlFault::new("the text is not UTF-8").mend("send the body encoded as UTF-8")
+        }
     })?;
+    if let Some(at) = text.find(is_forbidden) {
+        let fault = XmlFault::new("the text holds a character that XML does not allow");
+        return Err(XmlFault {
+            at: Some(line_and_column(text, at)),
+            ..fault
+        });
+    }
     Ok(if text.contains('\r') {
         text.replace("\r\n", "\n").replace('\r', "\n").into()
     } else {
@@ -288,7 +300,10 @@ impl Reading<'_> {
                 if !is_hint {
                     self.stray("attribute", name)?;
                 }
-            } else if local == "value" && self.takes_value(node) {
+            } else if local == "value" && self.is_primitive(node) {
+                if self.tree().nodes[node as usize].value.is_some() {
+                    self.report(XmlFault::new("the attribute `value` occurs twice"))?;
+                }
                 self.tree().set_value(node, &value);
             } else if let Some(child) = self.attribute(local) {
                 let added = self.add(child)?;
@@ -300,10 +315,8 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Whether the node is a primitive whose value has not been given yet.
-    fn takes_value(&mut self, node: u32) -> bool {
-        let node = &self.tree().nodes[node as usize];
-        node.definition.kind == TypeKind::Primitive && node.value.is_none()
+    fn is_primitive(&mut self, node: u32) -> bool {
+        self.tree().nodes[node as usize].definition.kind == TypeKind::Primitive
     }
 
     fn attribute(&self, local: &str) -> Option<Child> {
@@ -355,11 +368,8 @@ impl Reading<'_> {
         if fault.at.is_some() {
             return fault;
         }
-        let before = &self.text[..self.at.min(self.text.len())];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1;
         XmlFault {
-            at: Some((line, before[line_start..].chars().count() + 1)),
+            at: Some(line_and_column(self.text, self.at)),
             expression: self.expression(),
             ..fault
         }
@@ -388,4 +398,12 @@ impl Reading<'_> {
         }
         (!path.is_empty()).then_some(path)
     }
+}
+
+/// Line and column in characters, from 1.
+fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..at.min(text.len())];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1;
+    (line, before[line_start..].chars().count() + 1)
 }

@@ -5,4 +5,12 @@ mod data;
 mod definitions;
 #[cfg(test)]
 mod examples_roundtrip;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod json;
+#[cfg(test)]
+mod mutator;
 mod validation;
+#[cfg(test)]
+mod xml;
