@@ -1,8 +1,10 @@
 //! What interactions answer.
 
 use bytes::Bytes;
-use fhir::{Issue, VersionId};
-use store::{HistoryOrder, Instant};
+use fhir::resource::{SpliceMark, with_meta};
+use fhir::{Instant, Issue, VersionId};
+pub use search::query::Summary;
+use store::HistoryOrder;
 
 use crate::ResourceKey;
 
@@ -15,8 +17,34 @@ pub struct Resource {
     pub version: VersionId,
     /// When it was written (`meta.lastUpdated`).
     pub last_updated: Instant,
-    /// Its JSON, with id, `meta.versionId` and `meta.lastUpdated`.
-    pub json: Bytes,
+    /// The stored form.
+    pub(crate) body: Bytes,
+}
+
+impl Resource {
+    /// Its JSON, with id, `meta.versionId` and `meta.lastUpdated`. Made when asked for: most
+    /// answers to writes are minimal, and a bundle's would be held all at once.
+    ///
+    /// # Panics
+    /// Never: the store gives back what [`crate::Interactions`] gave it.
+    pub fn json(&self) -> Bytes {
+        let text = std::str::from_utf8(&self.body).expect("stored texts are UTF-8");
+        let mark = SpliceMark::of(text).expect("stored texts have a place for version and time");
+        with_meta(
+            &self.body,
+            mark,
+            self.version,
+            &self.last_updated.to_string(),
+        )
+        .into()
+    }
+}
+
+/// Says which type, never what is in it.
+impl std::fmt::Debug for Resource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{:?}, version {}]", self.key, self.version)
+    }
 }
 
 /// A version that says "deleted".
@@ -31,6 +59,7 @@ pub struct Deleted {
 }
 
 /// What a read found; not found is an error.
+#[derive(Debug)]
 pub enum ReadOutcome {
     /// The resource.
     Found(Resource),
@@ -39,6 +68,7 @@ pub enum ReadOutcome {
 }
 
 /// What became of a write.
+#[derive(Debug)]
 pub struct WriteAnswer {
     /// What happened.
     pub effect: WriteEffect,
@@ -68,6 +98,7 @@ pub enum WriteEffect {
 }
 
 /// The answers of a batch or transaction.
+#[derive(Debug)]
 pub struct Bundle {
     /// `batch-response` or `transaction-response`.
     pub kind: &'static str,
@@ -76,12 +107,14 @@ pub struct Bundle {
 }
 
 /// One answer in a bundle.
+#[derive(Debug)]
 pub struct BundleEntry {
     /// What it is.
     pub answer: Result<EntryAnswer, crate::InteractionError>,
 }
 
 /// An answer of one entry.
+#[derive(Debug)]
 pub enum EntryAnswer {
     /// Of a write.
     Written(WriteAnswer),
@@ -92,6 +125,7 @@ pub enum EntryAnswer {
 }
 
 /// What a search or history found: one page.
+#[derive(Debug)]
 pub struct SearchAnswer {
     /// `searchset` or `history`.
     pub kind: &'static str,
@@ -110,6 +144,7 @@ pub struct SearchAnswer {
 }
 
 /// One entry of a search or history page.
+#[derive(Debug)]
 pub enum Matched {
     /// A resource, with why it is there.
     Resource {
@@ -133,24 +168,6 @@ pub enum SearchMode {
     Match,
     /// It was included.
     Include,
-}
-
-/// `_summary` and `_elements`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Summary {
-    /// Everything.
-    #[default]
-    None,
-    /// Elements marked as summary.
-    True,
-    /// `text`, `id`, `meta` and mandatory elements.
-    Text,
-    /// Everything but `text`.
-    Data,
-    /// The total only.
-    Count,
-    /// These top-level elements and the mandatory ones.
-    Elements(Vec<String>),
 }
 
 /// Which history, which page.

@@ -8,10 +8,25 @@
 //! <https://hl7.org/fhir/R4/http.html>, <https://hl7.org/fhir/STU3/http.html>
 
 mod answer;
+mod apply;
 mod bundle;
 mod caller;
+mod criteria;
+mod draft;
 mod error;
+mod find;
+mod history;
+mod job;
+pub mod load_run;
+mod notes;
+mod numbers;
+mod page;
+mod prepare;
+mod read;
+mod resolve;
 mod settings;
+mod space;
+mod turn;
 
 use std::sync::Arc;
 
@@ -21,20 +36,43 @@ pub use answer::{
 };
 pub use caller::{Caller, ResourceKey};
 pub use error::InteractionError;
+use fhir::FhirVersion;
 use fhir::json::Document;
+pub use search::query::Handling;
+use search::reference::Bases;
 pub use settings::{Integrity, Settings, UpdateAsCreate, Versioning};
+pub use space::{SPACES, space_of};
 use store::Store;
+use turn::Turns;
 
-/// The interactions over one store.
+/// The interactions over one store; a cheap handle.
+#[derive(Clone)]
 pub struct Interactions {
     store: Arc<dyn Store>,
-    settings: Settings,
+    settings: Arc<Settings>,
+    /// By version, in the order of [`FhirVersion::ALL`].
+    bases: Arc<[Bases; 2]>,
+    turns: Arc<Turns>,
 }
 
 impl Interactions {
     /// Interactions over that store.
     pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
-        Self { store, settings }
+        let bases = FhirVersion::ALL.map(|version| settings.bases(version));
+        let (settings, bases) = (Arc::new(settings), Arc::new(bases));
+        Self {
+            store,
+            settings,
+            bases,
+            turns: Arc::new(Turns::new()),
+        }
+    }
+
+    fn bases(&self, version: FhirVersion) -> &Bases {
+        match version {
+            FhirVersion::Stu3 => &self.bases[0],
+            FhirVersion::R4 => &self.bases[1],
+        }
     }
 
     /// The store itself, for administration (tenants, backup, readiness).
@@ -47,35 +85,6 @@ impl Interactions {
         &self.settings
     }
 
-    /// Read: the newest version; a deleted one is [`ReadOutcome::Deleted`].
-    /// <https://hl7.org/fhir/R4/http.html#read>
-    pub async fn read(
-        &self,
-        caller: &Caller,
-        key: &ResourceKey,
-    ) -> Result<ReadOutcome, InteractionError> {
-        unimplemented!()
-    }
-
-    /// Vread: one version (`version` as the client wrote it; what is no version id is not found).
-    pub async fn vread(
-        &self,
-        caller: &Caller,
-        key: &ResourceKey,
-        version: &str,
-    ) -> Result<ReadOutcome, InteractionError> {
-        unimplemented!()
-    }
-
-    /// Does one write as a commit of its own.
-    pub async fn write(
-        &self,
-        caller: &Caller,
-        write: Write,
-    ) -> Result<WriteAnswer, InteractionError> {
-        unimplemented!()
-    }
-
     /// Batch or transaction, by `Bundle.type`: the entries' answers in the order of the request.
     /// A transaction that fails fails whole, naming entries in the issues' expressions
     /// (`Bundle.entry[3].resource…`).
@@ -84,27 +93,6 @@ impl Interactions {
         caller: &Caller,
         bundle: Document,
     ) -> Result<Bundle, InteractionError> {
-        unimplemented!()
-    }
-
-    /// History of a resource, a type or everything.
-    pub async fn history(
-        &self,
-        caller: &Caller,
-        query: HistoryQuery,
-    ) -> Result<SearchAnswer, InteractionError> {
-        unimplemented!()
-    }
-
-    /// Search in a type, in all types, or in a compartment.
-    /// `query` is the raw query text (percent-encoded, as in a URL or a form).
-    pub async fn search(
-        &self,
-        caller: &Caller,
-        within: Within,
-        query: &str,
-        handling: Handling,
-    ) -> Result<SearchAnswer, InteractionError> {
         unimplemented!()
     }
 }
@@ -123,16 +111,6 @@ pub enum Within {
         /// The type looked for.
         resource_type: Option<String>,
     },
-}
-
-/// `Prefer: handling=…`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Handling {
-    /// What is unknown is an error.
-    #[default]
-    Strict,
-    /// What is unknown is ignored and reported in the result.
-    Lenient,
 }
 
 /// One write.

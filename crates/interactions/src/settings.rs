@@ -1,5 +1,8 @@
 //! Policies and limits of interactions, by name.
 
+use fhir::FhirVersion;
+use search::reference::Bases;
+
 /// Policies and limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -24,6 +27,19 @@ pub struct Settings {
     /// Bases under which absolute references count as references to this server
     /// (`http://localhost:8080/fhir/r4`).
     pub own_bases: Vec<String>,
+}
+
+impl Settings {
+    /// The bases of one FHIR version: those that end with its slug (`…/fhir/r4`).
+    pub(crate) fn bases(&self, version: FhirVersion) -> Bases {
+        let is_of_version = |base: &&str| base.trim_end_matches('/').ends_with(version.slug());
+        Bases::new(
+            self.own_bases
+                .iter()
+                .map(String::as_str)
+                .filter(is_of_version),
+        )
+    }
 }
 
 impl Default for Settings {

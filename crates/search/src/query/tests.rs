@@ -56,88 +56,90 @@ fn understood(types: &[&str], text: &str) -> String {
     criteria.collect::<Vec<_>>().join(" and ")
 }
 
+const CRITERIA: &[(&str, &str)] = &[
+    ("_id=a,b", "ids a b"),
+    ("identifier=1", "code 1"),
+    ("identifier=http%3A%2F%2Fs%7C1", r#"Some("http://s") 1"#),
+    ("identifier=|1", "None 1"),
+    ("identifier=http://s|", "system http://s"),
+    (r"identifier=a\|b,c\,d", "code a|b or code c,d"),
+    ("identifier=1&identifier=2", "code 1 and code 2"),
+    ("subject=Patient/1", "Patient/1"),
+    ("subject=http://here/Patient/1", "Patient/1"),
+    ("subject=http://there/Patient/1", "<http://there/Patient/1>"),
+    (
+        "subject=1",
+        "Group/1 or Device/1 or Patient/1 or Location/1",
+    ),
+    ("subject:Patient=1", "Patient/1"),
+    ("patient:missing=true", "Absent"),
+    ("patient:missing=false&_count=3&_format=json", "Present"),
+    (
+        "identifier=a|b|c",
+        r"Invalid: the parameter `identifier` has a token that is not `code`, `system|code`, `|code` or `system|`; write a `|` inside a value as `\|`",
+    ),
+    (
+        "identifier=|",
+        "Invalid: the parameter `identifier` has a token that is not `code`, `system|code`, `|code` or `system|`; write a `|` inside a value as `\\|`",
+    ),
+    (
+        "identifier=",
+        "Invalid: the parameter `identifier` has no value",
+    ),
+    (
+        "identifier=a,,b",
+        "Invalid: the parameter `identifier` has an empty value between its commas",
+    ),
+    (
+        "subject=a_b",
+        "Invalid: the parameter `subject` has a value that is no reference; write `Type/id`, an id or an absolute URL",
+    ),
+    (
+        "identifer=1",
+        "Invalid: the search parameter `identifer` does not exist here; did you mean `identifier`?",
+    ),
+    (
+        "subject:Patien=1",
+        "Invalid: the modifier `:Patien` of `subject` does not exist here; did you mean `:Patient`?",
+    ),
+    (
+        "identifier:text=1",
+        "NotSupported: the modifier `:text` of `identifier` is not offered yet",
+    ),
+    (
+        "code=1",
+        "NotSupported: the search parameter `code` is not offered yet",
+    ),
+    (
+        "subject.name=x",
+        "NotSupported: the search parameter `subject.name` is not offered yet",
+    ),
+    (
+        "_sort=date",
+        "NotSupported: the search parameter `_sort` is not offered yet",
+    ),
+    (
+        "_count=x",
+        "Invalid: the parameter `_count` has a value that it does not allow",
+    ),
+    (
+        "_id=%zz",
+        "Invalid: the query is not percent-encoded UTF-8; write a `%` as `%25`, and other characters as the bytes of their UTF-8 form",
+    ),
+    (
+        "_id=1&_id=1&_id=1&_id=1&_id=1",
+        "TooLarge: the query has more than `criteria_max` (4) parameters",
+    ),
+    (
+        "_id=1,2,3,4",
+        "TooLarge: the parameter `_id` has more than `or_values_max` (3) values",
+    ),
+];
+
 #[test]
 fn criteria_are_understood_or_refused_by_name() {
-    for (text, expected) in [
-        ("_id=a,b", "ids a b"),
-        ("identifier=1", "code 1"),
-        ("identifier=http%3A%2F%2Fs%7C1", r#"Some("http://s") 1"#),
-        ("identifier=|1", "None 1"),
-        ("identifier=http://s|", "system http://s"),
-        (r"identifier=a\|b,c\,d", "code a|b or code c,d"),
-        ("identifier=1&identifier=2", "code 1 and code 2"),
-        ("subject=Patient/1", "Patient/1"),
-        ("subject=http://here/Patient/1", "Patient/1"),
-        ("subject=http://there/Patient/1", "<http://there/Patient/1>"),
-        (
-            "subject=1",
-            "Group/1 or Device/1 or Patient/1 or Location/1",
-        ),
-        ("subject:Patient=1", "Patient/1"),
-        ("patient:missing=true", "Absent"),
-        ("patient:missing=false&_count=3&_format=json", "Present"),
-        (
-            "identifier=a|b|c",
-            r"Invalid: the parameter `identifier` has a token that is not `code`, `system|code`, `|code` or `system|`; write a `|` inside a value as `\|`",
-        ),
-        (
-            "identifier=|",
-            "Invalid: the parameter `identifier` has a token that is not `code`, `system|code`, `|code` or `system|`; write a `|` inside a value as `\\|`",
-        ),
-        (
-            "identifier=",
-            "Invalid: the parameter `identifier` has no value",
-        ),
-        (
-            "identifier=a,,b",
-            "Invalid: the parameter `identifier` has an empty value between its commas",
-        ),
-        (
-            "subject=a_b",
-            "Invalid: the parameter `subject` has a value that is no reference; write `Type/id`, an id or an absolute URL",
-        ),
-        (
-            "identifer=1",
-            "Invalid: the search parameter `identifer` does not exist here; did you mean `identifier`?",
-        ),
-        (
-            "subject:Patien=1",
-            "Invalid: the modifier `:Patien` of `subject` does not exist here; did you mean `:Patient`?",
-        ),
-        (
-            "identifier:text=1",
-            "NotSupported: the modifier `:text` of `identifier` is not offered yet",
-        ),
-        (
-            "code=1",
-            "NotSupported: the search parameter `code` is not offered yet",
-        ),
-        (
-            "subject.name=x",
-            "NotSupported: the search parameter `subject.name` is not offered yet",
-        ),
-        (
-            "_sort=date",
-            "NotSupported: the search parameter `_sort` is not offered yet",
-        ),
-        (
-            "_count=x",
-            "Invalid: the parameter `_count` has a value that it does not allow",
-        ),
-        (
-            "_id=%zz",
-            "Invalid: the query is not percent-encoded UTF-8; write a `%` as `%25`, and other characters as the bytes of their UTF-8 form",
-        ),
-        (
-            "_id=1&_id=1&_id=1&_id=1&_id=1",
-            "TooLarge: the query has more than `criteria_max` (4) parameters",
-        ),
-        (
-            "_id=1,2,3,4",
-            "TooLarge: the parameter `_id` has more than `or_values_max` (3) values",
-        ),
-    ] {
-        assert_eq!(understood(&["Observation"], text), expected, "{text}");
+    for (text, expected) in CRITERIA {
+        assert_eq!(understood(&["Observation"], text), *expected, "{text}");
     }
 }
 

@@ -1,0 +1,274 @@
+//! The one way to write: a job is checked, decided, prepared, committed and answered.
+//!
+//! Checking and preparing run outside any lock, on blocking threads where there is much to do. What
+//! was overtaken by another commit is decided again, `stale_retries_max` times, the last time alone.
+
+use std::sync::Arc;
+
+use fhir::{Definitions, Issue};
+use store::{At, Commit, Committed, Idempotency, IdempotencyKey, PreconditionFailure, StoreError};
+
+use crate::answer::WriteAnswer;
+use crate::draft::Draft;
+use crate::job::{Job, Task};
+use crate::notes::Note;
+use crate::prepare::{self, Checked, Context, Prepared};
+use crate::resolve::{Decision, Resolved};
+use crate::{Caller, InteractionError, Interactions, Write};
+
+/// Texts up to this size are worked through where they are; to hand them on would cost more.
+const INLINE_BYTES_MAX: usize = 64 << 10;
+
+impl Interactions {
+    /// Does one write as a commit of its own.
+    pub async fn write(
+        &self,
+        caller: &Caller,
+        write: Write,
+    ) -> Result<WriteAnswer, InteractionError> {
+        let mut answers = self.apply(caller, Arc::new(Job::from(write))).await?;
+        Ok(answers.remove(0))
+    }
+
+    /// Does all writes of a job as one commit; an answer for each, in the order of the tasks.
+    pub(crate) async fn apply(
+        &self,
+        caller: &Caller,
+        job: Arc<Job>,
+    ) -> Result<Vec<WriteAnswer>, InteractionError> {
+        let key = idempotency_key(caller);
+        let _turn = match &key {
+            Some(key) => Some(self.turns.of_key(&caller.tenant, key).await),
+            None => None,
+        };
+        if let (Some(key), Some((_, hash))) = (&key, &caller.idempotency)
+            && let Some(done) = self.store.committed(&caller.tenant, key, hash).await?
+        {
+            return self.answer_again(caller, &done).await;
+        }
+        let checked = Arc::new(self.check(caller, &job).await?);
+        let mut attempt = 0;
+        loop {
+            let alone = attempt == self.settings.stale_retries_max;
+            match self.attempt(caller, &job, &checked, alone).await {
+                Err(Refusal::Overtaken(_)) if !alone => attempt += 1,
+                Err(Refusal::Overtaken(error) | Refusal::Final(error)) => return Err(error),
+                Ok(answers) => return Ok(answers),
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        caller: &Caller,
+        job: &Arc<Job>,
+        checked: &Arc<Vec<Checked>>,
+        alone: bool,
+    ) -> Result<Vec<WriteAnswer>, Refusal> {
+        let _turn = self.turns.of_tenant(&caller.tenant, alone).await;
+        let view = self
+            .store
+            .view(&caller.tenant, At::Newest)
+            .await
+            .map_err(InteractionError::from)?;
+        let resolved = Arc::new(self.resolve(caller, &view, job, checked).await?);
+        drop(view);
+        let prepared = self.prepare(caller, job, &resolved).await?;
+        let draft = self.draft(caller, &job.tasks, &resolved, prepared).await?;
+        let Draft {
+            mut commit,
+            owners,
+            notes,
+            held,
+        } = draft;
+        commit.idempotency = idempotency_key(caller)
+            .zip(caller.idempotency.as_ref())
+            .map(|(key, (_, request_hash))| Idempotency {
+                key,
+                request_hash: *request_hash,
+                notes: Note::encode(&notes),
+            });
+        let done = self
+            .commit(caller, commit)
+            .await
+            .map_err(|error| Refusal::of(&error, job, &owners))?;
+        if done.repeated {
+            return Ok(self.answer_again(caller, &done).await?);
+        }
+        let answers = notes.into_iter().zip(held);
+        Ok(answers
+            .map(|(note, held)| note.answer(&done, held))
+            .collect())
+    }
+
+    /// Commits, unless there is nothing to commit: then the view that was decided upon is enough.
+    async fn commit(&self, caller: &Caller, commit: Commit) -> Result<Committed, StoreError> {
+        if !commit.changes.is_empty() || commit.idempotency.is_some() {
+            return self.store.commit(&caller.tenant, commit).await;
+        }
+        Ok(Committed {
+            transaction: 0,
+            time: store::Instant(0),
+            written: Vec::new(),
+            notes: bytes::Bytes::new(),
+            repeated: false,
+        })
+    }
+
+    /// The answers of a commit that was done before, under the same key.
+    async fn answer_again(
+        &self,
+        caller: &Caller,
+        done: &Committed,
+    ) -> Result<Vec<WriteAnswer>, InteractionError> {
+        let view = self.store.view(&caller.tenant, At::Newest).await?;
+        let notes = Note::decode(&done.notes)
+            .ok_or_else(|| InteractionError::internal("a remembered commit's notes are damaged"))?;
+        let mut answers = Vec::with_capacity(notes.len());
+        for note in notes {
+            let held = match note.version(done) {
+                Some((key, version)) => match self.known_key(caller, key).await? {
+                    Some(key) => view.read_version(&key, version).await?,
+                    None => None,
+                },
+                None => None,
+            };
+            answers.push(note.answer(done, held.map(Into::into)));
+        }
+        Ok(answers)
+    }
+
+    async fn check(
+        &self,
+        caller: &Caller,
+        job: &Arc<Job>,
+    ) -> Result<Vec<Checked>, InteractionError> {
+        let definitions = Definitions::of(caller.version);
+        let issues_max = self.settings.issues_max;
+        let mut checked = spread(job, move |_, task, resource| {
+            prepare::check(definitions, task, resource, issues_max)
+        })
+        .await?;
+        let issues = checked
+            .iter_mut()
+            .flat_map(|it| it.issues.drain(..))
+            .take(issues_max);
+        let issues: Vec<Issue> = issues.collect();
+        let is_refused = issues
+            .iter()
+            .any(|it| matches!(it.severity, fhir::Severity::Error | fhir::Severity::Fatal));
+        if is_refused {
+            Err(issues.into())
+        } else {
+            Ok(checked)
+        }
+    }
+
+    async fn prepare(
+        &self,
+        caller: &Caller,
+        job: &Arc<Job>,
+        resolved: &Arc<Resolved>,
+    ) -> Result<Vec<Option<Prepared>>, InteractionError> {
+        let (version, this, resolved) = (caller.version, self.clone(), Arc::clone(resolved));
+        let prepared = spread(job, move |at, task, resource| {
+            let (Decision::Put { key, .. }, Some(resource)) = (&resolved.decisions[at], resource)
+            else {
+                return Ok(None);
+            };
+            let context = Context {
+                version,
+                definitions: Definitions::of(version),
+                bases: this.bases(version),
+                links: &resolved.links,
+            };
+            context.prepare(task, resource, key).map(Some)
+        });
+        prepared.await?.into_iter().collect()
+    }
+}
+
+/// Why an attempt failed.
+enum Refusal {
+    /// Another commit came between: decide again.
+    Overtaken(InteractionError),
+    /// For good.
+    Final(InteractionError),
+}
+
+impl From<InteractionError> for Refusal {
+    fn from(error: InteractionError) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl Refusal {
+    /// A commit's error, placed at the entry whose change failed.
+    fn of(error: &StoreError, job: &Job, owners: &[usize]) -> Self {
+        let (change, is_overtaken) = match error {
+            StoreError::Stale => (None, true),
+            StoreError::Precondition { change, failure } => (*change, is_overtaken(*failure)),
+            _ => (None, false),
+        };
+        let refused = InteractionError::from(error);
+        let refused = match change.and_then(|it| job.tasks.get(*owners.get(it)?)) {
+            Some(task) => refused.within(&task.place),
+            None => refused,
+        };
+        if is_overtaken {
+            Self::Overtaken(refused)
+        } else {
+            Self::Final(refused)
+        }
+    }
+}
+
+fn is_overtaken(failure: PreconditionFailure) -> bool {
+    !matches!(
+        failure,
+        PreconditionFailure::BrokenReference | PreconditionFailure::Referenced
+    )
+}
+
+fn idempotency_key(caller: &Caller) -> Option<IdempotencyKey> {
+    let (key, _) = caller.idempotency.as_ref()?;
+    Some(IdempotencyKey {
+        caller: caller.identity.clone(),
+        key: key.clone(),
+    })
+}
+
+/// Does the work for every task, on as many threads as there are if the job is large.
+async fn spread<T: Send + 'static>(
+    job: &Arc<Job>,
+    work: impl Fn(usize, &Task, Option<fhir::json::Value<'_>>) -> T + Send + Sync + 'static,
+) -> Result<Vec<T>, InteractionError> {
+    let run = move |job: &Job, tasks: std::ops::Range<usize>| -> Vec<T> {
+        let resources = job.source.resources();
+        let resource = |task: &Task| task.resource.and_then(|it| resources[it]);
+        tasks
+            .map(|at| work(at, &job.tasks[at], resource(&job.tasks[at])))
+            .collect()
+    };
+    let count = job.tasks.len();
+    if job.source.bytes() <= INLINE_BYTES_MAX {
+        return Ok(run(job, 0..count));
+    }
+    let threads = std::thread::available_parallelism().map_or(1, Into::into);
+    let (size, run) = (count.div_ceil(threads).max(1), Arc::new(run));
+    let parts: Vec<_> = (0..count)
+        .step_by(size)
+        .map(|start| {
+            let (job, run) = (Arc::clone(job), Arc::clone(&run));
+            tokio::task::spawn_blocking(move || run(&job, start..count.min(start + size)))
+        })
+        .collect();
+    let mut results = Vec::with_capacity(count);
+    for part in parts {
+        results.extend(
+            part.await
+                .map_err(|_| InteractionError::internal("a worker thread failed"))?,
+        );
+    }
+    Ok(results)
+}

@@ -1,0 +1,136 @@
+//! Criteria of conditional interactions and references: parsed strictly, searched, and turned into
+//! preconditions, so that what was decided upon them still holds when the commit takes its turn.
+
+use std::sync::Arc;
+
+use fhir::{Fault, Issue};
+use search::compile::Names;
+use search::plan::{Plan, Total};
+use search::query::{Context, Handling, Query, QueryLimits};
+use store::{Precondition, Record, TypeNumber, View};
+
+use crate::numbers::Unknown;
+use crate::read::record_key;
+use crate::space::space_of;
+use crate::{Caller, InteractionError, Interactions, ResourceKey};
+
+/// Criteria on one type.
+pub(crate) struct Criteria {
+    resource_type: Box<str>,
+    query: Query,
+    /// How many matches are wanted at most; one more is looked for, to tell that there are more.
+    limit: usize,
+}
+
+/// What criteria match now.
+pub(crate) struct Matches {
+    /// The matching resources: at most one more than the limit.
+    pub(crate) found: Vec<(ResourceKey, Record)>,
+    /// Makes the commit depend on it.
+    pub(crate) precondition: Precondition,
+}
+
+impl Interactions {
+    /// Understands criteria. What is unknown is refused whatever the caller prefers: to ignore a
+    /// criterion would change other resources than were meant.
+    pub(crate) fn criteria(
+        &self,
+        caller: &Caller,
+        resource_type: &str,
+        text: &str,
+        limit: usize,
+    ) -> Result<Criteria, InteractionError> {
+        let context = Context {
+            version: caller.version,
+            types: &[resource_type],
+            bases: self.bases(caller.version),
+            handling: Handling::Strict,
+            limits: QueryLimits::default(),
+        };
+        let query = Query::parse(text, &context)?;
+        if query.criteria.is_empty() {
+            let issue = Issue::error(Fault::Invalid, "a conditional interaction without criteria");
+            return Err(issue.mend("give at least one search parameter").into());
+        }
+        Ok(Criteria {
+            resource_type: resource_type.into(),
+            query,
+            limit,
+        })
+    }
+
+    /// What each of the criteria matches in the view.
+    pub(crate) async fn matches(
+        &self,
+        caller: &Caller,
+        view: &Arc<dyn View>,
+        criteria: &[Criteria],
+    ) -> Result<Vec<Matches>, InteractionError> {
+        let mut names = Names::default();
+        for it in criteria {
+            names.types.insert(&it.resource_type);
+            it.query
+                .criteria
+                .iter()
+                .for_each(|it| names.of_criterion(it));
+        }
+        let numbers = self
+            .numbers(&caller.tenant, &names, Unknown::Numbered)
+            .await?;
+        let space = space_of(caller.version);
+        let mut found = Vec::with_capacity(criteria.len());
+        for it in criteria {
+            let plan = Plan {
+                space,
+                kinds: numbers
+                    .types
+                    .get(&it.resource_type)
+                    .copied()
+                    .into_iter()
+                    .collect(),
+                filter: numbers.filter(space, &it.query.criteria),
+                after: None,
+                not_later_than: None,
+                limit: it.limit + 1,
+                total: Total::None,
+            };
+            let rows = view.search(&plan).await?.rows;
+            found.push((plan, rows));
+        }
+        let rows: Vec<_> = found
+            .iter()
+            .flat_map(|(_, rows)| rows.iter().copied())
+            .collect();
+        let mut records = self.records(caller, view, &rows).await?.into_iter();
+        let matches = criteria
+            .iter()
+            .zip(found)
+            .map(|(it, (plan, rows))| Matches {
+                found: records
+                    .by_ref()
+                    .take(rows.len())
+                    .flatten()
+                    .filter_map(|record| Some((record_key(&it.resource_type, &record)?, record)))
+                    .collect(),
+                precondition: Precondition::Matches {
+                    plan,
+                    rows: rows.into_iter().map(|(_, row)| row).collect(),
+                    position: view.position(),
+                },
+            });
+        Ok(matches.collect())
+    }
+
+    /// The records of these rows.
+    pub(crate) async fn records(
+        &self,
+        caller: &Caller,
+        view: &Arc<dyn View>,
+        rows: &[(TypeNumber, store::Row)],
+    ) -> Result<Vec<Option<Record>>, InteractionError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(view.read_rows(space_of(caller.version), rows).await?)
+    }
+}

@@ -1,0 +1,216 @@
+//! From decisions and prepared resources to a commit in numbers.
+
+use search::compile::{Names, Numbers};
+use store::{Action, Change, Commit, Expected, NewVersion, Precondition, RecordKey, Space};
+
+use crate::job::Task;
+use crate::notes::{Held, Note};
+use crate::numbers::Unknown;
+use crate::prepare::Prepared;
+use crate::resolve::{Decision, Resolved};
+use crate::settings::Integrity;
+use crate::space::space_of;
+use crate::{Caller, InteractionError, Interactions, ResourceKey};
+
+/// A commit, and what is needed to answer each task once it is done.
+#[derive(Default)]
+pub(crate) struct Draft {
+    pub(crate) commit: Commit,
+    /// Whose each change is: the task's number.
+    pub(crate) owners: Vec<usize>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) held: Vec<Option<Held>>,
+}
+
+impl Interactions {
+    /// Puts a job's commit together.
+    pub(crate) async fn draft(
+        &self,
+        caller: &Caller,
+        tasks: &[Task],
+        resolved: &Resolved,
+        prepared: Vec<Option<Prepared>>,
+    ) -> Result<Draft, InteractionError> {
+        let names = names(tasks, resolved, &prepared);
+        let numbers = self
+            .numbers(&caller.tenant, &names, Unknown::Numbered)
+            .await?;
+        let mut drafter = Drafter {
+            space: space_of(caller.version),
+            numbers: &numbers,
+            integrity: self.settings.integrity,
+            draft: Draft::default(),
+        };
+        for (decision, prepared) in resolved.decisions.iter().zip(&prepared) {
+            drafter.add(decision, prepared.as_ref());
+            let task = drafter.draft.notes.len() - 1;
+            drafter
+                .draft
+                .owners
+                .resize(drafter.draft.commit.changes.len(), task);
+        }
+        let mut draft = drafter.draft;
+        draft
+            .commit
+            .preconditions
+            .extend(resolved.preconditions.iter().cloned());
+        draft.commit.origin = caller.origin;
+        Ok(draft)
+    }
+}
+
+/// All names that the commit needs numbers for.
+fn names<'n>(
+    tasks: &'n [Task],
+    resolved: &'n Resolved,
+    prepared: &'n [Option<Prepared>],
+) -> Names<'n> {
+    let mut names = Names::default();
+    names
+        .types
+        .extend(tasks.iter().map(|it| it.intent.resource_type()));
+    for (prepared, decision) in prepared.iter().zip(&resolved.decisions) {
+        let Some(prepared) = prepared else { continue };
+        if let Decision::Put { key, .. } = decision {
+            names.types.insert(&key.resource_type);
+        }
+        prepared
+            .extracted
+            .entries
+            .iter()
+            .for_each(|it| names.of_entry(it));
+        names.types.extend(
+            prepared
+                .references
+                .iter()
+                .map(|(resource_type, _)| &**resource_type),
+        );
+        if !prepared.extracted.patients.is_empty() {
+            names.types.insert("Patient");
+        }
+    }
+    names
+}
+
+struct Drafter<'n> {
+    space: Space,
+    numbers: &'n Numbers,
+    integrity: Integrity,
+    draft: Draft,
+}
+
+impl Drafter<'_> {
+    fn add(&mut self, decision: &Decision, prepared: Option<&Prepared>) {
+        match (decision, prepared) {
+            (Decision::Keep { key, record }, _) => {
+                self.draft
+                    .notes
+                    .push(Note::Kept(key.clone(), record.version));
+                self.draft.held.push(Some(record.clone().into()));
+            }
+            (
+                Decision::Put {
+                    key,
+                    current: Some(record),
+                    ..
+                },
+                Some(prepared),
+            ) if record.body == prepared.body => {
+                let version = record.version;
+                let record_key = self.key(key);
+                let unchanged = Precondition::Unchanged {
+                    key: record_key,
+                    version,
+                };
+                self.draft.commit.preconditions.push(unchanged);
+                self.draft.notes.push(Note::Kept(key.clone(), version));
+                self.draft.held.push(Some(record.clone().into()));
+            }
+            (Decision::Put { key, expected, .. }, Some(prepared)) => {
+                self.put(key, *expected, prepared);
+            }
+            (Decision::Put { .. }, None) => unreachable!("a write that puts has a resource"),
+            (Decision::Delete { keys, expected }, _) => self.delete(keys, *expected),
+            (Decision::Purge(key), _) => self.change(key, Expected::Any, Action::Purge),
+            (Decision::PurgeHistory(key), _) => {
+                self.change(key, Expected::Any, Action::PurgeHistory);
+            }
+        }
+    }
+
+    fn put(&mut self, key: &ResourceKey, expected: Expected, prepared: &Prepared) {
+        let (space, numbers) = (self.space, self.numbers);
+        let record = |(name, id): &(Box<str>, Box<str>)| numbers.key(space, name, id);
+        let references: Vec<RecordKey> = prepared.references.iter().filter_map(record).collect();
+        let patients = prepared.extracted.patients.iter();
+        let entries = prepared.extracted.entries.iter();
+        if matches!(self.integrity, Integrity::OnWrite | Integrity::Both) {
+            let change = self.draft.commit.changes.len();
+            let exists = references
+                .iter()
+                .cloned()
+                .map(|key| Precondition::Exists { key, change });
+            self.draft.commit.preconditions.extend(exists);
+        }
+        let version = NewVersion {
+            body: prepared.body.clone(),
+            entries: entries.filter_map(|it| numbers.entry(space, it)).collect(),
+            references,
+            lanes: patients
+                .filter_map(|id| numbers.key(space, "Patient", id))
+                .collect(),
+            blobs: Vec::new(),
+        };
+        self.change(key, expected, Action::Put(version));
+        let held = Held {
+            body: prepared.body.clone(),
+            time: None,
+        };
+        *self.draft.held.last_mut().expect("a change was just added") = Some(held);
+    }
+
+    fn delete(&mut self, keys: &[ResourceKey], expected: Expected) {
+        let first = self.draft.commit.changes.len();
+        for key in keys {
+            let record = self.key(key);
+            if matches!(self.integrity, Integrity::OnDelete | Integrity::Both) {
+                let change = self.draft.commit.changes.len();
+                let unreferenced = Precondition::Unreferenced {
+                    key: record.clone(),
+                    change,
+                };
+                self.draft.commit.preconditions.push(unreferenced);
+            }
+            self.draft.commit.changes.push(Change {
+                key: record,
+                expected,
+                action: Action::Delete,
+            });
+        }
+        self.draft.notes.push(match keys {
+            [key] => Note::Change(first, key.clone()),
+            _ => Note::Deletions(first, keys.len()),
+        });
+        self.draft.held.push(None);
+    }
+
+    fn change(&mut self, key: &ResourceKey, expected: Expected, action: Action) {
+        self.draft
+            .notes
+            .push(Note::Change(self.draft.commit.changes.len(), key.clone()));
+        let key = self.key(key);
+        self.draft.commit.changes.push(Change {
+            key,
+            expected,
+            action,
+        });
+        self.draft.held.push(None);
+    }
+
+    fn key(&self, key: &ResourceKey) -> RecordKey {
+        let found = self
+            .numbers
+            .key(self.space, &key.resource_type, key.id.as_str());
+        found.expect("the types of all decisions were numbered")
+    }
+}

@@ -1,0 +1,293 @@
+//! What can be done to a resource outside any lock: checks before anything is decided, and the
+//! form in which it is stored once its identity is known.
+//!
+//! Pure. <https://hl7.org/fhir/R4/http.html#trules> for the rewriting of references.
+
+use std::collections::{BTreeSet, HashMap};
+
+use bytes::Bytes;
+use fhir::element::Element;
+use fhir::json::{Document, Limits, Splice, Value, splice};
+use fhir::reference::{Reference, references, rewrite, rewrite_literals};
+use fhir::resource::stored;
+use fhir::validate::{Entries, Options, validate_at};
+use fhir::{Definitions, Fault, FhirVersion, Issue, ResourceId};
+use search::extract::{Extracted, extract};
+use search::reference::{Bases, Target};
+
+use crate::job::{Intent, Task};
+use crate::{InteractionError, ResourceKey};
+
+/// A conditional reference: a type and raw criteria.
+pub(crate) type ConditionalReference = (Box<str>, Box<str>);
+
+/// What checking a task's resource found.
+#[derive(Default)]
+pub(crate) struct Checked {
+    /// What is wrong.
+    pub(crate) issues: Vec<Issue>,
+    /// The conditional references in it.
+    pub(crate) conditional: BTreeSet<ConditionalReference>,
+    /// The id that it has itself.
+    pub(crate) id: Option<ResourceId>,
+}
+
+/// Checks a task's resource against the URL it was sent to and against the definitions.
+pub(crate) fn check(
+    definitions: &'static Definitions,
+    task: &Task,
+    resource: Option<Value<'_>>,
+    issues_max: usize,
+) -> Checked {
+    let Some(resource) = resource else {
+        return Checked::default();
+    };
+    let place = resource_place(task);
+    let mut issues: Vec<Issue> = fits_url(&task.intent, resource)
+        .into_iter()
+        .map(|issue| {
+            if place.is_empty() {
+                issue
+            } else {
+                issue.at(place.clone())
+            }
+        })
+        .collect();
+    let options = Options {
+        issues_max,
+        entries: Entries::Checked,
+    };
+    issues.extend(validate_at(resource, &place, definitions, options));
+    let conditional = conditional_references(definitions, resource);
+    let id = resource.get("id").and_then(Value::as_str);
+    let id = id.and_then(|it| ResourceId::parse(&it).ok());
+    Checked {
+        issues,
+        conditional,
+        id,
+    }
+}
+
+fn resource_place(task: &Task) -> String {
+    if task.place.is_empty() {
+        String::new()
+    } else {
+        format!("{}.resource", task.place)
+    }
+}
+
+/// Whether type and, on update, id are those of the URL; the rest is validation's.
+fn fits_url(intent: &Intent, resource: Value<'_>) -> Option<Issue> {
+    let expected = intent.resource_type();
+    let resource_type = resource.get("resourceType")?;
+    if !resource_type.is_str(expected) {
+        let what = format!("the resource is not of the type `{expected}` that the URL names");
+        let remedy = "send it to the URL of its own type";
+        return Some(Issue::error(Fault::Invalid, what).mend(remedy));
+    }
+    let Intent::Update { key, .. } = intent else {
+        return None;
+    };
+    let what = match resource.get("id") {
+        Some(id) if id.is_str(key.id.as_str()) => return None,
+        Some(_) => "the resource's `id` is not the id in the URL",
+        None => "the resource has no `id`, but the URL has one",
+    };
+    let issue = Issue::error(Fault::Invalid, what).at(format!("{expected}.id"));
+    Some(issue.mend("send the id of the URL as `id`"))
+}
+
+fn conditional_references(
+    definitions: &'static Definitions,
+    resource: Value<'_>,
+) -> BTreeSet<ConditionalReference> {
+    let Ok(root) = Element::resource(definitions, resource) else {
+        return BTreeSet::new();
+    };
+    let conditional = |text: &str| match Reference::parse(definitions, text) {
+        Reference::Conditional {
+            resource_type,
+            query,
+        } => Some((resource_type.into(), query.into())),
+        _ => None,
+    };
+    let texts = references(&root).filter_map(|it| it.text());
+    texts.filter_map(|text| conditional(&text)).collect()
+}
+
+/// Where the first reference with these criteria stands in a resource, for messages.
+pub(crate) fn place_of_conditional(
+    definitions: &'static Definitions,
+    resource: Value<'_>,
+    wanted: &ConditionalReference,
+) -> Option<String> {
+    fn search(element: &Element<'_>, text: &str, path: &mut String) -> bool {
+        element.elements().any(|child| {
+            let length = path.len();
+            child.write_step(path);
+            let reference = child.value.and_then(|it| it.get("reference"));
+            let is_here =
+                child.definition.name == "Reference" && reference.is_some_and(|it| it.is_str(text));
+            if is_here || search(&child, text, path) {
+                return true;
+            }
+            path.truncate(length);
+            false
+        })
+    }
+    let root = Element::resource(definitions, resource).ok()?;
+    let mut path = root.definition.name.to_owned();
+    let text = format!("{}?{}", wanted.0, wanted.1);
+    search(&root, &text, &mut path).then_some(path)
+}
+
+/// What references become: the identities that a job has decided upon.
+#[derive(Default)]
+pub(crate) struct Links {
+    /// By `fullUrl`.
+    pub(crate) by_url: HashMap<Box<str>, ResourceKey>,
+    /// By conditional reference.
+    pub(crate) by_criteria: HashMap<ConditionalReference, ResourceKey>,
+}
+
+impl Links {
+    /// What a URL becomes; a version it names is dropped (its number was another server's), a
+    /// fragment stays. A relative reference in an entry whose `fullUrl` has a base is read below
+    /// that base first (<https://hl7.org/fhir/R4/bundle.html#references>).
+    fn url(&self, base: Option<&str>, text: &str) -> Option<String> {
+        let (url, fragment) = match text.split_once('#') {
+            Some((url, fragment)) => (url, Some(fragment)),
+            None => (text, None),
+        };
+        if url.is_empty() {
+            return None;
+        }
+        let below = |url: &str| self.by_url.get(format!("{}{url}", base?).as_str());
+        let exact = |url: &str| below(url).or_else(|| self.by_url.get(url));
+        let key = exact(url).or_else(|| exact(url.split_once("/_history/")?.0))?;
+        Some(match fragment {
+            Some(fragment) => format!("{key}#{fragment}"),
+            None => key.to_string(),
+        })
+    }
+
+    fn criteria(&self, definitions: &Definitions, text: &str) -> Option<String> {
+        match Reference::parse(definitions, text) {
+            Reference::Conditional {
+                resource_type,
+                query,
+            } => {
+                let wanted = (resource_type.into(), query.into());
+                self.by_criteria.get(&wanted).map(ToString::to_string)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A resource ready to be stored.
+pub(crate) struct Prepared {
+    /// The stored form.
+    pub(crate) body: Bytes,
+    /// What it is found by.
+    pub(crate) extracted: Extracted,
+    /// The resources of this server that it refers to.
+    pub(crate) references: BTreeSet<(Box<str>, Box<str>)>,
+}
+
+/// What preparing needs to know beside the resource.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'c> {
+    pub(crate) version: FhirVersion,
+    pub(crate) definitions: &'static Definitions,
+    pub(crate) bases: &'c Bases,
+    pub(crate) links: &'c Links,
+}
+
+impl Context<'_> {
+    /// Rewrites, minifies and extracts a resource that becomes the one named.
+    pub(crate) fn prepare(
+        &self,
+        task: &Task,
+        resource: Value<'_>,
+        key: &ResourceKey,
+    ) -> Result<Prepared, InteractionError> {
+        let splices = self.splices(task, resource);
+        if splices.is_empty() {
+            return self.prepare_as_is(resource, key);
+        }
+        let document =
+            spliced(resource, splices).map_err(|issue| issue.at(resource_place(task)))?;
+        self.prepare_as_is(document.root(), key)
+    }
+
+    fn splices(&self, task: &Task, resource: Value<'_>) -> Vec<Splice> {
+        let Ok(root) = Element::resource(self.definitions, resource) else {
+            return Vec::new();
+        };
+        let mut splices = Vec::new();
+        if !self.links.by_url.is_empty() {
+            let base = base_of(self.definitions, task.full_url.as_deref());
+            splices = rewrite(&root, &|text| self.links.url(base.as_deref(), text));
+        }
+        if !self.links.by_criteria.is_empty() {
+            let replacement = |text: &str| self.links.criteria(self.definitions, text);
+            splices.extend(rewrite_literals(&root, &replacement));
+        }
+        splices
+    }
+
+    fn prepare_as_is(
+        &self,
+        resource: Value<'_>,
+        key: &ResourceKey,
+    ) -> Result<Prepared, InteractionError> {
+        let form = stored(resource, &key.id)
+            .map_err(|fault| Issue::error(Fault::Structure, fault.to_string()))?;
+        let id = key.id.as_str();
+        let extracted = extract(self.version, self.bases, &key.resource_type, id, resource);
+        let references = self.local_references(resource);
+        Ok(Prepared {
+            body: form.text.into(),
+            extracted,
+            references,
+        })
+    }
+
+    fn local_references(&self, resource: Value<'_>) -> BTreeSet<(Box<str>, Box<str>)> {
+        let Ok(root) = Element::resource(self.definitions, resource) else {
+            return BTreeSet::new();
+        };
+        let local = |text: &str| match self.bases.target(self.definitions, text) {
+            Target::Local {
+                resource_type, id, ..
+            } => Some((resource_type.into(), id.into())),
+            _ => None,
+        };
+        let texts = references(&root).filter_map(|it| it.text());
+        texts.filter_map(|text| local(&text)).collect()
+    }
+}
+
+/// The base of a `fullUrl` of the form `base/Type/id`, with its slash.
+fn base_of(definitions: &Definitions, full_url: Option<&str>) -> Option<String> {
+    match Reference::parse(definitions, full_url?) {
+        Reference::Absolute { base, .. } => Some(format!("{base}/")),
+        _ => None,
+    }
+}
+
+/// The resource alone with the splices applied; their spans count in the whole document.
+fn spliced(resource: Value<'_>, mut splices: Vec<Splice>) -> Result<Document, Issue> {
+    let start = resource.span().start;
+    for it in &mut splices {
+        it.span = it.span.start - start..it.span.end - start;
+    }
+    let text = splice(resource.raw(), splices);
+    Document::parse(text.into(), &Limits::DEFAULT).map_err(|error| {
+        Issue::error(
+            Fault::TooLarge,
+            format!("with its references rewritten: {}", error.what),
+        )
+    })
+}
