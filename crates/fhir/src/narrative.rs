@@ -265,8 +265,8 @@ impl<'t> Scanner<'t> {
         }
         if name == "style" && !is_safe_style(value) {
             self.report(fault(
-                "a `style` refers to something outside itself or hides its text",
-                "use plain properties, without `url(…)`, `expression(…)` or escapes",
+                "a `style` leads to a script or hides its text",
+                "use plain properties, without scripts, `expression(…)` or escapes",
             ));
         }
         if element == "img" && name == "src" {
@@ -375,20 +375,22 @@ fn is_safe_link(element: &str, value: &str) -> bool {
     is_image || !SCHEMES_REFUSED.iter().any(|scheme| starts_with(scheme))
 }
 
-/// Colours and sizes may be computed; whatever else has parentheses can load or run something.
+/// Colours and sizes may be computed and images be named; whatever else has parentheses can run
+/// something.
 fn is_safe_style(value: &str) -> bool {
     if !value.bytes().any(|byte| b"(\\&".contains(&byte)) {
         return true;
     }
     let style: String = decoded(value).collect();
-    let mut pieces: Vec<&str> = style.split('(').collect();
-    pieces.pop();
-    !style.contains('\\')
-        && pieces.iter().all(|before| {
-            let word = before.rsplit(|it: char| !it.is_ascii_alphabetic()).next();
-            let word = word.unwrap_or_default().to_ascii_lowercase();
-            STYLE_FUNCTIONS.contains(&word.as_str())
-        })
+    let is_safe_function = |(at, _): (usize, &str)| {
+        let word = style[..at]
+            .rsplit(|it: char| !it.is_ascii_alphabetic())
+            .next();
+        let word = word.unwrap_or_default().to_ascii_lowercase();
+        let argument = style[at + 1..].trim_start_matches(['"', '\'', ' ']);
+        STYLE_FUNCTIONS.contains(&word.as_str()) || (word == "url" && is_safe_link("img", argument))
+    };
+    !style.contains('\\') && style.match_indices('(').all(is_safe_function)
 }
 
 /// Attributes that hold an address.
