@@ -84,17 +84,6 @@ impl Interactions {
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
-
-    /// Batch or transaction, by `Bundle.type`: the entries' answers in the order of the request.
-    /// A transaction that fails fails whole, naming entries in the issues' expressions
-    /// (`Bundle.entry[3].resource…`).
-    pub async fn bundle(
-        &self,
-        caller: &Caller,
-        bundle: Document,
-    ) -> Result<Bundle, InteractionError> {
-        unimplemented!()
-    }
 }
 
 /// Where a search looks.

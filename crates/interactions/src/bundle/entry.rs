@@ -1,0 +1,295 @@
+//! One entry of a batch or transaction: its method and URL as a typed interaction.
+//!
+//! <https://hl7.org/fhir/R4/bundle.html#transaction>; STU3 has neither PATCH nor HEAD
+//! (<https://hl7.org/fhir/STU3/valueset-http-verb.html>).
+
+use fhir::json::Value;
+use fhir::{Definitions, Fault, FhirVersion, Issue, ResourceId};
+use search::reference::Bases;
+use store::HistoryOrder;
+
+use crate::job::Intent;
+use crate::{HistoryQuery, HistoryScope, InteractionError, ResourceKey, Within};
+
+/// An entry, understood.
+pub(crate) struct Entry {
+    /// Its number.
+    pub(crate) at: usize,
+    /// Its `fullUrl`.
+    pub(crate) full_url: Option<Box<str>>,
+    /// What it asks for.
+    pub(crate) call: Call,
+}
+
+/// What an entry asks for.
+pub(crate) enum Call {
+    /// To change something.
+    Write(Intent),
+    /// To see something.
+    Fetch(Fetch),
+}
+
+/// What a GET entry asks for.
+pub(crate) enum Fetch {
+    Read(ResourceKey),
+    Vread(ResourceKey, String),
+    History(HistoryQuery),
+    Search(Within, String),
+}
+
+/// What entries are read against.
+pub(crate) struct Context<'c> {
+    pub(crate) definitions: &'static Definitions,
+    pub(crate) bases: &'c Bases,
+    /// Whether a conditional DELETE may delete several.
+    pub(crate) deletes_several: bool,
+}
+
+/// The place of an entry in its bundle.
+pub(crate) fn place(at: usize) -> String {
+    format!("Bundle.entry[{at}]")
+}
+
+/// A request's parts.
+struct Request<'r> {
+    method: &'r str,
+    segments: Vec<&'r str>,
+    query: Option<&'r str>,
+    if_match: Vec<String>,
+    only_create: bool,
+    if_none_exist: Option<String>,
+}
+
+impl Context<'_> {
+    /// The fault of a method that this FHIR version does not have, with the reason.
+    pub(crate) fn unknown_method(&self, at: usize, entry: Value<'_>) -> Option<Issue> {
+        let method = entry.get("request")?.get("method")?.as_str()?;
+        let is_later = matches!(&*method, "PATCH" | "HEAD");
+        if !is_later || self.definitions.version() != FhirVersion::Stu3 {
+            return None;
+        }
+        let what = format!("FHIR STU3 knows no `{method}` in a bundle (value set `http-verb`)");
+        let issue = Issue::error(Fault::Value, what).at(format!("{}.request.method", place(at)));
+        Some(issue.mend("use GET, POST, PUT or DELETE, or send it as a request of its own"))
+    }
+
+    /// Understands an entry.
+    pub(crate) fn read(&self, at: usize, entry: Value<'_>) -> Result<Entry, InteractionError> {
+        let text = |name: &str| entry.get("request")?.get(name)?.as_str();
+        let (Some(method), Some(url)) = (text("method"), text("url")) else {
+            let issue = Issue::error(
+                Fault::Required,
+                "the entry has no `request` with method and URL",
+            );
+            return Err(issue.at(format!("{}.request", place(at))).into());
+        };
+        let (path, query) = match self.bases.relative(&url).split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (self.bases.relative(&url), None),
+        };
+        let path = path.trim_matches('/');
+        let request = Request {
+            method: &method,
+            segments: if path.is_empty() {
+                Vec::new()
+            } else {
+                path.split('/').collect()
+            },
+            query,
+            if_match: text("ifMatch").map(|it| tags(&it)).unwrap_or_default(),
+            only_create: text("ifNoneMatch").is_some_and(|it| it.trim() == "*"),
+            if_none_exist: text("ifNoneExist").map(|it| it.trim_start_matches('?').to_owned()),
+        };
+        let call = self
+            .call(request)
+            .map_err(|issue| issue.at(format!("{}.request.{}", place(at), "url")))?;
+        if matches!(&call, Call::Write(intent) if super::has_resource(intent))
+            && entry.get("resource").is_none()
+        {
+            let issue = Issue::error(
+                Fault::Required,
+                format!("a `{method}` entry without a resource"),
+            );
+            return Err(issue.at(format!("{}.resource", place(at))).into());
+        }
+        let full_url = entry
+            .get("fullUrl")
+            .and_then(Value::as_str)
+            .map(|it| Box::from(&*it));
+        Ok(Entry { at, full_url, call })
+    }
+
+    fn call(&self, request: Request<'_>) -> Result<Call, Issue> {
+        if request.segments.iter().any(|it| it.starts_with('$')) {
+            return Err(Issue::error(
+                Fault::NotSupported,
+                "operations in bundles are not offered yet",
+            ));
+        }
+        match request.method {
+            "GET" | "HEAD" => self.fetch(&request).map(Call::Fetch),
+            "POST" => self.create(request).map(Call::Write),
+            "PUT" => self.update(request).map(Call::Write),
+            "DELETE" => self.delete(request).map(Call::Write),
+            "PATCH" => Err(Issue::error(
+                Fault::NotSupported,
+                "`PATCH` is not offered yet",
+            )),
+            _ => Err(Issue::error(
+                Fault::Value,
+                "the entry's method does not exist",
+            )),
+        }
+    }
+
+    fn create(&self, request: Request<'_>) -> Result<Intent, Issue> {
+        match (&request.segments[..], request.query) {
+            ([name], None) => {
+                let resource_type = self.resource_type(name)?.into();
+                Ok(Intent::Create {
+                    resource_type,
+                    if_none_exist: request.if_none_exist,
+                })
+            }
+            ([.., "_search"], _) => Err(Issue::error(
+                Fault::NotSupported,
+                "`_search` in bundles is not offered yet",
+            )
+            .mend("use GET")),
+            _ => Err(malformed("POST", "Type")),
+        }
+    }
+
+    fn update(&self, request: Request<'_>) -> Result<Intent, Issue> {
+        let Request {
+            segments,
+            query,
+            if_match,
+            only_create,
+            ..
+        } = request;
+        match (&segments[..], query) {
+            ([name, id], None) => Ok(Intent::Update {
+                key: self.key(name, id)?,
+                if_match,
+                only_create,
+            }),
+            ([name], Some(query)) => {
+                let (resource_type, criteria) =
+                    (self.resource_type(name)?.into(), query.to_owned());
+                Ok(Intent::UpdateWhere {
+                    resource_type,
+                    criteria,
+                    if_match,
+                })
+            }
+            _ => Err(malformed("PUT", "Type/id` or `Type?criteria")),
+        }
+    }
+
+    fn delete(&self, request: Request<'_>) -> Result<Intent, Issue> {
+        let Request {
+            segments,
+            query,
+            if_match,
+            ..
+        } = request;
+        match (&segments[..], query) {
+            ([name, id], None) => Ok(Intent::Delete {
+                key: self.key(name, id)?,
+                if_match,
+            }),
+            ([name], Some(query)) => {
+                let (resource_type, criteria) =
+                    (self.resource_type(name)?.into(), query.to_owned());
+                let multiple = self.deletes_several;
+                Ok(Intent::DeleteWhere {
+                    resource_type,
+                    criteria,
+                    multiple,
+                })
+            }
+            _ => Err(malformed("DELETE", "Type/id` or `Type?criteria")),
+        }
+    }
+
+    fn fetch(&self, request: &Request<'_>) -> Result<Fetch, Issue> {
+        let query = request.query.unwrap_or_default().to_owned();
+        let history = |of, query| {
+            Fetch::History(HistoryQuery {
+                of,
+                query,
+                order: HistoryOrder::NewestFirst,
+            })
+        };
+        Ok(match request.segments[..] {
+            [] => Fetch::Search(Within::System, query),
+            ["metadata"] => {
+                return Err(Issue::error(
+                    Fault::NotSupported,
+                    "`metadata` in bundles is not offered",
+                ));
+            }
+            ["_history"] => history(HistoryScope::System, query),
+            [name] => Fetch::Search(Within::Type(self.resource_type(name)?.into()), query),
+            [name, "_history"] => {
+                history(HistoryScope::Type(self.resource_type(name)?.into()), query)
+            }
+            [name, id] => Fetch::Read(self.key(name, id)?),
+            [name, id, "_history"] => history(HistoryScope::Instance(self.key(name, id)?), query),
+            [name, id, "_history", version] => {
+                Fetch::Vread(self.key(name, id)?, version.to_owned())
+            }
+            [name, id, sought] => {
+                let (of, resource_type) = (self.key(name, id)?, Some(sought.to_owned()));
+                Fetch::Search(Within::Compartment { of, resource_type }, query)
+            }
+            _ => return Err(malformed("GET", "Type/id` or `Type?criteria")),
+        })
+    }
+
+    fn key(&self, resource_type: &str, id: &str) -> Result<ResourceKey, Issue> {
+        let resource_type = self.resource_type(resource_type)?.into();
+        let id = ResourceId::parse(id)
+            .map_err(|error| Issue::error(Fault::Invalid, error.to_string()))?;
+        Ok(ResourceKey { resource_type, id })
+    }
+
+    fn resource_type(&self, name: &str) -> Result<&'static str, Issue> {
+        self.definitions
+            .resource(name)
+            .map(|it| it.name)
+            .ok_or_else(|| {
+                let version = self.definitions.version();
+                let issue = Issue::error(
+                    Fault::UnknownType,
+                    format!("the URL names no resource type of {version}"),
+                );
+                issue.mend("write the URL relative to the server's base, beginning with a type")
+            })
+    }
+}
+
+fn malformed(method: &str, form: &str) -> Issue {
+    let issue = Issue::error(
+        Fault::Invalid,
+        format!("the URL of a `{method}` entry is malformed"),
+    );
+    issue.mend(format!("write it as `{form}`"))
+}
+
+/// `W/"3", W/"4"` as the tags `3` and `4`.
+fn tags(header: &str) -> Vec<String> {
+    let bare = |tag: &str| {
+        let tag = tag.trim();
+        tag.strip_prefix("W/")
+            .unwrap_or(tag)
+            .trim_matches('"')
+            .to_owned()
+    };
+    header
+        .split(',')
+        .map(bare)
+        .filter(|tag| !tag.is_empty())
+        .collect()
+}
