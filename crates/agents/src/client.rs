@@ -31,7 +31,9 @@ impl Default for Client {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let executor = hyper_util::rt::TokioExecutor::new();
-        Self { http: legacy::Client::builder(executor).build(connector) }
+        Self {
+            http: legacy::Client::builder(executor).build(connector),
+        }
     }
 }
 
@@ -61,7 +63,10 @@ impl Client {
             request = request.header(*name, *value);
         }
         let answer = self.http.request(request.body(Full::new(body))?).await?;
-        Ok(Streaming { status: answer.status(), body: answer.into_body() })
+        Ok(Streaming {
+            status: answer.status(),
+            body: answer.into_body(),
+        })
     }
 }
 

@@ -2,4 +2,5 @@
 //!
 //! Agents call the same `interactions` as the HTTP server and never know it.
 
+pub mod client;
 pub mod load;

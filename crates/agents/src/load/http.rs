@@ -9,10 +9,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fhir::FhirVersion;
 use fhir::json::{Document, Value};
-use http::{Method, Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use http::{Method, StatusCode, Uri};
+
+use crate::client::Client;
 
 use super::target::{Effect, LoadRun, Loaded, Refusal, Target};
 
@@ -23,7 +22,7 @@ const PAUSE_LONGEST: Duration = Duration::from_secs(2);
 pub struct Server {
     base: Uri,
     version: FhirVersion,
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client,
     /// How long a server that does not answer is waited for.
     pub patience: Duration,
 }
@@ -45,13 +44,10 @@ impl Server {
         if uri.scheme_str() != Some("http") || uri.authority().is_none() {
             return Err(invalid());
         }
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        let client = Client::builder(hyper_util::rt::TokioExecutor::new()).build(connector);
         Ok(Self {
             base: uri,
             version,
-            client,
+            client: Client::default(),
             patience,
         })
     }
@@ -86,10 +82,14 @@ impl Server {
         let began = Instant::now();
         let mut pause = PAUSE_FIRST;
         loop {
-            let failure = match self.once(method.clone(), url, headers, body.clone()).await {
+            let failure = match self
+                .client
+                .ask(method.clone(), url, headers, body.clone())
+                .await
+            {
                 Ok((status, _)) if is_passing(status) => format!("the server answers {status}"),
                 Ok(answer) => return Ok(answer),
-                Err(failure) => failure,
+                Err(error) => error.to_string(),
             };
             if began.elapsed() > self.patience {
                 return Err(Refusal::Unavailable(failure));
@@ -97,28 +97,6 @@ impl Server {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_LONGEST);
         }
-    }
-
-    async fn once(
-        &self,
-        method: Method,
-        url: &str,
-        headers: &[(&str, &str)],
-        body: Bytes,
-    ) -> Result<(StatusCode, Bytes), String> {
-        let mut request = Request::builder().method(method).uri(url);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request
-            .body(Full::new(body))
-            .map_err(|error| error.to_string())?;
-        let answer = self.client.request(request).await;
-        let answer = answer.map_err(|error| format!("the server cannot be reached: {error}"))?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await;
-        let body = body.map_err(|error| format!("the answer broke off: {error}"))?;
-        Ok((status, body.to_bytes()))
     }
 }
 
