@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use fhir::json::{Document, Limits, Splice, Value, minify, pretty, same_content, splice};
+use fhir::resource::{Facts, SpliceMark, stored, with_meta};
 use fhir::xml::{self, Layout};
-use fhir::{Definitions, FhirVersion};
+use fhir::{Definitions, FhirVersion, ResourceId, VersionId};
 
 use crate::data::{files, folder, parse, read};
 
@@ -181,6 +182,36 @@ fn through_json(file: &Path) -> Verdict {
     }
 }
 
+/// The stored form is stable, holds everything but what the server itself sets, and goes out with
+/// version and time in their places.
+fn through_store(file: &Path) -> Verdict {
+    let document = parse(read(file));
+    let id = ResourceId::parse("stored-1").unwrap();
+    let form = stored(document.root(), &id).map_err(|it| it.to_string())?;
+    if SpliceMark::of(&form.text) != Some(form.mark) {
+        return Err("the mark is not found again".to_owned());
+    }
+    let time = "2026-01-02T03:04:05.678901Z";
+    let out = with_meta(form.text.as_bytes(), form.mark, VersionId(7), time);
+    let out = parse(out);
+    let facts = Facts::of(out.root()).map_err(|it| it.to_string())?;
+    let reads = |value: Option<Value<'_>>, text| value.is_some_and(|it| it.is_str(text));
+    if !reads(facts.id, "stored-1") || !reads(facts.version_id, "7") {
+        return Err("id or version is wrong".to_owned());
+    }
+    if !reads(facts.last_updated, time) {
+        return Err("the time is wrong".to_owned());
+    }
+    if stored(out.root(), &id).ok().as_ref() != Some(&form) {
+        return Err("stored again it is another".to_owned());
+    }
+    let lost = document.root().members().find(|it| {
+        let same = |other| same_content(it.value, other);
+        !matches!(&*it.name, "id" | "meta") && !out.root().get(&it.name).is_some_and(same)
+    });
+    lost.map_or(Ok(()), |it| Err(format!("{} is lost", it.name)))
+}
+
 fn through_xml(file: &Path, version: FhirVersion) -> Verdict {
     let definitions = Definitions::of(version);
     let document = parse(read(file));
@@ -213,6 +244,10 @@ fn is_resource(file: &Path, version: FhirVersion) -> bool {
 fn check_set(set: &str, version: FhirVersion) {
     let json = format!("json-roundtrip-{}", version.slug());
     run(&json, set, "json", |file| Some(through_json(file)));
+    let stored = format!("stored-roundtrip-{}", version.slug());
+    run(&stored, set, "json", |file| {
+        is_resource(file, version).then(|| through_store(file))
+    });
     let xml = format!("xml-roundtrip-{}", version.slug());
     run(&xml, set, "json", |file| {
         if is_misplaced(file, version) {
