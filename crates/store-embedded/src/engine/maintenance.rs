@@ -11,6 +11,7 @@ use lsm_tree::compaction::{CompactionStrategy, Leveled};
 use lsm_tree::{AbstractTree, AnyTree};
 
 use super::error::EngineError;
+use super::journal::delete_before;
 use super::shared::{Log, OpenSpace, Shared};
 use super::space::tree_error;
 use super::tables;
@@ -92,8 +93,9 @@ impl Shared {
             }
         }
         self.publish(&log);
+        drop(log);
         self.room.notify_all();
-        log.journal.delete_before(segment)
+        delete_before(&self.dir, segment)
     }
 
     /// Lets go of versions of trees, and with them memtables and files, that no snapshot needs any more.

@@ -90,10 +90,19 @@ pub(crate) struct Writer {
 impl Writer {
     /// Writes a batch, not durable yet. An error means that the whole group since the last sync is not written.
     pub(crate) fn write(&mut self, batch: Batch) -> Result<(), EngineError> {
-        let mut log = self.shared.wait_for_room(self.shared.log())?;
+        let (mut log, no_room) = self.shared.wait_for_room(self.shared.log());
         if let Some(cause) = &log.failure {
             return Err(EngineError::Failed {
                 cause: cause.clone(),
+            });
+        }
+        if let Some(error) = no_room {
+            // What the group has written already must not become durable by the next one's sync.
+            let begun = !log.unsynced.is_empty();
+            return Err(if begun {
+                Shared::fail(&mut log, &error)
+            } else {
+                error
             });
         }
         let sequence = self.shared.seqno.next();

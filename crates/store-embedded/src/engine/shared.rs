@@ -191,23 +191,21 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits until there is room for more memtables, or says why there will not be.
+    /// Waits until there is room for more memtables; gives back the reason if there will be none for now.
     pub(super) fn wait_for_room<'l>(
         self: &Arc<Self>,
         mut log: MutexGuard<'l, Log>,
-    ) -> Result<MutexGuard<'l, Log>, EngineError> {
-        while log.pending.len() >= PENDING_MAX
-            && log.active_bytes >= self.budgets.memtable_bytes_per_engine()
-        {
+    ) -> (MutexGuard<'l, Log>, Option<EngineError>) {
+        let bytes_max = self.budgets.memtable_bytes_per_engine();
+        while log.pending.len() >= PENDING_MAX && log.active_bytes >= bytes_max {
             if let Some((cause, _)) = &log.flush_failure {
-                return Err(EngineError::Failed {
-                    cause: cause.clone(),
-                });
+                let cause = cause.clone();
+                return (log, Some(EngineError::Failed { cause }));
             }
             self.enqueue();
             log = self.room.wait(log).unwrap_or_else(PoisonError::into_inner);
         }
-        Ok(log)
+        (log, None)
     }
 
     /// Makes the engine read-only and takes back what was not made durable, in the journal at once.

@@ -619,3 +619,103 @@ fn a_lost_format_file_is_not_taken_for_a_new_directory() {
         Err(EngineError::Corrupt { .. })
     ));
 }
+
+#[test]
+fn without_room_the_whole_group_is_refused_until_there_is_some() {
+    let dir = scratch();
+    let limits = Limits {
+        memtable_bytes_max: 256 << 10,
+        ..Limits::default()
+    };
+    let (engine, mut writer) = Engine::open(dir.path(), SPACES, &Budgets::new(limits)).unwrap();
+    let write = |writer: &mut Writer, number: u32| {
+        let mut batch = Batch::new();
+        batch.put(ROWS, number.to_be_bytes().to_vec(), vec![7; 10_000]);
+        writer.write(batch)
+    };
+    let count = || engine.snapshot().prefix(ROWS, b"").count();
+    let tables = dir.path().join("spaces/rows/tables");
+    fs::remove_dir(&tables).unwrap();
+    let mut written = 0;
+    // Two batches per group: sooner or later the second one finds no room.
+    let refused = loop {
+        let group = write(&mut writer, written).and_then(|()| write(&mut writer, written + 1));
+        if let Err(error) = group.and_then(|()| writer.sync()) {
+            break error;
+        }
+        written += 2;
+        assert!(written < 1000, "memory is not bounded");
+    };
+    assert!(matches!(refused, EngineError::Failed { .. }), "{refused}");
+    assert_eq!(count(), usize::try_from(written).unwrap());
+    fs::create_dir(&tables).unwrap();
+    writer.try_recover().unwrap();
+    let again = (0..100).find(|_| {
+        let done = write(&mut writer, written)
+            .and_then(|()| writer.sync())
+            .is_ok();
+        done || writer.try_recover().is_err()
+    });
+    assert!(again.is_some() && writer.failure().is_none());
+    writer.flush().unwrap();
+    assert_eq!(count(), usize::try_from(written).unwrap() + 1);
+}
+
+#[test]
+fn readers_see_whole_groups_while_tables_are_made() {
+    let dir = scratch();
+    let limits = Limits {
+        memtable_bytes_max: 512 << 10,
+        ..Limits::default()
+    };
+    let (engine, mut writer) = Engine::open(dir.path(), SPACES, &Budgets::new(limits)).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = |seed| {
+            let (engine, done) = (engine.clone(), &done);
+            move || {
+                let mut random = Random(seed);
+                let mut newest = 0;
+                while !done.load(Ordering::Relaxed) {
+                    let snapshot = engine.snapshot();
+                    let seen: Vec<_> = snapshot
+                        .prefix(ROWS, b"")
+                        .map(|row| row.unwrap().1)
+                        .collect();
+                    assert!(
+                        seen.iter().all(|value| value[..4] == seen[0][..4]),
+                        "half a group"
+                    );
+                    let Some(number) = seen.first() else { continue };
+                    let number = u32::from_be_bytes(number[..4].try_into().unwrap());
+                    assert!(
+                        number >= newest && seen.len() == 40,
+                        "{number} after {newest}"
+                    );
+                    newest = number;
+                    let key = u32::try_from(random.below(40)).unwrap().to_be_bytes();
+                    assert_eq!(
+                        snapshot.get(ROWS, &key).unwrap().unwrap()[..4],
+                        number.to_be_bytes()
+                    );
+                }
+            }
+        };
+        scope.spawn(reader(1));
+        scope.spawn(reader(2));
+        for number in 1..=400_u32 {
+            for half in 0..2 {
+                let mut batch = Batch::new();
+                for key in (half..40_u32).step_by(2) {
+                    let mut value = number.to_be_bytes().to_vec();
+                    value.resize(200, 0);
+                    batch.put(ROWS, key.to_be_bytes().to_vec(), value);
+                }
+                writer.write(batch).unwrap();
+            }
+            writer.sync().unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert!(engine.verify().unwrap().is_empty());
+}

@@ -218,18 +218,6 @@ impl Journal {
         Ok(())
     }
 
-    /// Deletes the segments before `segment`.
-    pub(super) fn delete_before(&self, segment: u64) -> Result<(), EngineError> {
-        let dir = self.dir.join(JOURNAL);
-        for (number, path) in recovery::segments(&dir)? {
-            if number < segment {
-                fs::remove_file(&path).map_err(EngineError::io("delete", &path))?;
-            }
-        }
-        // Not synced: a segment that comes back after a power loss is read again and changes nothing.
-        Ok(())
-    }
-
     /// Seals and records the end, so that the next opening can tell whether the journal is whole.
     pub(super) fn close(&mut self) -> Result<(), EngineError> {
         self.sync()?;
@@ -278,6 +266,19 @@ impl Journal {
     fn path(&self) -> PathBuf {
         segment_path(&self.dir.join(JOURNAL), self.segment)
     }
+}
+
+/// Deletes the segments before `segment`, of the engine in `dir`. Oldest first and one by one durably: if only some of
+/// them came back after a power loss, the hole between them would be taken for a lost segment.
+pub(super) fn delete_before(dir: &Path, segment: u64) -> Result<(), EngineError> {
+    let journal = dir.join(JOURNAL);
+    for (number, path) in recovery::segments(&journal)? {
+        if number < segment {
+            fs::remove_file(&path).map_err(EngineError::io("delete", &path))?;
+            sync_dir(&journal)?;
+        }
+    }
+    Ok(())
 }
 
 fn segment_path(journal: &Path, segment: u64) -> PathBuf {
