@@ -1,11 +1,16 @@
-//! The resource that local references look into, and what it contains.
+//! Resources inside others: contained ones and those of entries and parameters; and the resource
+//! that local references look into.
 //!
 //! Ids are sorted once, so that thousands of contained resources with thousands of references to
 //! them do not take a time that grows with the square.
 
 use std::borrow::Cow;
 
-use crate::json::Value;
+use super::Entries;
+use super::walk::{Role, Walk};
+use crate::definitions::Child;
+use crate::issue::Fault;
+use crate::json::{Kind, Value};
 
 pub(super) struct Container<'d> {
     resource: Value<'d>,
@@ -34,5 +39,56 @@ impl<'d> Container<'d> {
         let place = self.contained.partition_point(|(it, _)| **it < *id);
         let found = self.contained.get(place).filter(|(it, _)| it == id);
         found.map(|(_, value)| *value)
+    }
+}
+
+impl<'d> Walk<'d, '_> {
+    /// A place for any resource: `contained`, an entry's or a parameter's.
+    pub(super) fn resource_inside(&mut self, value: Value<'d>, child: Child) {
+        if child.element.name != "contained" {
+            let skipped =
+                self.entries == Entries::Skipped && child.element.path == "Bundle.entry.resource";
+            if !skipped {
+                self.resource(value, Role::Whole);
+            }
+            return;
+        }
+        if self.role == Role::Contained {
+            self.report.add(Fault::Invariant, || {
+                let what = "a contained resource contains another (dom-2)";
+                (
+                    what.into(),
+                    "contain all of them in the outermost resource".into(),
+                )
+            });
+        }
+        self.contained_id(value);
+        self.resource(value, Role::Contained);
+    }
+
+    fn contained_id(&mut self, value: Value<'d>) {
+        if value.kind() != Kind::Object {
+            return;
+        }
+        let Some(id) = value.get("id").and_then(Value::as_str) else {
+            return self.report.add(Fault::Required, || {
+                let what = "a contained resource has no `id`";
+                (
+                    what.into(),
+                    "give it an id that is unique within the resource".into(),
+                )
+            });
+        };
+        let first = self.container.as_ref().and_then(|it| it.find(&id));
+        let twice = first.is_some_and(|first| first.span() != value.span());
+        if twice {
+            self.report.add(Fault::Value, || {
+                let what = "two contained resources have the same `id`";
+                (
+                    what.into(),
+                    "give each an id that is unique within the resource".into(),
+                )
+            });
+        }
     }
 }

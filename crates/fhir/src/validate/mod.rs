@@ -8,17 +8,19 @@
 mod binding;
 mod container;
 mod grammar;
+mod names;
 mod path;
 mod reference;
+mod repetition;
 mod report;
 mod value;
 mod walk;
 
 use std::borrow::Cow;
 
-use crate::issue::{Fault, Issue};
+use crate::Definitions;
+use crate::issue::Issue;
 use crate::json::{Document, Value};
-use crate::{Definitions, ResourceId};
 
 use report::Report;
 use walk::{Role, Walk};
@@ -77,33 +79,4 @@ pub fn validate_at(
 /// The name in `resourceType`, if the value is an object that has one.
 pub fn resource_type(resource: Value<'_>) -> Option<Cow<'_, str>> {
     resource.get("resourceType").and_then(Value::as_str)
-}
-
-/// Whether a body fits the URL that it was sent to: its type, and on update its id.
-/// The rest is [`validate`]'s.
-pub fn check_type_and_id(
-    document: &Document,
-    expected_type: &str,
-    expected_id: Option<&ResourceId>,
-) -> Vec<Issue> {
-    let root = document.root();
-    let type_fits = resource_type(root).is_some_and(|name| name == expected_type);
-    let wrong_type = (!type_fits).then(|| {
-        let what = format!("the body is not of the type `{expected_type}` that the URL names");
-        Issue::error(Fault::Invalid, what)
-            .at("Resource")
-            .mend(format!(
-                "send `\"resourceType\": \"{expected_type}\"`, or use the type's own URL"
-            ))
-    });
-    let wrong_id = expected_id.and_then(|expected| {
-        let what = match root.get("id") {
-            Some(id) if id.is_str(expected.as_str()) => return None,
-            Some(_) => "the body's `id` is not the id in the URL",
-            None => "the body has no `id`, but the URL has one",
-        };
-        let issue = Issue::error(Fault::Invalid, what).at(format!("{expected_type}.id"));
-        Some(issue.mend("send the id of the URL as `id`"))
-    });
-    wrong_type.into_iter().chain(wrong_id).collect()
 }

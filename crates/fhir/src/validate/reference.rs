@@ -3,8 +3,9 @@
 //! <https://hl7.org/fhir/R4/references.html>. Whether the target exists is not known here, except
 //! for contained resources. A URL that is not of the RESTful form may lead anywhere and passes.
 
+use super::names::did_you_mean;
 use super::resource_type;
-use super::walk::{Walk, did_you_mean};
+use super::walk::Walk;
 use crate::issue::Fault;
 use crate::json::Value;
 use crate::reference::Reference;

@@ -1,10 +1,10 @@
 //! Structural validation: rules as tables of cases, official examples, limits and hostile input.
 
+mod entries;
 #[cfg(test)]
 mod examples;
 mod limits;
 mod mutations;
-mod request;
 mod rules;
 
 use fhir::json::Document;
