@@ -7,9 +7,9 @@ use super::container::Container;
 use super::names::did_you_mean;
 use super::report::Report;
 use super::{ELEMENT_DEPTH_MAX, Entries, resource_type};
-use crate::definitions::{Child, ElementDefinition, Shape, TypeDefinition, TypeKind};
+use crate::definitions::{Child, ElementDefinition, ElementType, Shape, TypeDefinition, TypeKind};
 use crate::issue::{Fault, Issue};
-use crate::json::{Kind, Member, Value};
+use crate::json::{Kind, Value};
 use crate::suggest::nearest;
 use crate::{Definitions, FhirVersion};
 
@@ -32,18 +32,41 @@ pub(super) struct Walk<'d, 'w> {
     pub(super) entries: Entries,
 }
 
-/// An object's elements that were met, by their place in the shape. The largest shape of either
-/// version has fewer than 128 (a test counts them).
+/// The most choices that a shape has; a test counts them, and its elements, of which there are
+/// fewer than `Met` has bits.
+const CHOICES_MAX: usize = 8;
+
+/// The elements of one object that were met: by place in the shape, and of choices by type.
 #[derive(Default)]
-struct Met(u128);
+struct Met {
+    places: u128,
+    choices: [Option<(&'static ElementDefinition, &'static ElementType)>; CHOICES_MAX],
+}
 
 impl Met {
     fn has(&self, place: usize) -> bool {
-        self.0 >> place & 1 == 1
+        self.places >> place & 1 == 1
     }
 
     fn insert(&mut self, place: usize) {
-        self.0 |= 1 << place;
+        self.places |= 1 << place;
+    }
+
+    /// Whether the choice was met with another type before; its `_` sibling has the same one.
+    fn has_other_type(&mut self, child: Child) -> bool {
+        for met in &mut self.choices {
+            match met {
+                Some((element, chosen)) if std::ptr::eq(*element, child.element) => {
+                    return !std::ptr::eq(*chosen, child.chosen);
+                }
+                Some(_) => {}
+                None => {
+                    *met = Some((child.element, child.chosen));
+                    return false;
+                }
+            }
+        }
+        false
     }
 }
 
@@ -131,8 +154,8 @@ impl<'d, 'w> Walk<'d, 'w> {
             };
             let place = elements.element_offset(child.element);
             let place = place.expect("a child is one of its shape's elements");
-            if child.element.is_choice && met.has(place) {
-                self.choose_once(value, shape, &member, child);
+            if child.element.is_choice && met.has_other_type(child) {
+                self.several_types(child);
             }
             met.insert(place);
             self.member(value, &member, child);
@@ -154,25 +177,11 @@ impl<'d, 'w> Walk<'d, 'w> {
         }
     }
 
-    /// A choice was met before: with the same type it is the sibling, with another one too many.
-    fn choose_once(&mut self, object: Value<'d>, shape: Shape, member: &Member<'d>, child: Child) {
-        let before = object
-            .members()
-            .take_while(|it| it.name_span != member.name_span);
-        let other = before.into_iter().any(|it| {
-            let name = it.name.strip_prefix('_').unwrap_or(&it.name);
-            let found = self.definitions.child(shape, name);
-            found.is_some_and(|found| {
-                std::ptr::eq(found.element, child.element)
-                    && !std::ptr::eq(found.chosen, child.chosen)
-            })
+    fn several_types(&mut self, child: Child) {
+        self.report.add(Fault::Structure, || {
+            let what = format!("`{}[x]` is given with several types", child.element.name);
+            (what, "keep one of them".into())
         });
-        if other {
-            self.report.add(Fault::Structure, || {
-                let what = format!("`{}[x]` is given with several types", child.element.name);
-                (what, "keep one of them".into())
-            });
-        }
     }
 
     pub(super) fn empty(&mut self, what: &'static str) {
@@ -208,14 +217,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_shape_has_more_elements_than_can_be_marked() {
+    fn no_shape_has_more_elements_or_choices_than_can_be_marked() {
         for definitions in FhirVersion::ALL.map(Definitions::of) {
             let mut open: Vec<Shape> = definitions.types().iter().map(|it| it.shape).collect();
             let mut seen = std::collections::BTreeSet::new();
             while let Some(shape) = open.pop() {
                 if seen.insert(shape.0) {
                     let elements = definitions.elements(shape);
-                    assert!(elements.len() < 128, "{}", elements[0].path);
+                    let choices = elements.iter().filter(|it| it.is_choice).count();
+                    let fits = elements.len() <= 128 && choices <= CHOICES_MAX;
+                    assert!(fits, "{}", elements[0].path);
                     let types = elements.iter().flat_map(|it| it.types);
                     open.extend(types.map(|it| it.shape));
                 }

@@ -137,6 +137,8 @@ fn values_are_never_shown() {
 fn time_grows_with_the_text_only() {
     let nulls = repeated("null", 100_000);
     let ids = repeated(r#"{"id":"x"}"#, 100_000);
+    let unknown: Vec<_> = (0..100_000).map(|at| format!("\"x{at}\":0")).collect();
+    let unknown = unknown.join(",");
     let patient = |member: String| format!(r#"{{"resourceType":"Patient",{member}}}"#);
     for json in [
         patient(format!(
@@ -152,13 +154,11 @@ fn time_grows_with_the_text_only() {
             repeated(r#"{"resourceType":"Basic","id":"x"}"#, 20_000),
             repeated(r##"{"other":{"reference":"#y"}}"##, 20_000)
         )),
-        patient(
-            (0..100_000)
-                .map(|at| format!("\"x{at}\":0"))
-                .collect::<Vec<_>>()
-                .join(","),
-        ),
+        patient(unknown.clone()),
         patient(format!(r#""birthDate":"{}""#, "9".repeat(1_000_000))),
+        patient(format!(
+            r#""extension":[{{{unknown},"valueString":"x","valueCode":"x","valueId":"x"}}]"#
+        )),
         patient(format!(
             r#""extension":[{}]"#,
             repeated(r#"{"url":"x"}"#, 100_000)
