@@ -461,11 +461,7 @@ fn primitive_fault(value: Value<'_>) -> Option<StrayReason> {
 
 fn object_fault(value: Value<'_>) -> Option<StrayReason> {
     match value.kind() {
-        Kind::Object => value
-            .members()
-            .next()
-            .is_none()
-            .then_some(StrayReason::Empty),
+        Kind::Object => value.is_childless().then_some(StrayReason::Empty),
         _ => Some(StrayReason::ObjectExpected),
     }
 }

@@ -169,9 +169,9 @@ impl Document {
         }
     }
 
-    /// How many bytes it holds in memory: the text and the tape.
+    /// How many bytes it holds in memory: the text, and the tape with its spare room.
     pub fn memory(&self) -> usize {
-        self.text.len() + self.nodes.len() * size_of::<Node>()
+        self.text.len() + self.nodes.capacity() * size_of::<Node>()
     }
 
     fn slice(&self, span: Range<usize>) -> &str {
@@ -207,6 +207,11 @@ impl<'d> Value<'d> {
     /// Whether it is `null`.
     pub fn is_null(self) -> bool {
         self.kind() == Kind::Null
+    }
+
+    /// Whether nothing is inside it: of an array no item, of an object no member.
+    pub fn is_childless(self) -> bool {
+        self.node().next == self.at + 1
     }
 
     /// The document it is in.

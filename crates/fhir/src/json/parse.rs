@@ -7,6 +7,9 @@ use super::scan::{blank_until, plain_until};
 use super::write::unescape;
 use super::{JsonError, Kind, Limits, Node};
 
+/// Room for so many nodes at most is made before any is seen: a long text may be one string.
+const NODES_AT_FIRST_MAX: usize = 1 << 16;
+
 /// Checks the text and gives its tape.
 pub(super) fn tape(text: &[u8], limits: &Limits) -> Result<Vec<Node>, JsonError> {
     let mut parser = Parser {
@@ -18,7 +21,9 @@ pub(super) fn tape(text: &[u8], limits: &Limits) -> Result<Vec<Node>, JsonError>
         values: 0,
     };
     parser.check_size()?;
-    parser.nodes.reserve(text.len() / 32);
+    parser
+        .nodes
+        .reserve((text.len() / 32).min(NODES_AT_FIRST_MAX));
     parser.document()?;
     Ok(parser.nodes)
 }

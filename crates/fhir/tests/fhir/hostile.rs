@@ -167,8 +167,8 @@ fn json_sizes_are_limited() {
     };
     let document = Document::parse(long.into(), &limits).unwrap();
     assert!(
-        document.memory() <= 100_000_000 + 100,
-        "one string is one node"
+        document.memory() <= 102_000_000,
+        "one string is one node, with some room"
     );
 
     let many = format!("[{}1]", "1,".repeat(5_000_000));
