@@ -47,14 +47,13 @@ struct Inner {
     by_number: HashMap<u32, Arc<Dictionary>>,
     newest: HashMap<Kind, Arc<Dictionary>>,
     samples: HashMap<Kind, Samples>,
-    /// What may be trained; another thread is at it where the samples are gone.
-    next: u32,
 }
 
 #[derive(Default)]
 struct Samples {
     lengths: Vec<usize>,
     bytes: Vec<u8>,
+    /// There is a dictionary, or one is being trained.
     taken: bool,
 }
 
@@ -90,25 +89,26 @@ impl Dictionaries {
             unpacking: OnceLock::new(),
         });
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        inner.next = inner.next.max(number + 1);
         inner.by_number.insert(number, Arc::clone(&dictionary));
-        let newest = inner.newest.entry((space, kind)).or_insert_with(|| Arc::clone(&dictionary));
+        let newest = inner
+            .newest
+            .entry((space, kind))
+            .or_insert_with(|| Arc::clone(&dictionary));
         if newest.number < number {
             *newest = dictionary;
         }
         inner.samples.entry((space, kind)).or_default().taken = true;
     }
 
-    /// The number of the next dictionary.
-    pub(crate) fn next(&self) -> u32 {
-        self.inner.read().unwrap_or_else(PoisonError::into_inner).next
-    }
-
     /// Collects a sample of a type that has no dictionary; gives all of them once there are enough.
     pub(crate) fn sample(&self, space: Space, kind: TypeNumber, body: &[u8]) -> Option<Training> {
         {
             let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-            if inner.samples.get(&(space, kind)).is_some_and(|samples| samples.taken) {
+            if inner
+                .samples
+                .get(&(space, kind))
+                .is_some_and(|samples| samples.taken)
+            {
                 return None;
             }
         }
@@ -128,7 +128,12 @@ impl Dictionaries {
         samples.taken = true;
         let lengths = std::mem::take(&mut samples.lengths);
         let bytes = std::mem::take(&mut samples.bytes);
-        Some(Training { space, kind, lengths, bytes })
+        Some(Training {
+            space,
+            kind,
+            lengths,
+            bytes,
+        })
     }
 
     /// Packs a body.
@@ -142,7 +147,9 @@ impl Dictionaries {
         };
         let mut packed = vec![0; zstd::zstd_safe::compress_bound(body.len())];
         let written = PACKER.with_borrow_mut(|packer| match &dictionary {
-            Some(dictionary) => packer.compress_using_cdict(&mut packed[..], body, dictionary.packing()),
+            Some(dictionary) => {
+                packer.compress_using_cdict(&mut packed[..], body, dictionary.packing())
+            }
             None => packer.compress(&mut packed[..], body, LEVEL),
         });
         let Some(length) = written.ok().filter(|length| *length < body.len()) else {
@@ -161,14 +168,20 @@ impl Dictionaries {
         let length: usize = at.small()?;
         let content = at.rest();
         if form == PLAIN {
-            return if content.len() == length { Ok(packed.slice_ref(content)) } else { at.refuse() };
+            return if content.len() == length {
+                Ok(packed.slice_ref(content))
+            } else {
+                at.refuse()
+            };
         }
         let dictionary = match form.checked_sub(WITH_DICTIONARY) {
             None => None,
             Some(number) => Some(self.numbered(number)?),
         };
         // A frame says its own length; a damaged one must not ask for all memory.
-        let framed = zstd::zstd_safe::get_frame_content_size(content).ok().flatten();
+        let framed = zstd::zstd_safe::get_frame_content_size(content)
+            .ok()
+            .flatten();
         if framed != Some(length as u64) {
             return at.refuse();
         }
@@ -179,12 +192,18 @@ impl Dictionaries {
             }
             None => unpacker.decompress(&mut body, content),
         });
-        if read == Ok(length) { Ok(body.into()) } else { at.refuse() }
+        if read == Ok(length) {
+            Ok(body.into())
+        } else {
+            at.refuse()
+        }
     }
 
     fn numbered(&self, number: u64) -> Result<Arc<Dictionary>, StoreError> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        let known = u32::try_from(number).ok().and_then(|number| inner.by_number.get(&number));
+        let known = u32::try_from(number)
+            .ok()
+            .and_then(|number| inner.by_number.get(&number));
         known.map(Arc::clone).ok_or_else(|| {
             StoreError::Corrupt("a body names a compression dictionary that is missing".to_owned())
         })
@@ -193,7 +212,8 @@ impl Dictionaries {
 
 impl Dictionary {
     fn packing(&self) -> &CDict<'static> {
-        self.packing.get_or_init(|| CDict::create(&self.bytes, LEVEL))
+        self.packing
+            .get_or_init(|| CDict::create(&self.bytes, LEVEL))
     }
 
     fn unpacking(&self) -> &DDict<'static> {
@@ -238,12 +258,23 @@ mod tests {
             before.push(dictionaries.pack(PLACE.0, PLACE.1, &body(n)));
             training = dictionaries.sample(PLACE.0, PLACE.1, &body(n)).or(training);
         }
-        let trained = training.expect("samples enough").train().expect("alike enough");
-        dictionaries.add(dictionaries.next(), PLACE.0, PLACE.1, &trained);
+        let trained = training
+            .expect("samples enough")
+            .train()
+            .expect("alike enough");
+        dictionaries.add(0, PLACE.0, PLACE.1, &trained);
         let after = dictionaries.pack(PLACE.0, PLACE.1, &body(7));
-        assert!(after.len() * 2 < before[7].len(), "{} {}", after.len(), before[7].len());
+        assert!(
+            after.len() * 2 < before[7].len(),
+            "{} {}",
+            after.len(),
+            before[7].len()
+        );
         assert_eq!(dictionaries.unpack(&after.into()).unwrap(), body(7));
-        assert_eq!(dictionaries.unpack(&before[9].clone().into()).unwrap(), body(9));
+        assert_eq!(
+            dictionaries.unpack(&before[9].clone().into()).unwrap(),
+            body(9)
+        );
         let short = dictionaries.pack(PLACE.0, PLACE.1, b"{}");
         assert_eq!(dictionaries.unpack(&short.into()).unwrap(), &b"{}"[..]);
     }
@@ -259,6 +290,10 @@ mod tests {
                 assert_eq!(read.len(), body(1).len() * 3, "never another length");
             }
         }
-        assert!(dictionaries.unpack(&packed[..packed.len() - 1].to_vec().into()).is_err());
+        assert!(
+            dictionaries
+                .unpack(&packed[..packed.len() - 1].to_vec().into())
+                .is_err()
+        );
     }
 }

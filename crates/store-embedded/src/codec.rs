@@ -113,7 +113,7 @@ pub(crate) fn push_varint(to: &mut Vec<u8>, mut number: u64) {
         to.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
     }
-    to.push(number as u8 & 0x7f);
+    to.push((number & 0x7f) as u8);
 }
 
 /// Reads keys and values; each step says what is missing.
@@ -134,7 +134,10 @@ impl<'b> Cursor<'b> {
     }
 
     pub(crate) fn take(&mut self, count: usize) -> Result<&'b [u8], StoreError> {
-        let (taken, rest) = self.rest.split_at_checked(count).ok_or_else(|| self.damaged())?;
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(count)
+            .ok_or_else(|| self.damaged())?;
         self.rest = rest;
         Ok(taken)
     }
@@ -165,6 +168,8 @@ impl<'b> Cursor<'b> {
         self.array()
     }
 
+    /// A text that something follows.
+    #[cfg(test)]
     pub(crate) fn text(&mut self) -> Result<Box<str>, StoreError> {
         let mut text = Vec::new();
         loop {
@@ -244,7 +249,9 @@ impl<'b> Cursor<'b> {
     }
 
     fn utf8(&self, bytes: &[u8]) -> Result<Box<str>, StoreError> {
-        std::str::from_utf8(bytes).map(Into::into).map_err(|_| self.damaged())
+        std::str::from_utf8(bytes)
+            .map(Into::into)
+            .map_err(|_| self.damaged())
     }
 }
 
@@ -255,7 +262,10 @@ mod tests {
     #[test]
     fn texts_keep_their_order_in_keys() {
         let texts = ["", "\0", "\0\0", "\0a", "a", "a\0", "a\0b", "ab", "b", "ü"];
-        let keys: Vec<_> = texts.iter().map(|text| Key::new().text(text).u64(9).done()).collect();
+        let keys: Vec<_> = texts
+            .iter()
+            .map(|text| Key::new().text(text).u64(9).done())
+            .collect();
         assert!(keys.is_sorted());
         for (text, key) in texts.iter().zip(&keys) {
             let mut cursor = Cursor::new(key, "key");
@@ -267,7 +277,10 @@ mod tests {
     #[test]
     fn numbers_come_back() {
         for number in [0, 1, 127, 128, 300, u64::MAX] {
-            let value = Value::default().varint(number).signed(number.cast_signed()).0;
+            let value = Value::default()
+                .varint(number)
+                .signed(number.cast_signed())
+                .0;
             let mut cursor = Cursor::new(&value, "value");
             assert_eq!(cursor.varint().unwrap(), number);
             assert_eq!(cursor.signed().unwrap(), number.cast_signed());

@@ -10,10 +10,15 @@ use crate::engine::EngineError;
 pub(crate) fn engine(error: EngineError) -> StoreError {
     let text = error.to_string();
     match error {
-        EngineError::Locked { pid, .. } => StoreError::Locked { pid: pid.unwrap_or_default() },
-        EngineError::Format { found, supported, .. } => {
-            StoreError::Format { found, known: supported }
-        }
+        EngineError::Locked { pid, .. } => StoreError::Locked {
+            pid: pid.unwrap_or_default(),
+        },
+        EngineError::Format {
+            found, supported, ..
+        } => StoreError::Format {
+            found,
+            known: supported,
+        },
         EngineError::UnknownSpace { .. } => StoreError::Backend(text),
         EngineError::Corrupt { .. } => StoreError::Corrupt(text),
         EngineError::Failed { .. } if text.contains(NO_SPACE) => StoreError::Full,
@@ -29,7 +34,12 @@ const NO_SPACE: &str = "(os error 28)";
 /// For failures of files outside the engine; names the file and what was being done.
 pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
     let path = path.to_owned();
-    move |source| of_io(&source, format!("cannot {doing} `{}`: {source}", path.display()))
+    move |source| {
+        of_io(
+            &source,
+            format!("cannot {doing} `{}`: {source}", path.display()),
+        )
+    }
 }
 
 fn of_io(source: &std::io::Error, text: String) -> StoreError {

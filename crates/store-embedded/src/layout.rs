@@ -71,7 +71,12 @@ const fn tree(
     compression: Compression,
     filter: Filter,
 ) -> KeySpace {
-    KeySpace { name, block_bytes: block_kib << 10, compression, filter }
+    KeySpace {
+        name,
+        block_bytes: block_kib << 10,
+        compression,
+        filter,
+    }
 }
 
 /// The form of ledger entries that this program writes.
@@ -132,7 +137,9 @@ impl Head {
 }
 
 pub(crate) fn id_key(key: &RecordKey) -> Vec<u8> {
-    kind_key(key.space, key.kind).raw(key.id.0.as_bytes()).done()
+    kind_key(key.space, key.kind)
+        .raw(key.id.0.as_bytes())
+        .done()
 }
 
 /// What `id_key` wrote.
@@ -193,7 +200,7 @@ pub(crate) fn version_of_key(key: &[u8]) -> Result<VersionNumber, StoreError> {
 /// A stored version; the body is still compressed.
 #[derive(Debug, Clone)]
 pub(crate) struct Version {
-    pub(crate) version: VersionNumber,
+    pub(crate) number: VersionNumber,
     pub(crate) position: Position,
     pub(crate) time: Instant,
     pub(crate) operation: Operation,
@@ -205,24 +212,38 @@ pub(crate) struct Version {
 impl Version {
     pub(crate) fn encode(&self) -> Vec<u8> {
         Value(Vec::with_capacity(self.packed.len() + 40))
-            .varint(self.version.0)
+            .varint(self.number.0)
             .varint(self.position.0)
             .signed(self.time.0)
             .byte(operation_byte(self.operation))
-            .list(&self.blobs, |value, blob| value.raw(&blob.sha256).varint(blob.length))
+            .list(&self.blobs, |value, blob| {
+                value.raw(&blob.sha256).varint(blob.length)
+            })
             .raw(&self.packed)
             .0
     }
 
     pub(crate) fn decode(bytes: &Bytes) -> Result<Self, StoreError> {
         let mut at = Cursor::new(bytes, "version");
-        let version = VersionNumber(at.varint()?);
+        let number = VersionNumber(at.varint()?);
         let position = Position(at.varint()?);
         let time = Instant(at.signed()?);
         let operation = operation_of(&mut at)?;
-        let blobs = at.list(|at| Ok(BlobId { sha256: at.hash()?, length: at.varint()? }))?;
+        let blobs = at.list(|at| {
+            Ok(BlobId {
+                sha256: at.hash()?,
+                length: at.varint()?,
+            })
+        })?;
         let packed = bytes.slice_ref(at.rest());
-        Ok(Self { version, position, time, operation, blobs, packed })
+        Ok(Self {
+            number,
+            position,
+            time,
+            operation,
+            blobs,
+            packed,
+        })
     }
 }
 
@@ -349,7 +370,10 @@ impl Changed {
 /// A value of an index entry as it is stored: references by row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stored {
-    Token { code: Box<str>, system: SystemNumber },
+    Token {
+        code: Box<str>,
+        system: SystemNumber,
+    },
     Reference(Row),
     Uri(Box<str>),
 }
@@ -383,7 +407,10 @@ impl Indexed {
         let entries = at.list(|at| {
             let parameter = ParameterNumber(at.small()?);
             let stored = match at.byte()? {
-                1 => Stored::Token { code: at.string()?, system: SystemNumber(at.small()?) },
+                1 => Stored::Token {
+                    code: at.string()?,
+                    system: SystemNumber(at.small()?),
+                },
                 2 => Stored::Reference(Row(at.varint()?)),
                 3 => Stored::Uri(at.string()?),
                 _ => return at.refuse(),
@@ -391,7 +418,10 @@ impl Indexed {
             Ok((parameter, stored))
         })?;
         let references = at.list(|at| at.varint().map(Row))?;
-        Ok(Self { entries, references })
+        Ok(Self {
+            entries,
+            references,
+        })
     }
 
     /// The keys of its postings.
@@ -409,7 +439,10 @@ impl Indexed {
             Stored::Reference(row) => Some((*row, Incoming::BY_ENTRY)),
             Stored::Token { .. } | Stored::Uri(_) => None,
         });
-        let by_reference = self.references.iter().map(|row| (*row, Incoming::BY_REFERENCE));
+        let by_reference = self
+            .references
+            .iter()
+            .map(|row| (*row, Incoming::BY_REFERENCE));
         let mut all: Vec<_> = by_entry.chain(by_reference).collect();
         all.sort_unstable();
         all.dedup_by(|later, kept| {
@@ -444,7 +477,11 @@ pub(crate) fn code_postings(
     parameter: ParameterNumber,
     code: &str,
 ) -> Vec<u8> {
-    kind_key(space, kind).u32(parameter.0).tag(1).text(code).done()
+    kind_key(space, kind)
+        .u32(parameter.0)
+        .tag(1)
+        .text(code)
+        .done()
 }
 
 /// All tokens of a parameter.
@@ -486,7 +523,9 @@ pub(crate) fn row_of_posting(key: &[u8]) -> Result<Row, StoreError> {
 /// The system of a token's posting.
 pub(crate) fn system_of_posting(key: &[u8]) -> Result<SystemNumber, StoreError> {
     let end = key.len().saturating_sub(8);
-    Cursor::new(&key[end.saturating_sub(4)..end], "posting").u32().map(SystemNumber)
+    Cursor::new(&key[end.saturating_sub(4)..end], "posting")
+        .u32()
+        .map(SystemNumber)
 }
 
 /// The type that a posting belongs to.
@@ -507,18 +546,26 @@ impl Incoming {
     pub(crate) const BY_REFERENCE: u8 = 1;
     pub(crate) const BY_ENTRY: u8 = 2;
 
-    pub(crate) fn refers(&self) -> bool {
+    pub(crate) fn refers(self) -> bool {
         self.by & Self::BY_REFERENCE != 0
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        Value::default().byte(self.by).varint(self.space.0.into()).varint(self.kind.0.into()).0
+    pub(crate) fn encode(self) -> Vec<u8> {
+        Value::default()
+            .byte(self.by)
+            .varint(self.space.0.into())
+            .varint(self.kind.0.into())
+            .0
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
         let mut at = Cursor::new(bytes, "incoming reference");
         let by = at.byte()?;
-        Ok(Self { by, space: Space(at.small()?), kind: TypeNumber(at.small()?) })
+        Ok(Self {
+            by,
+            space: Space(at.small()?),
+            kind: TypeNumber(at.small()?),
+        })
     }
 }
 
@@ -546,7 +593,12 @@ pub(crate) struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self { position: Position(0), transaction: 0, time: Instant(0), next_row: 1 }
+        Self {
+            position: Position(0),
+            transaction: 0,
+            time: Instant(0),
+            next_row: 1,
+        }
     }
 }
 
@@ -609,7 +661,9 @@ pub(crate) fn name_of_key(key: &[u8]) -> Result<(NameKind, u32), StoreError> {
     let mut at = Cursor::new(key, "name");
     at.take(1)?;
     let byte = at.byte()?;
-    let kind = NameKind::ALL.into_iter().find(|kind| kind_byte(*kind) == byte);
+    let kind = NameKind::ALL
+        .into_iter()
+        .find(|kind| kind_byte(*kind) == byte);
     let Some(kind) = kind else { return at.refuse() };
     Ok((kind, at.u32()?))
 }
@@ -649,7 +703,9 @@ pub(crate) fn named_prefix(prefix: &str) -> Vec<u8> {
 }
 
 pub(crate) fn key_of_named(key: &[u8]) -> Result<NamedKey, StoreError> {
-    Cursor::new(&key[1..], "named row").rest_text().map(NamedKey)
+    Cursor::new(&key[1..], "named row")
+        .rest_text()
+        .map(NamedKey)
 }
 
 pub(crate) fn encode_named(row: &store::NamedRow) -> Vec<u8> {
@@ -667,11 +723,19 @@ pub(crate) fn decode_named(bytes: &Bytes) -> Result<store::NamedRow, StoreError>
         _ => Some(Instant(at.signed()?)),
     };
     let revision = at.varint()?;
-    Ok(store::NamedRow { value: bytes.slice_ref(at.rest()), revision, expires })
+    Ok(store::NamedRow {
+        value: bytes.slice_ref(at.rest()),
+        revision,
+        expires,
+    })
 }
 
 pub(crate) fn remembered_key(key: &IdempotencyKey) -> Vec<u8> {
-    Key::new().tag(b'I').text(&key.caller).raw(key.key.as_bytes()).done()
+    Key::new()
+        .tag(b'I')
+        .text(&key.caller)
+        .raw(key.key.as_bytes())
+        .done()
 }
 
 /// Says that the row of `meta` under `key` may go at this instant.
@@ -698,7 +762,11 @@ fn ordered(at: Instant) -> u64 {
 
 /// All versions that name this blob.
 pub(crate) fn blob_users(blob: &BlobId) -> Vec<u8> {
-    Key::new().tag(b'B').raw(&blob.sha256).u64(blob.length).done()
+    Key::new()
+        .tag(b'B')
+        .raw(&blob.sha256)
+        .u64(blob.length)
+        .done()
 }
 
 pub(crate) fn blob_key(blob: &BlobId, row: Row, version: VersionNumber) -> Vec<u8> {
@@ -714,16 +782,38 @@ pub(crate) const BLOB_USES: &[u8] = b"B";
 pub(crate) fn blob_of_key(key: &[u8]) -> Result<BlobId, StoreError> {
     let mut at = Cursor::new(key, "use of a blob");
     at.take(1)?;
-    Ok(BlobId { sha256: at.hash()?, length: at.u64()? })
+    Ok(BlobId {
+        sha256: at.hash()?,
+        length: at.u64()?,
+    })
 }
 
 /// The stored form of a value that holds no reference; `None` for a reference.
 pub(crate) fn stored_text(value: &EntryValue) -> Option<Stored> {
     match value {
-        EntryValue::Token { system, code } => {
-            Some(Stored::Token { code: code.clone(), system: *system })
-        }
+        EntryValue::Token { system, code } => Some(Stored::Token {
+            code: code.clone(),
+            system: *system,
+        }),
         EntryValue::Uri(uri) => Some(Stored::Uri(uri.clone())),
         EntryValue::Reference(_) => None,
     }
+}
+
+/// Where in a blob a backup stands.
+pub(crate) fn blob_cursor(blob: &BlobId, offset: u64) -> Vec<u8> {
+    Key::new()
+        .raw(&blob.sha256)
+        .u64(blob.length)
+        .u64(offset)
+        .done()
+}
+
+pub(crate) fn blob_and_offset(cursor: &[u8]) -> Result<(BlobId, u64), StoreError> {
+    let mut at = Cursor::new(cursor, "cursor");
+    let blob = BlobId {
+        sha256: at.hash()?,
+        length: at.u64()?,
+    };
+    Ok((blob, at.u64()?))
 }
