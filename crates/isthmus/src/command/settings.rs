@@ -1,0 +1,12 @@
+//! `isthmus config`: the effective configuration.
+
+use clap::ArgMatches;
+
+use super::print;
+use crate::config::Config;
+
+/// Prints the configuration as TOML that loads again.
+pub(crate) fn run(config: &Config, _: &ArgMatches) -> anyhow::Result<u8> {
+    print(config.print().trim());
+    Ok(crate::DONE)
+}

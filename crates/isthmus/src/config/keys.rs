@@ -1,0 +1,180 @@
+//! The table of settings.
+
+use super::Key;
+use super::value::Form;
+
+const fn key(name: &'static str, form: Form, default: &'static str, doc: &'static str) -> Key {
+    Key {
+        name,
+        form,
+        default,
+        doc,
+    }
+}
+
+/// Every setting; documentation, flags, environment variables and `isthmus config` come from here.
+pub(crate) const KEYS: &[Key] = &[
+    key(
+        "data",
+        Form::Path,
+        "./isthmus-data",
+        "directory of the embedded store",
+    ),
+    key(
+        "listen",
+        Form::Address,
+        "127.0.0.1:8080",
+        "address and port of HTTP",
+    ),
+    key(
+        "base_url",
+        Form::Text,
+        "auto",
+        "scheme and host in links; auto takes the request's host",
+    ),
+    key(
+        "allow_unauthenticated",
+        Form::Switch,
+        "false",
+        "listen beyond the loopback although nobody is asked who they are",
+    ),
+    key(
+        "log.level",
+        Form::Choice(&["error", "warn", "info", "debug"]),
+        "info",
+        "what is logged",
+    ),
+    key(
+        "log.format",
+        Form::Choice(&["text", "json"]),
+        "text",
+        "how it is logged",
+    ),
+    key(
+        "fhir.update_as_create",
+        Form::Choice(&["allowed", "not-numeric", "refused"]),
+        "allowed",
+        "whether PUT may create with an id chosen by the client",
+    ),
+    key(
+        "fhir.integrity",
+        Form::Choice(&["off", "on-write", "on-delete", "both"]),
+        "off",
+        "whether references must lead to something, on write and on delete",
+    ),
+    key(
+        "fhir.versioning",
+        Form::Choice(&["versioned", "versioned-update"]),
+        "versioned",
+        "whether an update must carry If-Match",
+    ),
+    key(
+        "fhir.bundle_entries_max",
+        Form::Count,
+        "50000",
+        "entries of one bundle",
+    ),
+    key(
+        "fhir.conditional_delete_max",
+        Form::Count,
+        "1000",
+        "resources that one conditional delete may delete",
+    ),
+    key(
+        "fhir.page_size",
+        Form::Count,
+        "50",
+        "resources per page without _count",
+    ),
+    key(
+        "fhir.page_size_max",
+        Form::Count,
+        "1000",
+        "resources per page at most",
+    ),
+    key(
+        "fhir.issues_max",
+        Form::Count,
+        "100",
+        "issues reported of one resource",
+    ),
+    key(
+        "limits.body_bytes_max",
+        Form::Bytes,
+        "64M",
+        "bytes of a request's body, decompressed",
+    ),
+    key(
+        "limits.bodies_in_memory_bytes_max",
+        Form::Bytes,
+        "256M",
+        "bytes of all requests' bodies at one time",
+    ),
+    key("limits.url_bytes_max", Form::Bytes, "16k", "bytes of a URL"),
+    key(
+        "limits.header_bytes_max",
+        Form::Bytes,
+        "32k",
+        "bytes of a request's headers",
+    ),
+    key(
+        "limits.connections_max",
+        Form::Count,
+        "1024",
+        "open connections",
+    ),
+    key(
+        "limits.requests_max",
+        Form::Count,
+        "512",
+        "requests under way",
+    ),
+    key(
+        "limits.header_read_timeout_ms",
+        Form::Milliseconds,
+        "10000",
+        "time to send the headers",
+    ),
+    key(
+        "limits.body_read_timeout_ms",
+        Form::Milliseconds,
+        "30000",
+        "time between parts of a body",
+    ),
+    key(
+        "limits.idle_timeout_ms",
+        Form::Milliseconds,
+        "75000",
+        "time a connection may be idle",
+    ),
+    key(
+        "limits.request_timeout_ms",
+        Form::Milliseconds,
+        "300000",
+        "time for one request",
+    ),
+    key(
+        "limits.shutdown_grace_ms",
+        Form::Milliseconds,
+        "30000",
+        "time to finish when stopping",
+    ),
+    key(
+        "store.cache_bytes",
+        Form::Bytes,
+        "64M",
+        "cache of the embedded store",
+    ),
+    key(
+        "store.write_buffer_bytes",
+        Form::Bytes,
+        "64M",
+        "unflushed writes of all tenants",
+    ),
+    key(
+        "store.open_tenants_max",
+        Form::Count,
+        "256",
+        "tenants kept open at one time",
+    ),
+];

@@ -1,0 +1,79 @@
+//! Configuration: precedence, and every kind of fault at once.
+
+use super::{Config, KEYS, Sources};
+
+fn load(
+    file: &str,
+    environment: &[(&str, &str)],
+    flags: &[(&'static str, &str)],
+) -> Result<Config, String> {
+    let sources = Sources {
+        file: Some(("isthmus.toml".into(), file.to_owned())),
+        environment: environment
+            .iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect(),
+        flags: flags.iter().map(|(a, b)| (*a, (*b).to_owned())).collect(),
+    };
+    Config::load(&sources).map_err(|faults| {
+        faults
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    })
+}
+
+#[test]
+fn defaults_are_valid() {
+    assert!(load("", &[], &[]).is_ok());
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_over_the_file() {
+    let file = "listen = '127.0.0.1:1'\n[limits]\nbody_bytes_max = '1M'\nurl_bytes_max = 10000\n";
+    let environment = [
+        ("ISTHMUS_LISTEN", "127.0.0.1:2"),
+        ("ISTHMUS_LIMITS_BODY_BYTES_MAX", "2M"),
+    ];
+    let config = load(file, &environment, &[("listen", "127.0.0.1:3")]).expect("valid");
+    assert_eq!(config.text("listen"), "127.0.0.1:3");
+    assert_eq!(config.number("limits.body_bytes_max"), 2 << 20);
+    assert_eq!(config.number("limits.url_bytes_max"), 10_000);
+}
+
+#[test]
+fn every_fault_is_reported_at_once() {
+    let faults = load(
+        "lissten = 'x'\n[limits]\nbody_bytes_max = 'many'\nconnections_max = [1]\n",
+        &[("ISTHMUS_LISTEN", "8080"), ("ISTHMUS_LITSEN", "x")],
+        &[("fhir.update_as_create", "maybe")],
+    )
+    .err()
+    .expect("faulty");
+    expect_test::expect![[r"
+        isthmus.toml: `limits.connections_max` is neither text nor a whole number nor true or false
+        isthmus.toml: `limits.body_bytes_max` is not a number of bytes such as 64M
+        isthmus.toml: `lissten` is not a key; did you mean `listen`?
+        environment ISTHMUS_LISTEN: `listen` is not an address and port such as 127.0.0.1:8080
+        environment ISTHMUS_LITSEN: `ISTHMUS_LITSEN` is not a key; `isthmus config` lists them
+        flag: `fhir.update_as_create` is not one of allowed, not-numeric, refused"]]
+    .assert_eq(&faults);
+}
+
+#[test]
+fn what_is_printed_loads_again() {
+    let printed = load("", &[], &[("limits.body_bytes_max", "3M")])
+        .expect("valid")
+        .print();
+    let again = load(&printed, &[], &[]).expect("valid");
+    assert_eq!(again.number("limits.body_bytes_max"), 3 << 20);
+}
+
+#[test]
+fn names_are_unique_and_sorted_by_section() {
+    let mut flags: Vec<_> = KEYS.iter().map(super::Key::flag).collect();
+    flags.sort();
+    flags.dedup();
+    assert_eq!(flags.len(), KEYS.len());
+}
