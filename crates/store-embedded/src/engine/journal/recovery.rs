@@ -35,9 +35,11 @@ pub(in crate::engine) fn recover(
     }
     let open = || -> std::io::Result<File> {
         let file = OpenOptions::new().append(true).open(&found.path)?;
-        file.set_len(found.mark.end)?;
+        if file.metadata()?.len() > found.mark.end {
+            file.set_len(found.mark.end)?;
+        }
         // Whole frames that a killed process left in the page cache are served from now on, so they must stay.
-        file.sync_all()?;
+        file.sync_data()?;
         Ok(file)
     };
     let file = open().map_err(EngineError::io("truncate", &found.path))?;
