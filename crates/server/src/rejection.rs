@@ -38,6 +38,12 @@ impl Rejection {
             .is_some_and(|issue| temporary(issue.fault))
     }
 
+    /// The status of a write that was only to create, where the resource is there already.
+    pub(crate) fn exists(&self) -> Option<StatusCode> {
+        let first = self.issues.first().map(|issue| issue.fault);
+        (first == Some(Fault::VersionMismatch)).then_some(StatusCode::PRECONDITION_FAILED)
+    }
+
     pub(crate) fn with_status(issue: Issue, status: StatusCode) -> Self {
         Self {
             status: Some(status),

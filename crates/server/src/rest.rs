@@ -34,6 +34,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) place: Place,
     pub(crate) controls: Controls,
     pub(crate) preferences: Preferences,
+    /// Why a resource cannot be answered, so that only a `Binary`'s own bytes can.
+    pub(crate) unacceptable: Option<Issue>,
 }
 
 /// What was sent with a request.

@@ -126,8 +126,14 @@ impl App {
             .as_ref()
             .ok()
             .and_then(|controls| controls.format.as_deref());
+        let mut unacceptable = None;
         if routed.base.is_some() {
-            rendering.wanted = media::negotiate(&head.headers, format, rendering.version)?;
+            match media::negotiate(&head.headers, format, rendering.version) {
+                Ok(wanted) => rendering.wanted = wanted,
+                // Whether a `Binary` has the type asked for is known once it has been read.
+                Err(issue) if is_binary(&routed) && format.is_none() => unacceptable = Some(issue),
+                Err(issue) => return Err(issue.into()),
+            }
             rendering.pretty = controls.as_ref().is_ok_and(|controls| controls.pretty);
         }
         self.check_sizes(head)?;
@@ -151,6 +157,7 @@ impl App {
                     base,
                     endpoint,
                     place,
+                    unacceptable,
                 };
                 self.fhir(asked, controls?, body, rendering).await
             }
@@ -171,6 +178,7 @@ impl App {
             base,
             endpoint,
             place,
+            unacceptable,
         } = asked;
         let is_search = matches!(
             endpoint,
@@ -194,6 +202,7 @@ impl App {
             place,
             controls,
             preferences,
+            unacceptable,
         };
         exchange.answer(sent).await
     }
@@ -281,6 +290,15 @@ struct Asked<'a> {
     base: &'a Base,
     endpoint: Endpoint,
     place: Place,
+    unacceptable: Option<Issue>,
+}
+
+/// Whether the request reads a `Binary`.
+fn is_binary(routed: &Routed) -> bool {
+    routed.target.as_ref().is_ok_and(|(endpoint, place)| {
+        let is_read = matches!(endpoint, Endpoint::Read | Endpoint::Vread);
+        is_read && place.resource_type == Some("Binary")
+    })
 }
 
 async fn rendered(rendering: Rendering, answered: Result<Answer, Rejection>) -> Response<Body> {

@@ -50,7 +50,7 @@ impl Exchange<'_> {
         self.render_read(&key, found)
     }
 
-    fn render_read(&self, key: &ResourceKey, found: ReadOutcome) -> Handled {
+    fn render_read(self, key: &ResourceKey, found: ReadOutcome) -> Handled {
         let resource = match found {
             ReadOutcome::Found(resource) => resource,
             ReadOutcome::Deleted(deleted) => return Err(splice::gone(&deleted).into()),
@@ -65,6 +65,9 @@ impl Exchange<'_> {
             if let Some(raw) = binary::unwrap(&json, &self.head.headers, version) {
                 return Ok(tagged(raw, &resource));
             }
+        }
+        if let Some(issue) = self.unacceptable {
+            return Err(issue.into());
         }
         let (summary, elements) = (controls.summary.as_deref(), controls.elements.as_deref());
         let summary = subset::parse(summary, elements, &key.resource_type, version)?;

@@ -33,13 +33,19 @@ impl Exchange<'_> {
         self.only(&[])?;
         let conditions = WriteConditions::parse(&self.head.headers, Understood::Update)?;
         let received = self.receive(body).await?;
+        let only_create = conditions.only_create;
         let write = Write::Update {
             key: self.place.clone().key(),
             resource: self.document(&received).await?,
             if_match: conditions.if_match,
-            only_create: conditions.only_create,
+            only_create,
         };
-        self.write(write, Some(received)).await
+        let answered = self.write(write, Some(received)).await;
+        answered.map_err(|rejection| Rejection {
+            // STU3 has 409 for a stale `If-Match` alone; RFC 9110 §13.1.2 has 412 for this.
+            status: rejection.exists().filter(|_| only_create),
+            ..rejection
+        })
     }
 
     pub(super) async fn conditional_update(self, body: Incoming) -> Handled {

@@ -1,0 +1,6 @@
+//! The server behind a real socket on the loopback, over the embedded store.
+
+mod cases;
+mod limits;
+mod protocol;
+mod site;
