@@ -1,6 +1,6 @@
-//! Cuts the power of a program: runs it under a library (`power-loss/power_loss.c`) that remembers what was durable,
-//! and puts its folder back to that. Killing a process proves little, because the operating system keeps what was
-//! written; after this, only what was synced is there.
+//! Cuts the power of a program: runs it under a library (`power-loss/power_loss.c`) that remembers
+//! what was durable, and puts its folder back to that. Killing a process proves little, because the
+//! operating system keeps what was written; after this, only what was synced is there.
 //!
 //! ```no_run
 //! # use e2e::power_loss::{Loss, PowerLoss};
@@ -83,8 +83,8 @@ pub enum FaultError {
 }
 
 impl PowerLoss {
-    /// Builds the library. `root` is the folder to watch, made if it is not there; `scratch` one outside of it, for
-    /// the library's own files.
+    /// Builds the library. `root` is the folder to watch, made if it is not there; `scratch` one
+    /// outside of it, for the library's own files.
     pub fn new(root: &Path, scratch: &Path) -> io::Result<Self> {
         fs::create_dir_all(root)?;
         fs::create_dir_all(scratch)?;
@@ -109,7 +109,8 @@ impl PowerLoss {
         })
     }
 
-    /// Forgets everything and takes what is in the folder now for durable. Call it while no program runs.
+    /// Forgets everything and takes what is in the folder now for durable. Call it while no program
+    /// runs.
     pub fn begin(&self) -> io::Result<()> {
         if self.shadow.exists() {
             fs::remove_dir_all(&self.shadow)?;
@@ -346,7 +347,8 @@ impl Chance {
     }
 }
 
-/// Makes creations, renames and removals in a folder durable; for programs that tests run under the library.
+/// Makes creations, renames and removals in a folder durable; for programs that tests run under the
+/// library.
 pub fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }

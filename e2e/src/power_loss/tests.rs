@@ -1,4 +1,5 @@
-//! Proves that the library would catch a program that does not sync: this test binary runs itself as such programs.
+//! Proves that the library would catch a program that does not sync: this test binary runs itself
+//! as such programs.
 
 use std::fs::OpenOptions;
 use std::io::Write;
