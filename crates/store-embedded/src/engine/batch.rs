@@ -1,5 +1,5 @@
-//! A list of puts and deletes over key spaces, and its bytes in a journal frame. The order of the list is kept: of two
-//! operations on one key the later one holds.
+//! A list of puts and deletes over key spaces, and its bytes in a journal frame. The order of the
+//! list is kept: of two operations on one key the later one holds.
 
 use bytes::Bytes;
 
@@ -62,7 +62,8 @@ impl Batch {
         self.operations.push(Operation { space, key, value });
     }
 
-    /// Appends the operations to `to`; `on_disk` gives a space's number in the directory's FORMAT file.
+    /// Appends the operations to `to`; `on_disk` gives a space's number in the directory's FORMAT
+    /// file.
     pub(super) fn encode(&self, to: &mut Vec<u8>, on_disk: impl Fn(Space) -> u8) {
         for operation in &self.operations {
             let value_len = operation
@@ -77,7 +78,8 @@ impl Batch {
         }
     }
 
-    /// Reads what `encode` wrote; `None` where the bytes are not that, which a frame's checksum rules out.
+    /// Reads what `encode` wrote; `None` where the bytes are not that, which a frame's checksum
+    /// rules out.
     pub(super) fn decode(payload: &Bytes, in_memory: impl Fn(u8) -> Option<Space>) -> Option<Self> {
         let mut batch = Self::new();
         let mut at = 0;

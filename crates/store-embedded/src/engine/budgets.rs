@@ -1,5 +1,6 @@
-//! What all engines of a process share: the cache of blocks, open files, memory for what is not yet in tables, and the
-//! threads that flush and compact. An engine that nobody uses costs none of them.
+//! What all engines of a process share: the cache of blocks, open files, memory for what is not yet
+//! in tables, and the threads that flush and compact. An engine that nobody uses costs none of
+//! them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -43,7 +44,8 @@ pub(crate) struct Budgets {
     engines: Mutex<Vec<Job>>,
 }
 
-/// An engine as the budgets see it: apart from the engine itself, so that looking at it does not keep it open.
+/// An engine as the budgets see it: apart from the engine itself, so that looking at it does not
+/// keep it open.
 #[derive(Debug, Default)]
 pub(super) struct Load {
     pub(super) memtable_bytes: AtomicU64,
@@ -76,7 +78,8 @@ impl Budgets {
         for _ in 0..limits.maintenance_threads.max(1) {
             let queue = Arc::clone(&queue);
             let thread = std::thread::Builder::new().name("engine-maintenance".to_owned());
-            // Without a thread the engine still works: writers run out of room and flush by themselves.
+            // Without a thread the engine still works: writers run out of room and flush by
+            // themselves.
             if let Err(error) = thread.spawn(move || queue.work()) {
                 tracing::warn!(%error, "cannot start a maintenance thread");
             }
@@ -91,7 +94,8 @@ impl Budgets {
         })
     }
 
-    /// What one engine may hold before it flushes: a part of the whole, so that two busy ones do not starve each other.
+    /// What one engine may hold before it flushes: a part of the whole, so that two busy ones do
+    /// not starve each other.
     pub(super) fn memtable_bytes_per_engine(&self) -> u64 {
         self.limits.memtable_bytes_max / 4
     }
@@ -176,7 +180,8 @@ impl Queue {
         loop {
             if let Some((load, engine)) = state.waiting.pop_front() {
                 load.queued.store(false, Ordering::Release);
-                // A closing engine is not even looked at: dropping its last holder here would close it under our lock.
+                // A closing engine is not even looked at: dropping its last holder here would close
+                // it under our lock.
                 if load.closing.load(Ordering::Acquire) {
                     continue;
                 }

@@ -1,5 +1,5 @@
-//! Small durable files: replaced whole, then the directory is synced, because a rename that is not synced is a rename
-//! that did not happen.
+//! Small durable files: replaced whole, then the directory is synced, because a rename that is not
+//! synced is a rename that did not happen.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -30,9 +30,9 @@ pub(super) fn replace_file(dir: &Path, name: &str, content: &[u8]) -> Result<(),
     sync_dir(dir)
 }
 
-/// A lower bound of what the journal has made durable, kept beside it. It is written when a segment begins and on
-/// closing, and never has to be taken back: the journal may only be further. It is what finds a journal that lost its
-/// last file, or the end of it at the border of two frames.
+/// A lower bound of what the journal has made durable, kept beside it. It is written when a segment
+/// begins and on closing, and never has to be taken back: the journal may only be further. It is
+/// what finds a journal that lost its last file, or the end of it at the border of two frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Watermark {
     /// The newest segment.

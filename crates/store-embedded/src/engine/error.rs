@@ -1,14 +1,15 @@
-//! What can go wrong in the engine, named by what went wrong. Messages name files and offsets, never keys or values:
-//! both hold patient data.
+//! What can go wrong in the engine, named by what went wrong. Messages name files and offsets,
+//! never keys or values: both hold patient data.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A failure of the engine. None of them ever stands for a value: a damaged block is an error, not an absence.
+/// A failure of the engine. None of them ever stands for a value: a damaged block is an error, not
+/// an absence.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EngineError {
     /// Another process, or another opener in this one, holds the directory.
-    #[error("`{}` is in use by process {}", dir.display(), pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string()))]
+    #[error("`{}` is in use by process {}", dir.display(), pid.unwrap_or_default())]
     Locked {
         /// The directory.
         dir: PathBuf,
@@ -41,14 +42,18 @@ pub(crate) enum EngineError {
         /// What is wrong with it.
         what: String,
     },
-    /// The group was not made durable and will not come back: refused, or cut back from the journal.
+    /// The group was not made durable and will not come back: refused, or cut back from the
+    /// journal.
     #[error("not written: {cause}")]
     Failed {
         /// The first failure, which made the engine read-only.
         cause: String,
+        /// What the operating system called it; `StorageFull` is the one that room mends.
+        kind: io::ErrorKind,
     },
-    /// The group was not made durable, and the journal could not be cut back yet. It is not visible now. If the
-    /// process ends before `Writer::try_recover` succeeds, a batch of it that is whole on disk comes back on opening.
+    /// The group was not made durable, and the journal could not be cut back yet. It is not visible
+    /// now. If the process ends before `Writer::try_recover` succeeds, a batch of it that is whole
+    /// on disk comes back on opening.
     #[error("outcome unknown: {cause}")]
     OutcomeUnknown {
         /// The failure.
@@ -75,6 +80,15 @@ impl EngineError {
             doing,
             file: file.to_owned(),
             source,
+        }
+    }
+
+    /// What the operating system called the failure, if it was its.
+    pub(super) fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Failed { kind, .. } => *kind,
+            Self::Io { source, .. } => source.kind(),
+            _ => io::ErrorKind::Other,
         }
     }
 

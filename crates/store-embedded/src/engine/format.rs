@@ -1,5 +1,6 @@
-//! The FORMAT file: the version of the file format and the key spaces of the directory, in the order of their numbers
-//! on disk. It is written last when a directory is made, so that a directory without it holds nothing.
+//! The FORMAT file: the version of the file format and the key spaces of the directory, in the
+//! order of their numbers on disk. It is written last when a directory is made, so that a directory
+//! without it holds nothing.
 
 use std::fs;
 use std::io::ErrorKind;

@@ -1,5 +1,6 @@
-//! The lock of a directory: one opener at a time, among all processes. The operating system releases it when the
-//! holder ends, however it ends. The file is never removed: removing it would let two openers lock two files.
+//! The lock of a directory: one opener at a time, among all processes. The operating system
+//! releases it when the holder ends, however it ends. The file is never removed: removing it would
+//! let two openers lock two files.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};

@@ -1,8 +1,10 @@
-//! Flushing memtables to tables and compacting tables, on the threads of `Budgets`, one thread at a time per engine.
-//! A failure here never touches what can be read: memtables stay, half-written tables are removed, and it is tried
-//! again later. Only when memory runs out meanwhile, writers are refused.
+//! Flushing memtables to tables and compacting tables, on the threads of `Budgets`, one thread at a
+//! time per engine. A failure here never touches what can be read: memtables stay, half-written
+//! tables are removed, and it is tried again later. Only when memory runs out meanwhile, writers
+//! are refused.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +14,7 @@ use lsm_tree::{AbstractTree, AnyTree};
 
 use super::error::EngineError;
 use super::journal::delete_before;
-use super::shared::{Log, OpenSpace, Shared};
+use super::shared::{Failure, Log, OpenSpace, Shared};
 use super::space::tree_error;
 use super::tables;
 
@@ -32,10 +34,13 @@ impl Shared {
         let round = catch_unwind(AssertUnwindSafe(|| self.round()));
         let failure = match round {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "maintenance panicked".to_owned(),
+            Ok(Err(error)) => Failure::of(&error),
+            Err(_) => Failure {
+                cause: "maintenance panicked".to_owned(),
+                kind: ErrorKind::Other,
+            },
         };
-        tracing::error!(cause = %failure, "flushing or compacting failed");
+        tracing::error!(cause = %failure.cause, "flushing or compacting failed");
         self.log().flush_failure = Some((failure, Instant::now()));
         self.room.notify_all();
     }
@@ -98,7 +103,8 @@ impl Shared {
         delete_before(&self.dir, segment)
     }
 
-    /// Lets go of versions of trees, and with them memtables and files, that no snapshot needs any more.
+    /// Lets go of versions of trees, and with them memtables and files, that no snapshot needs any
+    /// more.
     fn forget(&self) {
         self.publish(&self.log());
         let watermark = self.snapshots.oldest();
@@ -144,8 +150,8 @@ fn guarded(
     work: impl FnOnce(&AnyTree) -> lsm_tree::Result<()>,
 ) -> Result<(), EngineError> {
     let first = space.tree.next_table_id();
-    // A failure after the manifest was switched leaves the file ahead of the tree in memory. Going on would write over
-    // a manifest that is in force.
+    // A failure after the manifest was switched leaves the file ahead of the tree in memory. Going
+    // on would write over a manifest that is in force.
     let version = tables::current_version(&space.path)?;
     if version != space.tree.current_version().id() {
         return Err(EngineError::corrupt(

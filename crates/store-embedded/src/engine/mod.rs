@@ -1,20 +1,26 @@
-//! The ordered key-value engine under the embedded provider: `lsm-tree`'s trees behind a journal of our own
-//! (docs/decisions/0003). One directory is one engine; the provider opens one per tenant. It knows bytes, no records.
+//! The ordered key-value engine under the embedded provider: `lsm-tree`'s trees behind a journal of
+//! our own (docs/decisions/0003). One directory is one engine; the provider opens one per tenant.
+//! It knows bytes, no records.
 //!
 //! The contract, in short:
-//! - `Engine::open` takes the directory for itself, refuses another file format, and recovers: every batch of every
-//!   acknowledged `sync` is there, and of the others only whole ones. Damage to what was acknowledged is an error
-//!   naming the file.
-//! - There is one `Writer`. `write` puts a batch into the journal and makes it visible to `newest` alone; `sync` makes
-//!   all written batches durable with one sync of one file and publishes them: group commit is several writes, one
-//!   sync. `snapshot` shows the newest published state and nothing of what is not durable.
-//! - After any failure of the journal the engine is read-only: snapshots go on, writes are refused, until
-//!   `try_recover` has cut the journal back to what is durable. What failed never comes back after that.
-//! - Memory is bounded: memtables are flushed by the threads of `Budgets`, and a writer waits when they lag.
-//! - Every block of every file carries a checksum that is verified when it is read; `verify` reads them all.
+//! - `Engine::open` takes the directory for itself, refuses another file format, and recovers:
+//!   every batch of every acknowledged `sync` is there, and of the others only whole ones. Damage
+//!   to what was acknowledged is an error naming the file.
+//! - There is one `Writer`. `write` puts a batch into the journal and makes it visible to `newest`
+//!   alone; `sync` makes all written batches durable with one sync of one file and publishes them:
+//!   group commit is several writes, one sync. `snapshot` shows the newest published state and
+//!   nothing of what is not durable.
+//! - After any failure of the journal the engine is read-only: snapshots go on, writes are refused,
+//!   until `try_recover` has cut the journal back to what is durable. What failed never comes back
+//!   after that.
+//! - Memory is bounded: memtables are flushed by the threads of `Budgets`, and a writer waits when
+//!   they lag.
+//! - Every block of every file carries a checksum that is verified when it is read; `verify` reads
+//!   them all.
 //!
-//! It does not do: transactions, conflict checks, expiry, encryption (the journal's `codec` byte and the block files
-//! are where it would go), and it is synchronous: a server calls it off its event loop.
+//! It does not do: transactions, conflict checks, expiry, encryption (the journal's `codec` byte
+//! and the block files are where it would go), and it is synchronous: a server calls it off its
+//! event loop.
 
 mod batch;
 mod budgets;
@@ -47,15 +53,17 @@ pub(crate) use verify::{FileFault, verify};
 
 use shared::Shared;
 
-/// An open directory, for readers. Clones share it; it closes when they, its writer and its snapshots are gone.
+/// An open directory, for readers. Clones share it; it closes when they, its writer and its
+/// snapshots are gone.
 #[derive(Clone)]
 pub(crate) struct Engine {
     shared: Arc<Shared>,
 }
 
 impl Engine {
-    /// Opens a directory, making it where there is none. `spaces` is the list of key spaces this program knows, at
-    /// most 255; `Space(n)` is the n-th. New ones may be added between versions of the program, none may go.
+    /// Opens a directory, making it where there is none. `spaces` is the list of key spaces this
+    /// program knows, at most 255; `Space(n)` is the n-th. New ones may be added between versions
+    /// of the program, none may go.
     pub(crate) fn open(
         dir: &Path,
         spaces: &[KeySpace],
@@ -75,8 +83,8 @@ impl Engine {
         Snapshot::published(&self.shared)
     }
 
-    /// Reads every file against what is recorded about it, and names the damaged ones. The writer waits while the
-    /// journal is read. `verify` does it for a closed directory.
+    /// Reads every file against what is recorded about it, and names the damaged ones. The writer
+    /// waits while the journal is read. `verify` does it for a closed directory.
     pub(crate) fn verify(&self) -> Result<Vec<FileFault>, EngineError> {
         verify::verify_open(&self.shared)
     }
@@ -88,13 +96,12 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Writes a batch, not durable yet. An error means that the whole group since the last sync is not written.
+    /// Writes a batch, not durable yet. An error means that the whole group since the last sync is
+    /// not written.
     pub(crate) fn write(&mut self, batch: Batch) -> Result<(), EngineError> {
         let (mut log, no_room) = self.shared.wait_for_room(self.shared.log());
-        if let Some(cause) = &log.failure {
-            return Err(EngineError::Failed {
-                cause: cause.clone(),
-            });
+        if let Some(failure) = &log.failure {
+            return Err(failure.error());
         }
         if let Some(error) = no_room {
             // What the group has written already must not become durable by the next one's sync.
@@ -119,10 +126,8 @@ impl Writer {
     pub(crate) fn sync(&mut self) -> Result<(), EngineError> {
         let shared = &self.shared;
         let mut log = shared.log();
-        if let Some(cause) = &log.failure {
-            return Err(EngineError::Failed {
-                cause: cause.clone(),
-            });
+        if let Some(failure) = &log.failure {
+            return Err(failure.error());
         }
         if log.unsynced.is_empty() {
             return Ok(());
@@ -144,7 +149,8 @@ impl Writer {
         Ok(())
     }
 
-    /// The newest state, with what is written and not yet durable. Only whoever decides about the next write may see it.
+    /// The newest state, with what is written and not yet durable. Only whoever decides about the
+    /// next write may see it.
     pub(crate) fn newest(&self) -> Snapshot {
         let log = self.shared.log();
         if log.failure.is_some() {
@@ -155,11 +161,15 @@ impl Writer {
 
     /// Why writes are refused, if they are.
     pub(crate) fn failure(&self) -> Option<String> {
-        self.shared.log().failure.clone()
+        self.shared
+            .log()
+            .failure
+            .as_ref()
+            .map(|failure| failure.cause.clone())
     }
 
-    /// After a failure: cuts the journal back to what is durable, hides the failed group and begins a new segment.
-    /// Until this has succeeded, every write is refused.
+    /// After a failure: cuts the journal back to what is durable, hides the failed group and begins
+    /// a new segment. Until this has succeeded, every write is refused.
     pub(crate) fn try_recover(&mut self) -> Result<(), EngineError> {
         let shared = &self.shared;
         let mut log = shared.log();
@@ -174,7 +184,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the memtables to tables and waits for it. For tests, backups and closing before a long rest.
+    /// Writes the memtables to tables and waits for it. For tests, backups and closing before a
+    /// long rest.
     pub(crate) fn flush(&mut self) -> Result<(), EngineError> {
         self.sync()?;
         let _one_at_a_time = self
@@ -190,7 +201,8 @@ impl Writer {
         self.shared.flush()
     }
 
-    /// Syncs and closes. The directory is free once snapshots and clones of the engine are gone too.
+    /// Syncs and closes. The directory is free once snapshots and clones of the engine are gone
+    /// too.
     pub(crate) fn close(mut self) -> Result<(), EngineError> {
         let synced = self.sync();
         self.end().and(synced)

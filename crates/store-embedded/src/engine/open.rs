@@ -1,5 +1,5 @@
-//! Opening a directory: lock, FORMAT, trees, journal. A directory in the making is recognised by the missing FORMAT
-//! file and made again; a missing part of a made one is damage.
+//! Opening a directory: lock, FORMAT, trees, journal. A directory in the making is recognised by
+//! the missing FORMAT file and made again; a missing part of a made one is damage.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -180,7 +180,8 @@ fn replay(
         }
         Ok(())
     })?;
-    // A checkpoint begins a segment before it flushes, so the journal always knows of higher numbers than the trees.
+    // A checkpoint begins a segment before it flushes, so the journal always knows of higher
+    // numbers than the trees.
     if flushed
         .iter()
         .flatten()

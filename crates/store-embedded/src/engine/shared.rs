@@ -1,12 +1,15 @@
-//! The state of an open engine: what the writer, snapshots and maintenance threads have in common, and the rules
-//! between them.
+//! The state of an open engine: what the writer, snapshots and maintenance threads have in common,
+//! and the rules between them.
 //!
-//! - Sequence numbers come from one counter, for batches and for the trees' own new versions. Memtables are rotated
-//!   only under the log's lock, with nothing unsynced: so a tree never holds on disk what the journal may lose, and
-//!   every version of a tree shows all entries below its number.
-//! - Visibility is `Snapshots` alone. It is published up to the counter whenever nothing is unsynced.
+//! - Sequence numbers come from one counter, for batches and for the trees' own new versions.
+//!   Memtables are rotated only under the log's lock, with nothing unsynced: so a tree never holds
+//!   on disk what the journal may lose, and every version of a tree shows all entries below its
+//!   number.
+//! - Visibility is `Snapshots` alone. It is published up to the counter whenever nothing is
+//!   unsynced.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -61,9 +64,36 @@ pub(super) struct Log {
     pub(super) active_bytes: u64,
     pub(super) pending: VecDeque<Pending>,
     /// The first failure of the journal; while it stands the engine is read-only.
-    pub(super) failure: Option<String>,
+    pub(super) failure: Option<Failure>,
     /// The last failure to flush or compact, and when.
-    pub(super) flush_failure: Option<(String, Instant)>,
+    pub(super) flush_failure: Option<(Failure, Instant)>,
+}
+
+/// What went wrong, kept to be told to every writer until it is mended.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) cause: String,
+    pub(super) kind: ErrorKind,
+}
+
+impl Failure {
+    pub(super) fn of(error: &EngineError) -> Self {
+        let cause = match error {
+            EngineError::Failed { cause, .. } => cause.clone(),
+            other => other.to_string(),
+        };
+        Self {
+            cause,
+            kind: error.kind(),
+        }
+    }
+
+    pub(super) fn error(&self) -> EngineError {
+        EngineError::Failed {
+            cause: self.cause.clone(),
+            kind: self.kind,
+        }
+    }
 }
 
 /// Memtables that wait to be flushed.
@@ -109,7 +139,8 @@ impl Shared {
     }
 
     pub(super) fn log(&self) -> MutexGuard<'_, Log> {
-        // A panic under this lock leaves `failure` set or frames unsynced; either way nothing false is published.
+        // A panic under this lock leaves `failure` set or frames unsynced; either way nothing false
+        // is published.
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -191,16 +222,17 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits until there is room for more memtables; gives back the reason if there will be none for now.
+    /// Waits until there is room for more memtables; gives back the reason if there will be none
+    /// for now.
     pub(super) fn wait_for_room<'l>(
         self: &Arc<Self>,
         mut log: MutexGuard<'l, Log>,
     ) -> (MutexGuard<'l, Log>, Option<EngineError>) {
         let bytes_max = self.budgets.memtable_bytes_per_engine();
         while log.pending.len() >= PENDING_MAX && log.active_bytes >= bytes_max {
-            if let Some((cause, _)) = &log.flush_failure {
-                let cause = cause.clone();
-                return (log, Some(EngineError::Failed { cause }));
+            if let Some((failure, _)) = &log.flush_failure {
+                let error = failure.error();
+                return (log, Some(error));
             }
             self.enqueue();
             log = self.room.wait(log).unwrap_or_else(PoisonError::into_inner);
@@ -210,18 +242,23 @@ impl Shared {
 
     /// Makes the engine read-only and takes back what was not made durable, in the journal at once.
     pub(super) fn fail(log: &mut Log, error: &EngineError) -> EngineError {
-        let cause = log.failure.get_or_insert_with(|| error.to_string()).clone();
+        let failure = log
+            .failure
+            .get_or_insert_with(|| Failure::of(error))
+            .clone();
+        let cause = &failure.cause;
         tracing::error!(%cause, "the journal cannot be written; the engine is read-only");
         match log.journal.cut_back() {
-            Ok(()) => EngineError::Failed { cause },
+            Ok(()) => failure.error(),
             Err(error) => EngineError::OutcomeUnknown {
                 cause: format!("{cause}; {error}"),
             },
         }
     }
 
-    /// Hides what a failed group left in the memtables: each of its keys is given its published value again, under a
-    /// higher sequence number. Nothing in between was ever visible or ever will be.
+    /// Hides what a failed group left in the memtables: each of its keys is given its published
+    /// value again, under a higher sequence number. Nothing in between was ever visible or ever
+    /// will be.
     pub(super) fn undo(&self, log: &mut Log) -> Result<(), EngineError> {
         let unsynced = std::mem::take(&mut log.unsynced);
         let state = self.snapshots.open_published();

@@ -12,8 +12,8 @@ use super::shared::Shared;
 use super::space::{Space, tree_error};
 use super::tables;
 
-/// One state of all key spaces, which no later write changes. While it lives, what it shows is kept; so a snapshot
-/// should live as long as one request, not longer.
+/// One state of all key spaces, which no later write changes. While it lives, what it shows is
+/// kept; so a snapshot should live as long as one request, not longer.
 pub(crate) struct Snapshot {
     shared: Arc<Shared>,
     state: u64,
@@ -78,7 +78,8 @@ impl Snapshot {
         }
     }
 
-    /// Names the damaged file: the tree does not, so the tables that can hold these keys are read until one fails.
+    /// Names the damaged file: the tree does not, so the tables that can hold these keys are read
+    /// until one fails.
     fn fault(&self, space: Space, error: &lsm_tree::Error, bounds: &Bounds) -> EngineError {
         let open = self.shared.space(space);
         match tree_error(&open.path, error) {

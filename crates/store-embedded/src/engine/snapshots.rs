@@ -1,7 +1,7 @@
 //! Which states of an engine are being read: decides what is visible and what may be forgotten.
 //!
-//! A state is a number: it shows every entry with a smaller sequence number. The published state is the newest durable
-//! one. The trees keep what the oldest open state needs, and only that.
+//! A state is a number: it shows every entry with a smaller sequence number. The published state is
+//! the newest durable one. The trees keep what the oldest open state needs, and only that.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,6 @@
-//! Key spaces: named ordered trees with their options, and how one is opened. The trees are `lsm-tree`'s, without its
-//! separation of keys and values: one kind of file less to trust (docs/decisions/0003).
+//! Key spaces: named ordered trees with their options, and how one is opened. The trees are
+//! `lsm-tree`'s, without its separation of keys and values: one kind of file less to trust
+//! (docs/decisions/0003).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,13 +18,14 @@ use super::error::EngineError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Space(pub(crate) u8);
 
-/// What a tree is called on disk and how it stores its blocks. Options may change between versions of the program:
-/// they hold for the blocks written from then on. A name is for ever.
+/// What a tree is called on disk and how it stores its blocks. Options may change between versions
+/// of the program: they hold for the blocks written from then on. A name is for ever.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeySpace {
     /// Lower-case letters; the folder of the tree.
     pub(crate) name: &'static str,
-    /// Size of a block before compression. Small blocks serve point reads, large ones scans and compression.
+    /// Size of a block before compression. Small blocks serve point reads, large ones scans and
+    /// compression.
     pub(crate) block_bytes: u32,
     /// Whether blocks are compressed; of no use for values that are compressed already.
     pub(crate) compression: Compression,
@@ -68,8 +70,8 @@ impl KeySpace {
             Filter::None => FilterPolicyEntry::None,
             Filter::Bloom => FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(10.0)),
         };
-        // Visibility is decided by `Snapshots` alone: the tree's own counter is one nobody reads, because flushing
-        // raises it and would thereby publish what is written and not yet synced.
+        // Visibility is decided by `Snapshots` alone: the tree's own counter is one nobody reads,
+        // because flushing raises it and would thereby publish what is written and not yet synced.
         let visible = SequenceNumberCounter::default();
         Config::new(&path, seqno.clone(), visible)
             .use_cache(Arc::clone(&budgets.cache))
@@ -77,7 +79,8 @@ impl KeySpace {
             .data_block_size_policy(BlockSizePolicy::all(self.block_bytes))
             .data_block_compression_policy(CompressionPolicy::all(compression))
             .index_block_compression_policy(CompressionPolicy::all(CompressionType::None))
-            // Pinned blocks are outside the shared budget, and thousands of tenants would each pin theirs.
+            // Pinned blocks are outside the shared budget, and thousands of tenants would each pin
+            // theirs.
             .index_block_pinning_policy(PinningPolicy::all(false))
             .filter_block_pinning_policy(PinningPolicy::all(false))
             .filter_policy(FilterPolicy::all(filter))

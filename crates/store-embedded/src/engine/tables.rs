@@ -1,8 +1,9 @@
-//! What the trees keep on disk, as far as we look at it ourselves: the manifest (`current`, `v<id>`), which `lsm-tree`
-//! reads without checking it, and table files, whose name it does not tell when one is damaged.
+//! What the trees keep on disk, as far as we look at it ourselves: the manifest (`current`,
+//! `v<id>`), which `lsm-tree` reads without checking it, and table files, whose name it does not
+//! tell when one is damaged.
 //!
-//! `current` holds the manifest's number (u64), its XXH3-128 and a zero; `v<number>` the list of tables with the
-//! XXH3-128 of each whole file.
+//! `current` holds the manifest's number (u64), its XXH3-128 and a zero; `v<number>` the list of
+//! tables with the XXH3-128 of each whole file.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
@@ -24,8 +25,9 @@ pub(super) fn current_version(tree: &Path) -> Result<u64, EngineError> {
     read_current(tree).map(|(id, _)| id)
 }
 
-/// The table files of the manifest in force, with the checksum of each, after proving that the manifest is what was
-/// written. The tree itself would read a damaged one, and would make an empty tree where `current` is missing.
+/// The table files of the manifest in force, with the checksum of each, after proving that the
+/// manifest is what was written. The tree itself would read a damaged one, and would make an empty
+/// tree where `current` is missing.
 pub(super) fn recorded(tree: &Path) -> Result<Vec<(PathBuf, u128)>, EngineError> {
     let (id, checksum) = read_current(tree)?;
     let path = tree.join(format!("v{id}"));
@@ -44,8 +46,8 @@ pub(super) fn recorded(tree: &Path) -> Result<Vec<(PathBuf, u128)>, EngineError>
         .collect())
 }
 
-/// Proves that the directory of sections at a table's end is sound. The tree would reserve memory for whatever number
-/// of sections a damaged one names.
+/// Proves that the directory of sections at a table's end is sound. The tree would reserve memory
+/// for whatever number of sections a damaged one names.
 pub(super) fn check_end(path: &Path) -> Result<(), EngineError> {
     let mut file = File::open(path).map_err(|error| missing_or(path, error))?;
     let mut read = || -> std::io::Result<Option<Vec<u8>>> {
@@ -165,7 +167,8 @@ fn section(bytes: &[u8], name: &[u8]) -> Option<std::ops::Range<usize>> {
     None
 }
 
-/// Levels of runs of tables: number, kind of checksum, checksum, and a sequence number that only imports set.
+/// Levels of runs of tables: number, kind of checksum, checksum, and a sequence number that only
+/// imports set.
 fn table_list(section: &[u8]) -> Option<Vec<(u64, u128)>> {
     let mut at = Cursor { bytes: section };
     let mut tables = Vec::new();
@@ -230,8 +233,8 @@ fn missing_or(path: &Path, error: std::io::Error) -> EngineError {
     EngineError::io("read", path)(error)
 }
 
-/// The table that made reading within bounds fail: the first whose entries cannot be read, else the first of which
-/// anything (a filter, an index) is not what was written.
+/// The table that made reading within bounds fail: the first whose entries cannot be read, else the
+/// first of which anything (a filter, an index) is not what was written.
 pub(super) fn find_damaged(tree: &AnyTree, bounds: &Bounds) -> Option<PathBuf> {
     let own = |bound: &std::ops::Bound<bytes::Bytes>| bound.clone().map(Slice::from);
     let bounds = (own(&bounds.0), own(&bounds.1));

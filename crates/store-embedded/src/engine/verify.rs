@@ -1,4 +1,5 @@
-//! Checking every file of a directory against what was recorded about it, and naming each that is damaged or missing.
+//! Checking every file of a directory against what was recorded about it, and naming each that is
+//! damaged or missing.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,8 @@ pub(crate) struct FileFault {
     pub(crate) what: String,
 }
 
-/// Reads every file of a closed directory, changing nothing. An error means that the check itself was not possible.
+/// Reads every file of a closed directory, changing nothing. An error means that the check itself
+/// was not possible.
 pub(crate) fn verify(dir: &Path) -> Result<Vec<FileFault>, EngineError> {
     let _lock = Lock::take(dir)?;
     let mut faults = Vec::new();

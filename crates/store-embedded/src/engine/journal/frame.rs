@@ -5,12 +5,13 @@
 //! frame   "IsFr" kind:u8 codec:u8 0:u16 length:u64 number:u64 sequence:u64 durable:u64 xxh3_64(nonce)
 //!         payload xxh3_128(nonce) of all before it
 //! ```
-//! `first` is the number of the segment's first frame, `base` is above every sequence number used before it,
-//! `previous` the checksum of the frame before it. Frames are numbered without gaps through all segments. `durable` is
-//! the number of the last frame known durable when this one was written: with it a reader tells a torn tail from
-//! damage. The checksums are seeded by a nonce that no client knows, so that a stored document cannot contain what
-//! looks like a frame, and bytes of a former file in reused disk blocks cannot either. `codec` is 0, plain; encryption
-//! at rest will be another value, with the frame's number and the nonce as its own nonce.
+//! `first` is the number of the segment's first frame, `base` is above every sequence number used
+//! before it, `previous` the checksum of the frame before it. Frames are numbered without gaps
+//! through all segments. `durable` is the number of the last frame known durable when this one was
+//! written: with it a reader tells a torn tail from damage. The checksums are seeded by a nonce
+//! that no client knows, so that a stored document cannot contain what looks like a frame, and
+//! bytes of a former file in reused disk blocks cannot either. `codec` is 0, plain; encryption at
+//! rest will be another value, with the frame's number and the nonce as its own nonce.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};

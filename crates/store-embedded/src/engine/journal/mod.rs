@@ -1,16 +1,19 @@
-//! The journal: what makes a batch durable. Segment files `journal/NNNNNNNN.log` in the form of `frame`, written by
-//! one thread, read on opening (`recovery`).
+//! The journal: what makes a batch durable. Segment files `journal/NNNNNNNN.log` in the form of
+//! `frame`, written by one thread, read on opening (`recovery`).
 //!
-//! - A segment is created, synced and its folder synced before a frame goes into it; it is never reused. It is deleted
-//!   once every tree holds on disk what is in it.
-//! - After each sync a *seal* is written without syncing it: a frame which says that all before it is durable. It costs
-//!   one small write, and is on disk with the next group, or when the operating system writes it out by itself.
-//! - After any failure nothing is written until the file has been cut back to its last durable frame, synced and read
-//!   again, and a new segment begun. What failed can therefore not come back behind something acknowledged later.
+//! - A segment is created, synced and its folder synced before a frame goes into it; it is never
+//!   reused. It is deleted once every tree holds on disk what is in it.
+//! - After each sync a *seal* is written without syncing it: a frame which says that all before it
+//!   is durable. It costs one small write, and is on disk with the next group, or when the
+//!   operating system writes it out by itself.
+//! - After any failure nothing is written until the file has been cut back to its last durable
+//!   frame, synced and read again, and a new segment begun. What failed can therefore not come back
+//!   behind something acknowledged later.
 //!
-//! What stays open: after a power loss, damage to the last acknowledged group alone is taken for a torn tail if the
-//! seal behind it was not on disk yet (no later sync, no clean close, and the operating system had not written it out,
-//! which takes it up to half a minute). Loss of power and damage to that very group have to come together.
+//! What stays open: after a power loss, damage to the last acknowledged group alone is taken for a
+//! torn tail if the seal behind it was not on disk yet (no later sync, no clean close, and the
+//! operating system had not written it out, which takes it up to half a minute). Loss of power and
+//! damage to that very group have to come together.
 
 mod frame;
 mod recovery;
@@ -158,14 +161,15 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes that everything before is durable. An error leaves what is durable as it is; only `cut_back` may follow.
+    /// Writes that everything before is durable. An error leaves what is durable as it is; only
+    /// `cut_back` may follow.
     pub(super) fn seal(&mut self) -> Result<(), EngineError> {
         self.write(Kind::Seal, 0, |_| ())
     }
 
-    /// Begins a new segment and says so in the watermark. Everything written must be durable. `base` is above every
-    /// sequence number in use. After an error only `cut_back` may follow: the new segment may be there, so the old one
-    /// must not grow.
+    /// Begins a new segment and says so in the watermark. Everything written must be durable.
+    /// `base` is above every sequence number in use. After an error only `cut_back` may follow: the
+    /// new segment may be there, so the old one must not grow.
     pub(super) fn rotate(&mut self, base: u64) -> Result<(), EngineError> {
         debug_assert!(
             self.durable.number + 1 >= self.number,
@@ -197,8 +201,9 @@ impl Journal {
         .write(&self.dir)
     }
 
-    /// Removes everything behind the last durable frame and proves by reading that the rest is there. Works on a new
-    /// descriptor: the one on which a sync failed says nothing reliable any more.
+    /// Removes everything behind the last durable frame and proves by reading that the rest is
+    /// there. Works on a new descriptor: the one on which a sync failed says nothing reliable any
+    /// more.
     pub(super) fn cut_back(&mut self) -> Result<(), EngineError> {
         let path = self.path();
         #[cfg(test)]
@@ -268,8 +273,9 @@ impl Journal {
     }
 }
 
-/// Deletes the segments before `segment`, of the engine in `dir`. Oldest first and one by one durably: if only some of
-/// them came back after a power loss, the hole between them would be taken for a lost segment.
+/// Deletes the segments before `segment`, of the engine in `dir`. Oldest first and one by one
+/// durably: if only some of them came back after a power loss, the hole between them would be taken
+/// for a lost segment.
 pub(super) fn delete_before(dir: &Path, segment: u64) -> Result<(), EngineError> {
     let journal = dir.join(JOURNAL);
     for (number, path) in recovery::segments(&journal)? {

@@ -1,5 +1,6 @@
-//! Reading the journal: on opening, after a failure, and for `verify`. Decides between a torn tail, which is cut off,
-//! and damage to what was acknowledged, which is refused with its file and offset.
+//! Reading the journal: on opening, after a failure, and for `verify`. Decides between a torn tail,
+//! which is cut off, and damage to what was acknowledged, which is refused with its file and
+//! offset.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
@@ -20,7 +21,8 @@ pub(in crate::engine) struct Recovered {
     pub(in crate::engine) next_sequence: u64,
 }
 
-/// Reads all segments in order, gives each batch to `apply`, cuts off a torn tail and makes the rest durable.
+/// Reads all segments in order, gives each batch to `apply`, cuts off a torn tail and makes the
+/// rest durable.
 pub(in crate::engine) fn recover(
     dir: &Path,
     mut apply: impl FnMut(&Path, u64, &Bytes) -> Result<(), EngineError>,
@@ -38,7 +40,8 @@ pub(in crate::engine) fn recover(
         if file.metadata()?.len() > found.mark.end {
             file.set_len(found.mark.end)?;
         }
-        // Whole frames that a killed process left in the page cache are served from now on, so they must stay.
+        // Whole frames that a killed process left in the page cache are served from now on, so they
+        // must stay.
         file.sync_data()?;
         Ok(file)
     };
@@ -55,7 +58,8 @@ pub(in crate::engine) fn check(dir: &Path) -> Result<(), EngineError> {
     read_all(dir, |_, _| Ok(())).map(|_| ())
 }
 
-/// Proves that a segment holds sound frames up to `end`, the last of them `number`, and nothing else.
+/// Proves that a segment holds sound frames up to `end`, the last of them `number`, and nothing
+/// else.
 pub(super) fn read_back(path: &Path, nonce: u64, end: u64, number: u64) -> Result<(), EngineError> {
     let bytes = read(path)?;
     let header = SegmentHeader::decode(&bytes).filter(|header| header.nonce == nonce);
@@ -257,7 +261,8 @@ impl Run {
         if self.end == bytes.len() {
             return Ok(());
         }
-        // Later frames prove the bad one durable, or they were lost together with it by the same missing sync.
+        // Later frames prove the bad one durable, or they were lost together with it by the same
+        // missing sync.
         let acknowledged =
             frame::scan(bytes, self.end, header.nonce).any(|frame| frame.durable > self.number);
         if acknowledged || place == Place::Before {
