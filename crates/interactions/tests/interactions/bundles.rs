@@ -298,7 +298,7 @@ async fn conditional_references_resolve_to_exactly_one_stored_resource() {
 }
 
 #[tokio::test]
-async fn conditional_entries() {
+async fn a_conditional_create_stands_for_what_it_finds() {
     let host = host(FhirVersion::R4);
     let text = patient(r#""identifier":[{"value":"1"}]"#);
     let if_none_exist = r#","ifNoneExist":"identifier=1""#;
@@ -341,6 +341,13 @@ async fn conditional_entries() {
         subjects[0], subjects[1],
         "the reference leads to the resource that was found"
     );
+}
+
+#[tokio::test]
+async fn conditional_entries_collide_or_do_their_work() {
+    let host = host(FhirVersion::R4);
+    let text = patient(r#""identifier":[{"value":"1"}]"#);
+    host.create(&text, None).await;
     let twice = bundle(
         "transaction",
         &[

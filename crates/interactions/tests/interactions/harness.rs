@@ -5,8 +5,8 @@ use std::sync::Arc;
 use fhir::json::{Document, Limits};
 use fhir::{FhirVersion, Issue, ResourceId};
 use interactions::{
-    Bundle, Caller, EntryAnswer, InteractionError, Interactions, Matched, ReadOutcome, ResourceKey,
-    SPACES, SearchAnswer, Settings, Within, Write, WriteAnswer,
+    Bundle, Caller, EntryAnswer, Handling, InteractionError, Interactions, Matched, ReadOutcome,
+    ResourceKey, SPACES, SearchAnswer, Settings, Within, Write, WriteAnswer,
 };
 use store::{Origin, TenantId};
 use store_embedded::{EmbeddedStore, Options};
@@ -158,7 +158,7 @@ impl Host {
     pub(crate) async fn search(&self, resource_type: &str, query: &str) -> SearchAnswer {
         let within = Within::Type(resource_type.to_owned());
         self.interactions
-            .search(&self.caller, within, query, Default::default())
+            .search(&self.caller, within, query, Handling::default())
             .await
             .unwrap()
     }
@@ -218,4 +218,13 @@ pub(crate) fn ids(answer: &SearchAnswer) -> Vec<String> {
         Matched::Deleted(deleted) => format!("-{}", deleted.key),
     });
     shown.collect()
+}
+
+/// How often a sweep runs: `ISTHMUS_LONG` asks for the long ones.
+pub(crate) fn sweep(short: usize, long: usize) -> usize {
+    if std::env::var_os("ISTHMUS_LONG").is_some() {
+        long
+    } else {
+        short
+    }
 }

@@ -3,13 +3,23 @@
 //! Without HTTP, which is the server's; without the store's own promises, which `store::conformance`
 //! checks.
 
+#[cfg(test)]
 mod bundles;
+#[cfg(test)]
 mod conditional;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
 mod history;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
 mod idempotency;
+#[cfg(test)]
 mod paging;
+#[cfg(test)]
 mod races;
+#[cfg(test)]
 mod single;
+#[cfg(test)]
 mod synthea;

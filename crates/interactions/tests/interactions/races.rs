@@ -6,7 +6,7 @@ use fhir::FhirVersion;
 use interactions::{Caller, Interactions, Write, WriteEffect};
 
 use crate::bundles::bundle;
-use crate::harness::{document, host, issues, key, patient};
+use crate::harness::{document, host, issues, key, patient, sweep};
 
 fn create(value: usize) -> Write {
     let text = patient(&format!(
@@ -23,8 +23,8 @@ fn create(value: usize) -> Write {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn parallel_conditional_creates_make_one() {
     let host = host(FhirVersion::R4);
-    const ROUNDS: usize = 50;
-    for round in 0..ROUNDS {
+    let rounds = sweep(50, 1_000);
+    for round in 0..rounds {
         let running: Vec<_> = (0..8)
             .map(|_| {
                 let (interactions, caller) = (host.interactions.clone(), host.caller.clone());
@@ -38,8 +38,8 @@ async fn parallel_conditional_creates_make_one() {
         }
         assert_eq!(created, 1, "round {round}");
     }
-    assert_eq!(host.count("Patient").await, ROUNDS as u64);
-    println!("isthmus-suite: parallel conditional creates: {ROUNDS} cases");
+    assert_eq!(host.count("Patient").await, rounds as u64);
+    println!("isthmus-suite: parallel conditional creates: {rounds} cases");
 }
 
 async fn increment(interactions: &Interactions, caller: &Caller) {

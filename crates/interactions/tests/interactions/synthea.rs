@@ -7,10 +7,9 @@ use fhir::json::{Document, Limits, Value};
 use fhir::{Definitions, FhirVersion};
 use interactions::{EntryAnswer, WriteEffect};
 
-use crate::harness::{Host, host, issues};
+use crate::harness::{Host, host, issues, sweep};
 
 const SUITE: &str = "synthea transactions";
-const FILES_MAX: usize = 3;
 
 fn data(set: &str) -> Option<PathBuf> {
     let root = std::env::var_os("ISTHMUS_DATA")
@@ -44,7 +43,7 @@ fn files(folder: PathBuf) -> Vec<PathBuf> {
     first.sort();
     first
         .into_iter()
-        .chain(rest.into_iter().take(FILES_MAX))
+        .chain(rest.into_iter().take(sweep(3, usize::MAX)))
         .collect()
 }
 
@@ -66,7 +65,7 @@ async fn load(host: &Host, path: &PathBuf) -> usize {
     if !sent
         .root()
         .get("type")
-        .is_some_and(|it| it.is_str("transaction"))
+        .is_some_and(|it| it.is_str("transaction") || it.is_str("batch"))
     {
         return 0;
     }
@@ -121,7 +120,7 @@ async fn synthetic_patients_load_as_transactions() {
     let mut cases = 0;
     for (set, version) in [
         ("05-synthea-r4/blaze", FhirVersion::R4),
-        ("06-synthea-stu3", FhirVersion::Stu3),
+        ("06-synthea-stu3/smart-synthea", FhirVersion::Stu3),
     ] {
         let Some(folder) = data(set) else {
             println!("isthmus-skipped: {SUITE}: {set} is not there");
