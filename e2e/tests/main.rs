@@ -6,3 +6,4 @@ mod demo;
 mod full_disk;
 mod load;
 mod logs;
+mod power;
