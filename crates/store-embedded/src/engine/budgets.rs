@@ -19,7 +19,7 @@ pub(crate) struct Limits {
     pub(crate) open_files_max: usize,
     /// Bytes written but not yet in tables, over all engines.
     pub(crate) memtable_bytes_max: u64,
-    /// Threads for flushing and compacting.
+    /// Threads for flushing and compacting. Without any, a writer that runs out of room does it.
     pub(crate) maintenance_threads: usize,
 }
 
@@ -39,6 +39,7 @@ pub(crate) struct Budgets {
     pub(super) cache: Arc<Cache>,
     pub(super) descriptors: Arc<DescriptorTable>,
     limits: Limits,
+    threads: usize,
     memtable_bytes: AtomicU64,
     queue: Arc<Queue>,
     engines: Mutex<Vec<Job>>,
@@ -75,19 +76,21 @@ impl Budgets {
     /// Sets the means up and starts the threads.
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
         let queue = Arc::new(Queue::default());
-        for _ in 0..limits.maintenance_threads.max(1) {
+        let start = |_: &usize| {
             let queue = Arc::clone(&queue);
             let thread = std::thread::Builder::new().name("engine-maintenance".to_owned());
-            // Without a thread the engine still works: writers run out of room and flush by
-            // themselves.
-            if let Err(error) = thread.spawn(move || queue.work()) {
+            let started = thread.spawn(move || queue.work());
+            if let Err(error) = &started {
                 tracing::warn!(%error, "cannot start a maintenance thread");
             }
-        }
+            started.is_ok()
+        };
+        let threads = (0..limits.maintenance_threads).filter(start).count();
         Arc::new(Self {
             cache: Arc::new(Cache::with_capacity_bytes(limits.cache_bytes_max)),
             descriptors: Arc::new(DescriptorTable::new(limits.open_files_max)),
             limits,
+            threads,
             memtable_bytes: AtomicU64::new(0),
             queue,
             engines: Mutex::new(Vec::new()),
@@ -98,6 +101,10 @@ impl Budgets {
     /// not starve each other.
     pub(super) fn memtable_bytes_per_engine(&self) -> u64 {
         self.limits.memtable_bytes_max / 4
+    }
+
+    pub(super) fn has_threads(&self) -> bool {
+        self.threads > 0
     }
 
     pub(super) fn register(&self, load: &Arc<Load>, engine: &Arc<Shared>) {

@@ -99,7 +99,7 @@ impl Writer {
     /// Writes a batch, not durable yet. An error means that the whole group since the last sync is
     /// not written.
     pub(crate) fn write(&mut self, batch: Batch) -> Result<(), EngineError> {
-        let (mut log, no_room) = self.shared.wait_for_room(self.shared.log());
+        let (mut log, no_room) = self.shared.log_with_room();
         if let Some(failure) = &log.failure {
             return Err(failure.error());
         }

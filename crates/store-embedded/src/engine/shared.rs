@@ -222,20 +222,24 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits until there is room for more memtables; gives back the reason if there will be none
-    /// for now.
-    pub(super) fn wait_for_room<'l>(
-        self: &Arc<Self>,
-        mut log: MutexGuard<'l, Log>,
-    ) -> (MutexGuard<'l, Log>, Option<EngineError>) {
+    /// Locks the log when there is room for more memtables; gives with it the reason if there will
+    /// be none for now.
+    pub(super) fn log_with_room(self: &Arc<Self>) -> (MutexGuard<'_, Log>, Option<EngineError>) {
+        let mut log = self.log();
         let bytes_max = self.budgets.memtable_bytes_per_engine();
         while log.pending.len() >= PENDING_MAX && log.active_bytes >= bytes_max {
             if let Some((failure, _)) = &log.flush_failure {
                 let error = failure.error();
                 return (log, Some(error));
             }
-            self.enqueue();
-            log = self.room.wait(log).unwrap_or_else(PoisonError::into_inner);
+            if self.budgets.has_threads() {
+                self.enqueue();
+                log = self.room.wait(log).unwrap_or_else(PoisonError::into_inner);
+            } else {
+                drop(log);
+                self.maintain();
+                log = self.log();
+            }
         }
         (log, None)
     }

@@ -552,9 +552,19 @@ fn what_cannot_be_cut_back_is_of_unknown_outcome_and_blocks_writing() {
 
 #[test]
 fn memory_stays_bounded_and_old_segments_go() {
+    memory_stays_bounded(2);
+}
+
+#[test]
+fn without_threads_the_writer_flushes() {
+    memory_stays_bounded(0);
+}
+
+fn memory_stays_bounded(maintenance_threads: usize) {
     let dir = scratch();
     let budgets = Budgets::new(Limits {
         memtable_bytes_max: 4 << 20,
+        maintenance_threads,
         ..Limits::default()
     });
     let (engine, mut writer) = Engine::open(dir.path(), SPACES, &budgets).unwrap();
