@@ -168,13 +168,12 @@ impl Rendering {
             HeaderValue::from_static("Accept, Accept-Encoding"),
         );
         let fallback = parts.clone();
-        match apart(length, move || coding.encode(&parts)).await {
-            Ok(coded) => Bytes::from(coded).into(),
-            Err(_) => {
-                headers.remove(header::CONTENT_ENCODING);
-                Body::parts(fallback)
-            }
+        let coded = apart(length, move || coding.encode(&parts)).await;
+        if let Ok(coded) = coded {
+            return Bytes::from(coded).into();
         }
+        headers.remove(header::CONTENT_ENCODING);
+        Body::parts(fallback)
     }
 
     /// For HEAD the length is told and the body is not sent.

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use fhir::{Fault, Issue};
@@ -24,6 +25,9 @@ use crate::limits::Limits;
 const UNIT_BYTES: usize = 16 << 10;
 /// Coded bytes are decoded so many at a time, so that the sink can refuse early.
 const CODED_CHUNK_BYTES: usize = 4 << 10;
+/// So much of a refused body is still taken.
+const DRAIN_BYTES_MAX: usize = 1 << 20;
+const DRAIN_TIME: Duration = Duration::from_millis(200);
 
 /// How many bytes of bodies there may be in memory.
 #[derive(Clone)]
@@ -117,23 +121,53 @@ pub(crate) async fn receive<B>(
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
+    let received = receive_within(&mut body, headers, limits, budget).await;
+    let refused = received
+        .as_ref()
+        .is_err_and(|issue| issue.fault != Fault::Timeout);
+    if refused && !headers.contains_key(header::EXPECT) {
+        tokio::time::timeout(DRAIN_TIME, drain(&mut body))
+            .await
+            .ok();
+    }
+    received
+}
+
+/// Takes the rest of a refused body, if it is short: a client that is cut while it sends might not
+/// read the answer.
+async fn drain<B: http_body::Body<Data = Bytes> + Unpin>(body: &mut B) {
+    let mut drained = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        drained += frame.data_ref().map_or(0, Bytes::len);
+        if drained > DRAIN_BYTES_MAX {
+            return;
+        }
+    }
+}
+
+async fn receive_within<B>(
+    body: &mut B,
+    headers: &HeaderMap,
+    limits: &Limits,
+    budget: &Budget,
+) -> Result<Received, Issue>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
     let coding = Coding::of_body(headers)?;
     let announced = content_length(headers).unwrap_or(0);
     if coding.is_none() && announced > limits.body_bytes_max as u64 {
         return Err(too_large(limits.body_bytes_max));
     }
-    let mut sink = Sink {
-        bytes: Vec::new(),
+    let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+    let sink = Sink {
+        // Room for what is only announced is not taken from the budget, hence the bound.
+        bytes: Vec::with_capacity(announced.min(UNIT_BYTES)),
         bytes_max: limits.body_bytes_max,
         budget: budget.clone(),
         held: None,
         refused: None,
     };
-    if coding.is_none() {
-        let announced = usize::try_from(announced).unwrap_or(usize::MAX);
-        // Room for what was only announced is not taken from the budget, hence the bound.
-        sink.bytes.reserve_exact(announced.min(UNIT_BYTES));
-    }
     let mut decoder = Decoder::new(coding, sink).map_err(|_| undecodable())?;
     loop {
         let frame = tokio::time::timeout(limits.body_read_timeout(), body.frame()).await;

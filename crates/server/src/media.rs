@@ -148,7 +148,7 @@ pub(crate) fn negotiate(
     if let Some(format) = format {
         return wanted_by_parameter(format, version);
     }
-    match headers.get(header::ACCEPT).map(|value| value.as_bytes()) {
+    match headers.get(header::ACCEPT).map(http::HeaderValue::as_bytes) {
         None | Some(b"*/*" | b"application/fhir+json") => return Ok(Wanted::DEFAULT),
         Some(_) => {}
     }

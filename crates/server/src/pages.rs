@@ -39,7 +39,7 @@ pub(crate) fn index(app: &App, head: &Parts) -> Answer {
     page.push_str(&escaped(&origin));
     page.push_str("/fhir/r4</code> and <code>/fhir/stu3</code>.</p><ul>");
     for (link, text) in LINKS {
-        page.push_str(&format!("<li><a href=\"{link}\">{text}</a></li>"));
+        page.extend(["<li><a href=\"", link, "\">", text, "</a></li>"]);
     }
     page.push_str("</ul></html>\n");
     let policy = HeaderValue::from_static("default-src 'none'");

@@ -17,6 +17,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves FHIR on the listener until `shutdown` is ready; then finishes what was begun, for
 /// `shutdown_grace_ms` at most.
+///
+/// # Panics
+/// Never: the semaphore of connections is not closed.
 pub async fn serve(
     listener: TcpListener,
     config: Config,

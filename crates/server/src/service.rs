@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use fhir::{Fault, FhirVersion, Issue};
@@ -41,6 +41,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) budget: Budget,
     requests: Arc<Semaphore>,
+    ids: RequestIds,
 }
 
 impl App {
@@ -50,6 +51,7 @@ impl App {
             metrics: Metrics::new(),
             budget: Budget::new(&config.limits),
             requests: Arc::new(Semaphore::new(requests_max)),
+            ids: RequestIds::new(),
             config,
             interactions,
         }
@@ -64,7 +66,7 @@ impl App {
         let began = Instant::now();
         let _in_flight = Raised::new(&self.metrics.in_flight);
         let (head, body) = request.into_parts();
-        let id = request_id(&head.headers);
+        let id = given_id(&head.headers).unwrap_or_else(|| self.ids.next());
         let routed = router::route(&head.method, head.uri.path());
         let (route, base) = (routed.route, routed.base.clone());
         let version = base.as_ref().map_or(FhirVersion::R4, |base| base.version);
@@ -331,18 +333,39 @@ impl RequestId {
     }
 }
 
-/// The client's own id if it is a harmless one, else a new one.
-fn request_id(headers: &HeaderMap) -> RequestId {
+/// The client's own id, if it is a harmless one.
+fn given_id(headers: &HeaderMap) -> Option<RequestId> {
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
     let harmless = |value: &&HeaderValue| {
         (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && value.as_bytes().iter().all(allowed)
     };
-    let given = headers.get(REQUEST_ID).filter(harmless).cloned();
-    RequestId(given.unwrap_or_else(|| {
-        let mut buffer = uuid::Uuid::encode_buffer();
-        let text = uuid::Uuid::now_v7().simple().encode_lower(&mut buffer);
-        HeaderValue::from_str(text).expect("hexadecimal digits are ASCII")
-    }))
+    headers
+        .get(REQUEST_ID)
+        .filter(harmless)
+        .cloned()
+        .map(RequestId)
+}
+
+/// Makes ids of requests: where this process started at random, and a count.
+struct RequestIds {
+    first: u64,
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        let (first, _) = uuid::Uuid::new_v4().as_u64_pair();
+        Self {
+            first,
+            count: AtomicU64::new(0),
+        }
+    }
+
+    fn next(&self) -> RequestId {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let text = format!("{:016x}-{count:x}", self.first);
+        RequestId(HeaderValue::try_from(text).expect("hexadecimal digits are ASCII"))
+    }
 }
 
 /// Methods that clients invent are not logged.

@@ -28,8 +28,8 @@ impl Exchange<'_> {
         Ok(Answer::new(StatusCode::OK, Content::Resource(parts)))
     }
 
-    pub(super) async fn read(self) -> Handled {
-        let key = self.place.clone().key();
+    pub(super) async fn read(mut self) -> Handled {
+        let key = std::mem::take(&mut self.place).key();
         self.only(LOOKS)?;
         let found = self.interactions().read(&self.caller(), &key).await?;
         self.render_read(&key, found)
@@ -41,7 +41,7 @@ impl Exchange<'_> {
             .version_id
             .take()
             .expect("the route has a version id");
-        let key = self.place.clone().key();
+        let key = std::mem::take(&mut self.place).key();
         self.only(LOOKS)?;
         let found = self
             .interactions()
@@ -61,10 +61,9 @@ impl Exchange<'_> {
         }
         let json = resource.json();
         let (version, controls) = (self.base.version, &self.controls);
-        if &*key.resource_type == "Binary" && controls.format.is_none() {
-            if let Some(raw) = binary::unwrap(&json, &self.head.headers, version) {
-                return Ok(tagged(raw, &resource));
-            }
+        let may_be_raw = &*key.resource_type == "Binary" && controls.format.is_none();
+        if may_be_raw && let Some(raw) = binary::unwrap(&json, &self.head.headers, version) {
+            return Ok(tagged(raw, &resource));
         }
         if let Some(issue) = self.unacceptable {
             return Err(issue.into());
@@ -95,7 +94,7 @@ impl Exchange<'_> {
         let found = self
             .interactions()
             .search(&caller, within, &self.controls.query, handling);
-        self.page(&found.await?, &path)
+        Ok(self.page(&found.await?, &path))
     }
 
     pub(super) async fn history(self) -> Handled {
@@ -121,10 +120,10 @@ impl Exchange<'_> {
             order: HistoryOrder::NewestFirst,
         };
         let found = self.interactions().history(&self.caller(), query).await?;
-        self.page(&found, &path)
+        Ok(self.page(&found, &path))
     }
 
-    fn page(&self, found: &interactions::SearchAnswer, path: &str) -> Handled {
+    fn page(&self, found: &interactions::SearchAnswer, path: &str) -> Answer {
         let base = self.base_url();
         let links = Links {
             base: &base,
@@ -132,6 +131,6 @@ impl Exchange<'_> {
             query: &self.controls.carried,
         };
         let parts = splice::page(found, &links, self.base.version);
-        Ok(Answer::new(StatusCode::OK, Content::Resource(parts)))
+        Answer::new(StatusCode::OK, Content::Resource(parts))
     }
 }

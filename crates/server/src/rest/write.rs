@@ -164,10 +164,10 @@ impl Exchange<'_> {
         let caller = self.writer(received.as_ref())?;
         let answer = self.interactions().write(&caller, write).await?;
         drop(received);
-        self.render_written(&answer)
+        Ok(self.render_written(&answer))
     }
 
-    fn render_written(&self, written: &WriteAnswer) -> Handled {
+    fn render_written(&self, written: &WriteAnswer) -> Answer {
         let version = self.base.version;
         let issues = splice::issues_of(written);
         let status = splice::status_of(written.effect);
@@ -199,7 +199,7 @@ impl Exchange<'_> {
         if let Some(deleted) = &written.deleted {
             answer = answer.with(header::ETAG, etag(deleted.version));
         }
-        Ok(answer)
+        answer
     }
 }
 

@@ -18,15 +18,15 @@ use fhir::{Definitions, FhirVersion};
 use crate::site::{Reply, Site};
 
 const FILES: &[(&str, &str)] = &[
-    ("crud", include_str!("cases/crud.http")),
-    ("conditional", include_str!("cases/conditional.http")),
-    ("negotiation", include_str!("cases/negotiation.http")),
-    ("malformed", include_str!("cases/malformed.http")),
-    ("looks", include_str!("cases/looks.http")),
-    ("history", include_str!("cases/history.http")),
-    ("search", include_str!("cases/search.http")),
-    ("bundle", include_str!("cases/bundle.http")),
-    ("binary", include_str!("cases/binary.http")),
+    ("crud", include_str!("../cases/crud.http")),
+    ("conditional", include_str!("../cases/conditional.http")),
+    ("negotiation", include_str!("../cases/negotiation.http")),
+    ("malformed", include_str!("../cases/malformed.http")),
+    ("looks", include_str!("../cases/looks.http")),
+    ("history", include_str!("../cases/history.http")),
+    ("search", include_str!("../cases/search.http")),
+    ("bundle", include_str!("../cases/bundle.http")),
+    ("binary", include_str!("../cases/binary.http")),
 ];
 
 #[derive(Default)]

@@ -235,6 +235,83 @@ async fn a_load_run_is_noted_and_ends() {
     );
 }
 
+/// What no log may hold.
+const MARKER: &str = "zqmarkerqz";
+
+/// A request that carries the marker: method, path below the base, media type, body.
+type Planted = (&'static str, String, &'static str, String);
+
+const FHIR_JSON: &str = "application/fhir+json";
+const FHIR_XML: &str = "application/fhir+xml";
+
+fn patient(rest: &str) -> String {
+    format!(
+        r#"{{"resourceType":"Patient","id":"{MARKER}","name":[{{"family":"{MARKER}"}}]{rest}}}"#
+    )
+}
+
+fn planted_writes() -> Vec<Planted> {
+    let id = || format!("Patient/{MARKER}");
+    let criteria = || format!("Patient?identifier={MARKER}|{MARKER}");
+    let xml = format!("<Patient xmlns=\"http://hl7.org/fhir\"><id value=\"{MARKER}\"/></Patient>");
+    let bundle = format!(
+        r#"{{"resourceType":"Bundle","type":"transaction","entry":[{{"request":{{"method":"PUT","url":"Patient/{MARKER}"}},"resource":{{"resourceType":"Patient","id":"{MARKER}","gender":"{MARKER}"}}}}]}}"#
+    );
+    let invalid = patient(&format!(r#","birthDate":"{MARKER}","{MARKER}":1"#));
+    vec![
+        ("PUT", id(), FHIR_JSON, patient("")),
+        ("PUT", id(), FHIR_JSON, patient(r#","active":true"#)),
+        ("PUT", criteria(), FHIR_JSON, patient("")),
+        ("PUT", id(), FHIR_JSON, invalid),
+        ("PUT", id(), FHIR_XML, xml),
+        ("PUT", id(), FHIR_XML, format!("<{MARKER}")),
+        ("PUT", id(), FHIR_JSON, format!("{{\"{MARKER}")),
+        ("PUT", id(), MARKER, patient("")),
+        ("PUT", id(), FHIR_JSON, " ".repeat(100_001)),
+        ("PATCH", id(), FHIR_JSON, "[]".to_owned()),
+        ("POST", String::new(), FHIR_JSON, bundle),
+        ("DELETE", criteria(), "", String::new()),
+    ]
+}
+
+fn planted_reads() -> Vec<Planted> {
+    let id = format!("Patient/{MARKER}");
+    let form = format!("identifier={MARKER}");
+    let mut all: Vec<Planted> = [
+        id.clone(),
+        format!("{id}/_history"),
+        format!("{id}/_history/{MARKER}"),
+        format!("{id}?{MARKER}={MARKER}"),
+        format!("{id}?_format={MARKER}"),
+        format!("{id}?_elements={MARKER}"),
+        format!("Patient?identifier={MARKER}"),
+        format!("Patient?{MARKER}={MARKER}"),
+        format!("{MARKER}/{MARKER}"),
+        format!("{id}%00"),
+        format!("{id}/${MARKER}"),
+    ]
+    .map(|path| ("GET", path, "", String::new()))
+    .into();
+    all.push(("HEAD", id.clone(), "", String::new()));
+    all.push((MARKER, id, "", String::new()));
+    let form_type = "application/x-www-form-urlencoded";
+    all.push(("POST", "Patient/_search".to_owned(), form_type, form));
+    all
+}
+
+fn planted_ends() -> Vec<Planted> {
+    let id = format!("Patient/{MARKER}");
+    let purge = format!("{id}?_hardDelete=true");
+    [
+        ("DELETE", id.clone()),
+        ("GET", id.clone()),
+        ("DELETE", purge),
+        ("GET", id),
+    ]
+    .map(|(method, path)| (method, path, "", String::new()))
+    .into()
+}
+
 /// Plants markers wherever a client can put something, provokes every kind of answer, and looks
 /// for the markers in logs and metrics.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,117 +321,48 @@ async fn nothing_of_a_patient_is_logged() {
         ..Limits::default()
     })
     .await;
-    let marker = "zqmarkerqz";
-    let body = |rest: &str| {
-        format!(
-            r#"{{"resourceType":"Patient","id":"{marker}","name":[{{"family":"{marker}"}}]{rest}}}"#
-        )
-    };
-    let xml = format!("<Patient xmlns=\"http://hl7.org/fhir\"><id value=\"{marker}\"/></Patient>");
-    let bundle = format!(
-        r#"{{"resourceType":"Bundle","type":"transaction","entry":[{{"request":{{"method":"PUT","url":"Patient/{marker}"}},"resource":{{"resourceType":"Patient","id":"{marker}","gender":"{marker}"}}}}]}}"#
-    );
-    let invalid = body(&format!(r#","birthDate":"{marker}","{marker}":1"#));
-    let id = format!("Patient/{marker}");
-    let criteria = format!("Patient?identifier={marker}|{marker}");
-    let long = " ".repeat(100_001);
+    let names = [
+        "authorization",
+        "cookie",
+        "user-agent",
+        "idempotency-key",
+        "prefer",
+        "x-any",
+    ];
     for version in FhirVersion::ALL {
-        let base = format!("/fhir/{}", version.slug());
-        for (method, path, content_type, body) in [
-            ("PUT", &*id, "application/fhir+json", &*body("")),
-            (
-                "PUT",
-                &id,
-                "application/fhir+json",
-                &body(r#","active":true"#),
-            ),
-            ("GET", &id, "", ""),
-            ("HEAD", &id, "", ""),
-            ("GET", &format!("{id}/_history"), "", ""),
-            ("GET", &format!("{id}/_history/{marker}"), "", ""),
-            ("GET", &format!("{id}?{marker}={marker}"), "", ""),
-            ("GET", &format!("{id}?_format={marker}"), "", ""),
-            ("GET", &format!("{id}?_elements={marker}"), "", ""),
-            ("GET", &criteria, "", ""),
-            ("GET", &format!("Patient?{marker}={marker}"), "", ""),
-            ("PUT", &criteria, "application/fhir+json", &body("")),
-            ("PUT", &id, "application/fhir+json", &invalid),
-            ("PUT", &id, "application/fhir+xml", &xml),
-            ("PUT", &id, "application/fhir+xml", &format!("<{marker}")),
-            (
-                "PUT",
-                &id,
-                "application/fhir+json",
-                &format!("{{\"{marker}"),
-            ),
-            ("PUT", &id, marker, &body("")),
-            ("PUT", &id, "application/fhir+json", &long),
-            ("PATCH", &id, "application/fhir+json", "[]"),
-            (marker, &id, "", ""),
-            ("POST", "", "application/fhir+json", &bundle),
-            (
-                "POST",
-                "Patient/_search",
-                "application/x-www-form-urlencoded",
-                &format!("identifier={marker}"),
-            ),
-            ("GET", &format!("{marker}/{marker}"), "", ""),
-            ("GET", &format!("Patient/{marker}%00"), "", ""),
-            ("GET", &format!("Patient/{marker}/${marker}"), "", ""),
-            ("DELETE", &criteria, "", ""),
-            ("DELETE", &id, "", ""),
-            ("GET", &id, "", ""),
-            ("DELETE", &format!("{id}?_hardDelete=true"), "", ""),
-            ("GET", &id, "", ""),
-        ] {
-            let mut headers = vec![
-                ("authorization", marker),
-                ("cookie", marker),
-                ("user-agent", marker),
-                ("idempotency-key", marker),
-                ("prefer", marker),
-                ("x-anything", marker),
-            ];
-            if !content_type.is_empty() {
-                headers.push(("content-type", content_type));
-            }
-            for header in [
-                ("if-none-exist", marker),
-                ("if-match", marker),
-                ("x-any", ""),
-            ] {
-                let all: Vec<_> = headers.iter().copied().chain([header]).collect();
-                site.ask(method, &format!("{base}/{path}"), &all, body.to_owned())
-                    .await;
+        let requests = [planted_writes(), planted_reads(), planted_ends()].concat();
+        for (method, path, content_type, body) in requests {
+            let path = format!("/fhir/{}/{path}", version.slug());
+            for condition in ["if-none-exist", "if-match", "x-none"] {
+                let all = names.iter().copied().chain([condition]);
+                let mut headers: Vec<_> = all.map(|name| (name, MARKER)).collect();
+                if !content_type.is_empty() {
+                    headers.push(("content-type", content_type));
+                }
+                site.ask(method, &path, &headers, body.clone()).await;
             }
         }
     }
-    for path in [
-        format!("/{marker}"),
-        format!("/t/{marker}/fhir/r4/Patient"),
-        format!("/fhir/{marker}"),
+    for (method, path) in [
+        ("GET", format!("/{MARKER}")),
+        ("GET", format!("/t/{MARKER}/fhir/r4/Patient")),
+        ("GET", format!("/fhir/{MARKER}")),
+        ("DELETE", format!("/admin/tenants/{MARKER}")),
+        ("GET", format!("/admin/backup?tenant={MARKER}")),
     ] {
-        assert_eq!(site.ask("GET", &path, &[], "").await.status, 404);
+        assert_eq!(site.ask(method, &path, &[], "").await.status, 404, "{path}");
     }
-    for (path, method) in [
-        (format!("/admin/tenants/{marker}"), "DELETE"),
-        (format!("/admin/backup?tenant={marker}"), "GET"),
-    ] {
-        assert_eq!(site.ask(method, &path, &[], "").await.status, 404);
-    }
-    let mut socket = send(&site, &format!("GET /{marker} {marker}\r\n\r\n")).await;
+    let mut socket = send(&site, &format!("GET /{MARKER} {MARKER}\r\n\r\n")).await;
     read_all(&mut socket).await;
     let metrics = site.ask("GET", "/metrics", &[], "").await.text();
-    assert!(!metrics.contains(marker));
+    assert!(!metrics.contains(MARKER));
     let log = captured().lock().expect("whole");
     let log = String::from_utf8_lossy(&log);
-    assert!(
-        log.contains("route=\"/fhir/{version}/{type}/{id}\""),
-        "requests are logged"
-    );
+    let logged = "route=\"/fhir/{version}/{type}/{id}\" status=201";
+    assert!(log.contains(logged), "requests are logged");
     let leaks: Vec<_> = log
         .lines()
-        .filter(|line| line.contains(marker))
+        .filter(|it| it.contains(MARKER))
         .take(5)
         .collect();
     assert!(leaks.is_empty(), "{leaks:#?}");
