@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use fhir::{Definitions, Issue};
+use fhir::json::Value;
+use fhir::{Definitions, Issue, Severity};
 use store::{At, Commit, Committed, Idempotency, IdempotencyKey, PreconditionFailure, StoreError};
 
 use crate::answer::WriteAnswer;
@@ -15,9 +16,6 @@ use crate::notes::Note;
 use crate::prepare::{self, Checked, Context, Prepared};
 use crate::resolve::{Decision, Resolved};
 use crate::{Caller, InteractionError, Interactions, Write};
-
-/// Texts up to this size are worked through where they are; to hand them on would cost more.
-const INLINE_BYTES_MAX: usize = 64 << 10;
 
 impl Interactions {
     /// Does one write as a commit of its own.
@@ -95,10 +93,12 @@ impl Interactions {
         if done.repeated {
             return Ok(self.answer_again(caller, &done).await?);
         }
-        let answers = notes.into_iter().zip(held);
-        Ok(answers
-            .map(|(note, held)| note.answer(&done, held))
-            .collect())
+        let answers = notes.into_iter().zip(held).zip(checked.iter());
+        let answer = |((note, held), checked): ((Note, _), &Checked)| WriteAnswer {
+            issues: checked.issues.clone(),
+            ..note.answer(&done, held)
+        };
+        Ok(answers.map(answer).collect())
     }
 
     /// Commits, unless there is nothing to commit: then the view that was decided upon is enough.
@@ -145,23 +145,17 @@ impl Interactions {
     ) -> Result<Vec<Checked>, InteractionError> {
         let definitions = Definitions::of(caller.version);
         let issues_max = self.settings.issues_max;
-        let mut checked = spread(job, move |_, task, resource| {
+        let check = move |_, task: &Task, resource: Option<Value<'_>>| {
             prepare::check(definitions, task, resource, issues_max)
-        })
-        .await?;
-        let issues = checked
-            .iter_mut()
-            .flat_map(|it| it.issues.drain(..))
-            .take(issues_max);
-        let issues: Vec<Issue> = issues.collect();
-        let is_refused = issues
-            .iter()
-            .any(|it| matches!(it.severity, fhir::Severity::Error | fhir::Severity::Fatal));
-        if is_refused {
-            Err(issues.into())
-        } else {
-            Ok(checked)
+        };
+        let checked = self.workers.spread(job, check).await?;
+        let issues = checked.iter().flat_map(|it| &it.issues);
+        let is_refusal = |it: &Issue| matches!(it.severity, Severity::Error | Severity::Fatal);
+        if issues.clone().any(is_refusal) {
+            let told: Vec<Issue> = issues.take(issues_max).cloned().collect();
+            return Err(told.into());
         }
+        Ok(checked)
     }
 
     async fn prepare(
@@ -171,7 +165,7 @@ impl Interactions {
         resolved: &Arc<Resolved>,
     ) -> Result<Vec<Option<Prepared>>, InteractionError> {
         let (version, this, resolved) = (caller.version, self.clone(), Arc::clone(resolved));
-        let prepared = spread(job, move |at, task, resource| {
+        let prepare = move |at: usize, task: &Task, resource: Option<Value<'_>>| {
             let (Decision::Put { key, .. }, Some(resource)) = (&resolved.decisions[at], resource)
             else {
                 return Ok(None);
@@ -183,8 +177,12 @@ impl Interactions {
                 links: &resolved.links,
             };
             context.prepare(task, resource, key).map(Some)
-        });
-        prepared.await?.into_iter().collect()
+        };
+        self.workers
+            .spread(job, prepare)
+            .await?
+            .into_iter()
+            .collect()
     }
 }
 
@@ -236,39 +234,4 @@ fn idempotency_key(caller: &Caller) -> Option<IdempotencyKey> {
         caller: caller.identity.clone(),
         key: key.clone(),
     })
-}
-
-/// Does the work for every task, on as many threads as there are if the job is large.
-async fn spread<T: Send + 'static>(
-    job: &Arc<Job>,
-    work: impl Fn(usize, &Task, Option<fhir::json::Value<'_>>) -> T + Send + Sync + 'static,
-) -> Result<Vec<T>, InteractionError> {
-    let run = move |job: &Job, tasks: std::ops::Range<usize>| -> Vec<T> {
-        let resources = job.source.resources();
-        let resource = |task: &Task| task.resource.and_then(|it| resources[it]);
-        tasks
-            .map(|at| work(at, &job.tasks[at], resource(&job.tasks[at])))
-            .collect()
-    };
-    let count = job.tasks.len();
-    if job.source.bytes() <= INLINE_BYTES_MAX {
-        return Ok(run(job, 0..count));
-    }
-    let threads = std::thread::available_parallelism().map_or(1, Into::into);
-    let (size, run) = (count.div_ceil(threads).max(1), Arc::new(run));
-    let parts: Vec<_> = (0..count)
-        .step_by(size)
-        .map(|start| {
-            let (job, run) = (Arc::clone(job), Arc::clone(&run));
-            tokio::task::spawn_blocking(move || run(&job, start..count.min(start + size)))
-        })
-        .collect();
-    let mut results = Vec::with_capacity(count);
-    for part in parts {
-        results.extend(
-            part.await
-                .map_err(|_| InteractionError::internal("a worker thread failed"))?,
-        );
-    }
-    Ok(results)
 }

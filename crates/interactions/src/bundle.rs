@@ -93,7 +93,6 @@ impl Interactions {
             let context = entry::Context {
                 definitions,
                 bases: this.bases(version),
-                deletes_several: this.settings.conditional_delete_max > 1,
             };
             let entries = bundle
                 .root()

@@ -27,6 +27,7 @@ mod resolve;
 mod settings;
 mod space;
 mod turn;
+mod workers;
 
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ pub use settings::{Integrity, Settings, UpdateAsCreate, Versioning};
 pub use space::{SPACES, space_of};
 use store::Store;
 use turn::Turns;
+use workers::Workers;
 
 /// The interactions over one store; a cheap handle.
 #[derive(Clone)]
@@ -53,6 +55,7 @@ pub struct Interactions {
     /// By version, in the order of [`FhirVersion::ALL`].
     bases: Arc<[Bases; 2]>,
     turns: Arc<Turns>,
+    workers: Arc<Workers>,
 }
 
 impl Interactions {
@@ -60,7 +63,9 @@ impl Interactions {
     pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
         let bases = FhirVersion::ALL.map(|version| settings.bases(version));
         let (settings, bases) = (Arc::new(settings), Arc::new(bases));
+        let workers = Arc::new(Workers::new());
         Self {
+            workers,
             store,
             settings,
             bases,

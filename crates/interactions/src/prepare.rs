@@ -162,13 +162,17 @@ impl Links {
         if url.is_empty() {
             return None;
         }
-        let below = |url: &str| self.by_url.get(format!("{}{url}", base?).as_str());
+        let below = |url: &str| match base {
+            Some(base) if !url.contains(':') => self.by_url.get(format!("{base}{url}").as_str()),
+            _ => None,
+        };
         let exact = |url: &str| below(url).or_else(|| self.by_url.get(url));
         let key = exact(url).or_else(|| exact(url.split_once("/_history/")?.0))?;
-        Some(match fragment {
+        let replacement = match fragment {
             Some(fragment) => format!("{key}#{fragment}"),
             None => key.to_string(),
-        })
+        };
+        (replacement != text).then_some(replacement)
     }
 
     fn criteria(&self, definitions: &Definitions, text: &str) -> Option<String> {

@@ -41,9 +41,10 @@ pub(crate) enum Fetch {
 pub(crate) struct Context<'c> {
     pub(crate) definitions: &'static Definitions,
     pub(crate) bases: &'c Bases,
-    /// Whether a conditional DELETE may delete several.
-    pub(crate) deletes_several: bool,
 }
+
+/// Lets a conditional DELETE delete several; not a criterion.
+const SEVERAL: &str = "_multiple=true";
 
 /// The place of an entry in its bundle.
 pub(crate) fn place(at: usize) -> String {
@@ -200,9 +201,10 @@ impl Context<'_> {
                 if_match,
             }),
             ([name], Some(query)) => {
-                let (resource_type, criteria) =
-                    (self.resource_type(name)?.into(), query.to_owned());
-                let multiple = self.deletes_several;
+                let resource_type = self.resource_type(name)?.into();
+                let (several, criteria): (Vec<&str>, Vec<&str>) =
+                    query.split('&').partition(|it| *it == SEVERAL);
+                let (criteria, multiple) = (criteria.join("&"), !several.is_empty());
                 Ok(Intent::DeleteWhere {
                     resource_type,
                     criteria,

@@ -389,6 +389,22 @@ async fn conditional_entries_collide_or_do_their_work() {
 }
 
 #[tokio::test]
+async fn a_conditional_delete_takes_several_only_if_told_so() {
+    let host = host(FhirVersion::R4);
+    for _ in 0..2 {
+        host.create(&patient(r#""identifier":[{"value":"1"}]"#), None)
+            .await;
+    }
+    let sent = |url: &str| bundle("transaction", &[("", &format!("DELETE {url}"), "", "")]);
+    assert_eq!(
+        host.answers(&sent("Patient?identifier=1")).await,
+        "MultipleMatches [Bundle.entry[0]] the criteria match several resources"
+    );
+    let several = sent("Patient?identifier=1&_multiple=true");
+    assert_eq!(host.answers(&several).await, "Deleted(2)");
+}
+
+#[tokio::test]
 async fn the_entries_of_a_batch_are_independent() {
     for version in FhirVersion::ALL {
         let host = host(version);

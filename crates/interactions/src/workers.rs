@@ -1,0 +1,68 @@
+//! Work on the resources of a job, spread over the machine's threads.
+//!
+//! Blocking threads, so that a large bundle does not keep small requests waiting; no more parts at a
+//! time than there are processors, so that many large bundles do not multiply memory.
+
+use std::sync::Arc;
+
+use fhir::json::Value;
+use tokio::sync::Semaphore;
+
+use crate::InteractionError;
+use crate::job::{Job, Task};
+
+/// Texts up to this size are worked through where they are; to hand them on would cost more.
+const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// The right to keep a processor busy.
+pub(crate) struct Workers {
+    processors: usize,
+    free: Arc<Semaphore>,
+}
+
+impl Workers {
+    pub(crate) fn new() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, Into::into);
+        Self {
+            processors,
+            free: Arc::new(Semaphore::new(processors)),
+        }
+    }
+
+    /// Does the work for every task of a job, in their order.
+    pub(crate) async fn spread<T: Send + 'static>(
+        &self,
+        job: &Arc<Job>,
+        work: impl Fn(usize, &Task, Option<Value<'_>>) -> T + Send + Sync + 'static,
+    ) -> Result<Vec<T>, InteractionError> {
+        let run = move |job: &Job, tasks: std::ops::Range<usize>| -> Vec<T> {
+            let resources = job.source.resources();
+            let resource = |task: &Task| task.resource.and_then(|it| resources[it]);
+            tasks
+                .map(|at| work(at, &job.tasks[at], resource(&job.tasks[at])))
+                .collect()
+        };
+        let count = job.tasks.len();
+        if job.source.bytes() <= INLINE_BYTES_MAX {
+            return Ok(run(job, 0..count));
+        }
+        let (size, run) = (count.div_ceil(self.processors).max(1), Arc::new(run));
+        let parts: Vec<_> = (0..count)
+            .step_by(size)
+            .map(|start| {
+                let (job, run, free) = (Arc::clone(job), Arc::clone(&run), Arc::clone(&self.free));
+                tokio::spawn(async move {
+                    let _permit = free.acquire_owned().await;
+                    let part = move || run(&job, start..count.min(start + size));
+                    tokio::task::spawn_blocking(part).await
+                })
+            })
+            .collect();
+        let mut results = Vec::with_capacity(count);
+        for part in parts {
+            let failed = |_| InteractionError::internal("a worker thread failed");
+            results.extend(part.await.map_err(failed)?.map_err(failed)?);
+        }
+        Ok(results)
+    }
+}
