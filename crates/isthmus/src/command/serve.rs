@@ -114,9 +114,11 @@ fn log(config: &Config) {
         "debug" => LevelFilter::DEBUG,
         _ => LevelFilter::INFO,
     };
+    // A log that cannot be written (its disk is full too) must not end the process.
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     if config.text("log.format") == "json" {
         subscriber.json().init();
     } else {
