@@ -240,7 +240,7 @@ impl Interactions {
             place: entry::place(at),
             full_url: None,
         };
-        let source = document.map_or(Source::None, Source::Whole);
+        let source = Source::Documents(document.into_iter().collect());
         let mut written = self
             .apply(
                 caller,

@@ -59,10 +59,8 @@ pub(crate) enum Intent {
 
 /// Where the resources of a job lie.
 pub(crate) enum Source {
-    /// It has none.
-    None,
-    /// One document is the one resource.
-    Whole(Document),
+    /// Each document is one.
+    Documents(Vec<Document>),
     /// They are the resources in a Bundle's entries.
     Entries(Arc<Document>),
 }
@@ -71,8 +69,7 @@ impl Source {
     /// The resources by number.
     pub(crate) fn resources(&self) -> Vec<Option<Value<'_>>> {
         match self {
-            Self::None => Vec::new(),
-            Self::Whole(document) => vec![Some(document.root())],
+            Self::Documents(documents) => documents.iter().map(|it| Some(it.root())).collect(),
             Self::Entries(bundle) => {
                 let entries = bundle.root().get("entry");
                 let items = entries.into_iter().flat_map(Value::items);
@@ -84,8 +81,7 @@ impl Source {
     /// How much text there is to work through.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::None => 0,
-            Self::Whole(document) => document.text().len(),
+            Self::Documents(documents) => documents.iter().map(|it| it.text().len()).sum(),
             Self::Entries(bundle) => bundle.text().len(),
         }
     }
@@ -129,7 +125,7 @@ impl From<Write> for Job {
     fn from(write: Write) -> Self {
         let (intent, document) = take_apart(write);
         let resource = document.as_ref().map(|_| 0);
-        let source = document.map_or(Source::None, Source::Whole);
+        let source = Source::Documents(document.into_iter().collect());
         let task = Task {
             intent,
             resource,

@@ -22,6 +22,7 @@ mod notes;
 mod numbers;
 mod page;
 mod prepare;
+mod provenance;
 mod read;
 mod resolve;
 mod settings;

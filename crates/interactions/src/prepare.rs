@@ -97,10 +97,20 @@ fn fits_url(intent: &Intent, resource: Value<'_>) -> Option<Issue> {
     Some(issue.mend("send the id of the URL as `id`"))
 }
 
+/// Whether there is a question mark at all, plain or escaped: most resources have none, and to look
+/// for a character is quicker than to walk.
+fn may_be_conditional(resource: Value<'_>) -> bool {
+    let text = resource.raw();
+    text.contains('?') || text.contains("\\u003")
+}
+
 fn conditional_references(
     definitions: &'static Definitions,
     resource: Value<'_>,
 ) -> BTreeSet<ConditionalReference> {
+    if !may_be_conditional(resource) {
+        return BTreeSet::new();
+    }
     let Ok(root) = Element::resource(definitions, resource) else {
         return BTreeSet::new();
     };
@@ -234,7 +244,7 @@ impl Context<'_> {
             let base = base_of(self.definitions, task.full_url.as_deref());
             splices = rewrite(&root, &|text| self.links.url(base.as_deref(), text));
         }
-        if !self.links.by_criteria.is_empty() {
+        if !self.links.by_criteria.is_empty() && may_be_conditional(resource) {
             let replacement = |text: &str| self.links.criteria(self.definitions, text);
             splices.extend(rewrite_literals(&root, &replacement));
         }

@@ -3,7 +3,7 @@
 use fhir::FhirVersion;
 use interactions::{Integrity, ReadOutcome, Settings, UpdateAsCreate, Versioning, Write};
 
-use crate::harness::{host, host_with, issues, key, patient, resource, written};
+use crate::harness::{document, host, host_with, issues, key, patient, resource, written};
 
 #[tokio::test]
 async fn a_resource_lives_and_dies() {
@@ -241,4 +241,55 @@ async fn versions_of_fhir_and_tenants_are_apart() {
         issues(&read.unwrap_err()),
         "UnknownPath [] the tenant does not exist"
     );
+}
+
+#[tokio::test]
+async fn a_provenance_is_stored_with_what_it_is_about() {
+    for (version, agent) in [
+        (FhirVersion::R4, r#"{"who":{"display":"x"}}"#),
+        (FhirVersion::Stu3, r#"{"whoReference":{"display":"x"}}"#),
+    ] {
+        let host = host(version);
+        let text = |more: &str| {
+            let members = format!(r#""recorded":"2026-01-01T00:00:00Z","agent":[{agent}]{more}"#);
+            document(&resource("Provenance", &members))
+        };
+        let update = || Write::Update {
+            key: key("Patient/a"),
+            resource: document(&patient(r#""id":"a""#)),
+            if_match: Vec::new(),
+            only_create: false,
+        };
+        let (interactions, caller) = (&host.interactions, &host.caller);
+        let done = interactions
+            .write_with_provenance(caller, update(), text(""))
+            .await;
+        assert_eq!(written(&done), "Created Patient v1");
+        let found = host.search("Provenance", "target=Patient/a").await;
+        assert_eq!(found.entries.len(), 1);
+        let twice = text(r#","target":[{"reference":"Patient/b"}]"#);
+        let refused = interactions
+            .write_with_provenance(caller, update(), twice)
+            .await;
+        assert_eq!(
+            written(&refused),
+            "Invalid [http.X-Provenance] the Provenance has a `target` already"
+        );
+        let wrong = interactions
+            .write_with_provenance(caller, update(), text(r#","unicorn":1"#))
+            .await;
+        assert!(
+            written(&wrong).starts_with("Structure [http.X-Provenance"),
+            "{}",
+            written(&wrong)
+        );
+        let delete = Write::Delete {
+            key: key("Patient/a"),
+            if_match: Vec::new(),
+        };
+        let refused = interactions
+            .write_with_provenance(caller, delete, text(""))
+            .await;
+        assert!(written(&refused).starts_with("NotSupported"));
+    }
 }
