@@ -1,11 +1,12 @@
 //! A blocking HTTP/1.1 client, as small as the tests need: one connection, kept alive.
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// A request that is not answered in this time counts as failed.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A connection to a server.
 #[derive(Debug)]
@@ -101,9 +102,9 @@ impl Connection {
             stream.get_ref().peer_addr()?
         );
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(head, "{name}: {value}\r\n");
         }
-        head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+        let _ = write!(head, "content-length: {}\r\n\r\n", body.len());
         let mut request = head.into_bytes();
         request.extend_from_slice(body);
         stream.get_mut().write_all(&request)?;
@@ -119,6 +120,16 @@ impl Connection {
         }
         Ok(self.stream.as_mut().expect("it was just opened"))
     }
+}
+
+/// The path of a bundle's next page.
+pub fn next_page(bundle: &serde_json::Value) -> Option<String> {
+    let links = bundle["link"].as_array().into_iter().flatten();
+    let url = links
+        .filter(|link| link["relation"] == "next")
+        .find_map(|link| link["url"].as_str())?;
+    let path = url.split_once("://")?.1;
+    Some(path[path.find('/')?..].to_owned())
 }
 
 fn read_answer(stream: &mut BufReader<TcpStream>, method: &str) -> io::Result<Answer> {

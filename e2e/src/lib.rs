@@ -2,6 +2,12 @@
 //!
 //! The tests under `tests/` are the promises of the README, checked from outside.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::missing_panics_doc,
+    reason = "a driver of tests prints for their reader and panics as they do"
+)]
+
 pub mod data;
 pub mod http;
 pub mod power_loss;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::http::Connection;
 
 /// How long a server may take to answer after its start.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_PATIENCE: Duration = Duration::from_mins(1);
 
 /// The binary under test: `ISTHMUS_BIN`, else the one that cargo built beside the tests.
 pub fn binary() -> PathBuf {

@@ -12,7 +12,7 @@ impl Random {
             .and_then(|seed| seed.parse().ok());
         let seed = given.unwrap_or_else(|| {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            now.map_or(1, |since| since.as_nanos() as u64)
+            now.map_or(1, |since| u64::from(since.subsec_nanos()) ^ since.as_secs())
         });
         println!("{test}: ISTHMUS_SEED={seed}");
         Self::new(seed)

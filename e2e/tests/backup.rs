@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use e2e::http::Connection;
+use e2e::http::{Connection, next_page};
 use e2e::process::{Server, run, succeed};
 use serde_json::{Value, json};
 
@@ -43,12 +43,7 @@ fn all_versions(connection: &mut Connection, base: &str) -> Vec<Value> {
                 .flatten()
                 .map(without_base),
         );
-        let links = page["link"].as_array().into_iter().flatten();
-        next = links
-            .filter(|link| link["relation"] == "next")
-            .filter_map(|link| link["url"].as_str())
-            .filter_map(|url| Some(format!("/fhir{}", url.split_once("/fhir")?.1)))
-            .next();
+        next = next_page(&page);
     }
     entries
 }
@@ -232,9 +227,9 @@ fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {
         for entry in std::fs::read_dir(&folder).expect("a folder") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
-                folders.push(path)
+                folders.push(path);
             } else {
-                files.push(path)
+                files.push(path);
             }
         }
     }

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use e2e::http::{Answer, Connection};
 use e2e::process::{Server, succeed};
+use e2e::random::Random;
 use serde_json::json;
 
 /// A small file system in memory, unmounted when dropped.
@@ -38,26 +40,9 @@ fn a_full_disk_leaves_a_readable_store_and_clear_errors() {
         println!("isthmus-skipped: full disk: mounting a tmpfs needs root");
         return;
     };
-    let server = Server::start(&disk.join("data"));
-    let mut connection = server.connect();
-    let mut random = e2e::random::Random::new(7);
-    let mut stored = Vec::new();
-    let refusal = loop {
-        let id = format!("p{}", stored.len());
-        let noise: String = (0..60_000)
-            .map(|_| char::from(b'a' + random.below(26) as u8))
-            .collect();
-        let body =
-            json!({"resourceType": "Patient", "id": id, "name": [{"family": noise}]}).to_string();
-        let answer = connection
-            .send("PUT", &format!("/fhir/r4/Patient/{id}"), &body)
-            .expect("an answer");
-        if answer.status != 201 {
-            break answer;
-        }
-        stored.push(id);
-        assert!(stored.len() < 2_000, "the disk never fills");
-    };
+    let data = disk.join("data");
+    let server = Server::start(&data);
+    let (stored, refusal) = fill(&server);
     assert!(
         matches!(refusal.status, 503 | 507),
         "{}: {}",
@@ -65,46 +50,48 @@ fn a_full_disk_leaves_a_readable_store_and_clear_errors() {
         refusal.text()
     );
     assert_eq!(refusal.json()["resourceType"], "OperationOutcome");
-    assert!(stored.len() > 20, "only {} were stored", stored.len());
-    for id in &stored {
-        assert_eq!(
-            connection
-                .get(&format!("/fhir/r4/Patient/{id}"))
-                .expect("an answer")
-                .status,
-            200
-        );
-    }
+    assert!(stored > 20, "only {stored} were stored");
+    all_readable(&server, stored);
     server.kill();
-    let spare = disk.join("data.log");
-    let _ = std::fs::remove_file(spare);
     grow(&disk);
-    let server = Server::start(&disk.join("data"));
-    let mut connection = server.connect();
-    for id in &stored {
-        assert_eq!(
-            connection
-                .get(&format!("/fhir/r4/Patient/{id}"))
-                .expect("an answer")
-                .status,
-            200
-        );
-    }
-    let body = json!({"resourceType": "Patient", "id": "after"}).to_string();
-    assert_eq!(
-        connection
-            .send("PUT", "/fhir/r4/Patient/after", &body)
-            .expect("an answer")
-            .status,
-        201
-    );
+    let server = Server::start(&data);
+    all_readable(&server, stored);
+    assert_eq!(put(&mut server.connect(), "after", "short").status, 201);
     server.stop().expect("it stops");
-    succeed(&[
-        "check",
-        "--data",
-        disk.join("data").to_str().expect("UTF-8"),
-    ]);
+    succeed(&["check", "--data", data.to_str().expect("UTF-8")]);
+    println!("isthmus-suite: full disk: {stored} writes until it was full cases");
     drop(tmpfs);
+}
+
+/// Writes until a write is refused; gives how many were not, and the refusal.
+fn fill(server: &Server) -> (usize, Answer) {
+    let mut connection = server.connect();
+    let mut random = Random::new(7);
+    for number in 0..2_000 {
+        let letters = (0..60_000).map(|_| b'a' + u8::try_from(random.below(26)).expect("below 26"));
+        let noise: String = letters.map(char::from).collect();
+        let answer = put(&mut connection, &format!("p{number}"), &noise);
+        if answer.status != 201 {
+            return (number, answer);
+        }
+    }
+    panic!("the disk never fills");
+}
+
+fn put(connection: &mut Connection, id: &str, family: &str) -> Answer {
+    let body = json!({"resourceType": "Patient", "id": id, "name": [{"family": family}]});
+    let answer = connection.send("PUT", &format!("/fhir/r4/Patient/{id}"), &body.to_string());
+    answer.expect("an answer")
+}
+
+fn all_readable(server: &Server, stored: usize) {
+    let mut connection = server.connect();
+    for number in 0..stored {
+        let answer = connection
+            .get(&format!("/fhir/r4/Patient/p{number}"))
+            .expect("an answer");
+        assert_eq!(answer.status, 200, "p{number} of {stored}");
+    }
 }
 
 fn grow(disk: &Path) {

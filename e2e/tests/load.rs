@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use e2e::data;
-use e2e::http::Connection;
+use e2e::http::{Connection, next_page};
 use e2e::process::{Server, isthmus, run, succeed};
 use e2e::random::Random;
 use serde_json::{Value, json};
@@ -34,7 +34,8 @@ fn bundles(folder: &Path) -> Vec<(PathBuf, Value)> {
 
 fn text(path: &Path) -> Option<Vec<u8>> {
     let name = path.to_str()?;
-    if name.ends_with(".bz2") {
+    let ending = path.extension().and_then(|it| it.to_str());
+    if ending == Some("bz2") {
         let output = Command::new("bzip2")
             .args(["-dc", name])
             .output()
@@ -42,8 +43,7 @@ fn text(path: &Path) -> Option<Vec<u8>> {
         assert!(output.status.success());
         return Some(output.stdout);
     }
-    name.ends_with(".json")
-        .then(|| std::fs::read(path).expect("read"))
+    (ending == Some("json")).then(|| std::fs::read(path).expect("read"))
 }
 
 fn entries(bundle: &Value) -> impl Iterator<Item = &Value> {
@@ -235,13 +235,7 @@ fn read_back(connection: &mut Connection, sets: &[Set]) {
             compared += 1;
             references_resolve(connection, &base, resource);
         }
-        let links = page["link"].as_array().into_iter().flatten();
-        let link = links
-            .filter(|link| link["relation"] == "next")
-            .filter_map(|it| it["url"].as_str());
-        next = link
-            .filter_map(|url| Some(format!("/t{}", url.split_once("/t")?.1)))
-            .next();
+        next = next_page(&page);
     }
     assert!(compared >= 1_000, "only {compared} were compared");
     println!("isthmus-suite: read back: {compared} cases");
@@ -315,10 +309,10 @@ fn own_files(folder: &Path) -> (Counts, u64) {
         )
         .expect("written");
     }
-    let lines: String = (0..500)
+    let lines: Vec<String> = (0..500)
         .map(|number| format!("{}\n", json!({"resourceType": "Location", "id": format!("l{number}"), "name": format!("Room {number}")})))
         .collect();
-    std::fs::write(folder.join("rooms.ndjson"), lines).expect("written");
+    std::fs::write(folder.join("rooms.ndjson"), lines.concat()).expect("written");
     let counts = [
         ("Organization", 1),
         ("Patient", bundles),
@@ -375,13 +369,7 @@ fn contents(connection: &mut Connection) -> Vec<String> {
     while let Some(path) = next {
         let page = connection.get(&path).expect("an answer").json();
         contents.extend(entries(&page).map(|entry| comparable(&entry["resource"])));
-        let links = page["link"].as_array().into_iter().flatten();
-        let link = links
-            .filter(|link| link["relation"] == "next")
-            .filter_map(|it| it["url"].as_str());
-        next = link
-            .filter_map(|url| Some(format!("/fhir{}", url.split_once("/fhir")?.1)))
-            .next();
+        next = next_page(&page);
     }
     contents.sort();
     contents

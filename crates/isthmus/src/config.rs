@@ -8,7 +8,7 @@ mod keys;
 mod value;
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 pub(crate) use keys::KEYS;
@@ -140,7 +140,7 @@ impl Config {
         let mut out = String::new();
         for (section, lines) in sections {
             if !section.is_empty() {
-                out.push_str(&format!("\n[{section}]\n"));
+                let _ = writeln!(out, "\n[{section}]");
             }
             out.push_str(&lines.join("\n"));
             out.push('\n');

@@ -1,6 +1,7 @@
 //! What a load did: counts by type, and what was refused.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -63,7 +64,7 @@ impl Report {
         for reject in self.refused() {
             let mut line = String::from("{\"source\":");
             fhir::json::write_string(&reject.source.to_string_lossy(), &mut line);
-            line.push_str(&format!(",\"position\":{},\"outcome\":", reject.position));
+            let _ = write!(line, ",\"position\":{},\"outcome\":", reject.position);
             if reject.outcome.starts_with('{') {
                 line.push_str(&reject.outcome);
             } else {

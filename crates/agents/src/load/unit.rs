@@ -113,7 +113,7 @@ fn push_entry(
     Ok(())
 }
 
-fn resource_type<'d>(value: Value<'d>) -> Option<std::borrow::Cow<'d, str>> {
+fn resource_type(value: Value<'_>) -> Option<std::borrow::Cow<'_, str>> {
     value.get("resourceType").and_then(Value::as_str)
 }
 

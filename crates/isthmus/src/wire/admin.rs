@@ -20,7 +20,7 @@ pub(crate) enum Admin {
         /// Its URL, without a path.
         url: String,
         /// The way to it.
-        client: Client,
+        client: Box<Client>,
     },
 }
 
@@ -30,7 +30,7 @@ impl Admin {
         Ok(match server {
             Some(url) => Self::Server {
                 url: url.trim_end_matches('/').to_owned(),
-                client: Client::default(),
+                client: Box::default(),
             },
             None => Self::Directory(super::store(config).await?),
         })
