@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use fhir::json::{Document, Limits};
+use fhir::validate::Options;
 use fhir::xml::{self, Layout};
 use fhir::{Definitions, FhirVersion};
 
@@ -162,6 +163,21 @@ impl Run<'_> {
         (reply, text)
     }
 
+    /// What is wrong with an answer as a resource of its version.
+    fn invalid(&self, reply: &Reply, text: &str) -> Vec<String> {
+        let content_type = reply.headers.get("content-type").map(|it| it.as_bytes());
+        let is_fhir = content_type.is_some_and(|it| it.starts_with(b"application/fhir+"));
+        if !is_fhir || !text.starts_with('{') {
+            return Vec::new();
+        }
+        let document = Document::parse(text.to_owned().into(), &Limits::DEFAULT);
+        let document = document.expect("an answer is JSON");
+        let definitions = Definitions::of(self.version);
+        let issues = fhir::validate::validate(&document, definitions, Options::default());
+        let told = |issue: &fhir::Issue| format!("{} {:?}", issue.what, issue.expression);
+        issues.iter().map(told).collect()
+    }
+
     fn to_xml(&self, json: String) -> String {
         let document = Document::parse(json.clone().into(), &Limits::DEFAULT);
         let Ok(document) = document else { return json };
@@ -217,6 +233,9 @@ impl Run<'_> {
         }
         if reply.headers.get("x-request-id").is_none() {
             note("no request id".to_owned());
+        }
+        for issue in self.invalid(&reply, &text) {
+            note(format!("the answer is invalid: {issue}"));
         }
         if let Some(name) = &case.save {
             let location = reply

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use fhir::FhirVersion;
+use fhir::json::{self, Document, Value};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -10,7 +11,7 @@ use server::Limits;
 use store::{ArchiveReader, BackupItem};
 
 use crate::limits::{read_all, send};
-use crate::site::{Site, captured};
+use crate::site::{Reply, Site, captured};
 
 const JSON: (&str, &str) = ("content-type", "application/fhir+json");
 
@@ -179,6 +180,50 @@ async fn tenants_are_walls_and_can_be_taken_down() {
         site.ask("DELETE", "/admin/tenants/a", &[], "").await.status,
         404
     );
+}
+
+/// The ids of a bundle's entries, and the path of its next page.
+fn page(bundle: &Reply) -> (Vec<String>, Option<String>) {
+    let document = Document::parse(bundle.body.clone(), &json::Limits::DEFAULT).expect("JSON");
+    let list = |name: &str| document.root().get(name).into_iter().flat_map(Value::items);
+    let text = |value: Option<Value<'_>>| value.and_then(Value::as_str).map(String::from);
+    let urls = list("entry").filter_map(|entry| text(entry.get("fullUrl")));
+    let is_next = |link: &Value<'_>| link.get("relation").is_some_and(|it| it.is_str("next"));
+    let next = list("link")
+        .find(is_next)
+        .and_then(|link| text(link.get("url")));
+    let path = next.map(|url| url[url.find("/fhir").expect("a link of ours")..].to_owned());
+    (urls.collect(), path)
+}
+
+#[tokio::test]
+async fn the_union_of_the_pages_is_the_result() {
+    let site = Site::start(Limits::default()).await;
+    for number in 0..7 {
+        let patient = format!(r#"{{"resourceType":"Patient","id":"p{number}"}}"#);
+        let url = format!("/fhir/r4/Patient/p{number}");
+        assert_eq!(site.ask("PUT", &url, &[JSON], patient).await.status, 201);
+    }
+    for first in [
+        "Patient?_count=2",
+        "Patient/_history?_count=3",
+        "_history?_count=1&_pretty=true",
+    ] {
+        let (mut found, mut next) = (Vec::new(), Some(format!("/fhir/r4/{first}")));
+        while let Some(path) = next {
+            let reply = site.ask("GET", &path, &[], "").await;
+            assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+            let (urls, following) = page(&reply);
+            assert!(!urls.is_empty() || following.is_none(), "{path}");
+            found.extend(urls);
+            next = following;
+        }
+        found.sort_unstable();
+        let expected: Vec<_> = (0..7)
+            .map(|number| format!("http://{}/fhir/r4/Patient/p{number}", site.address))
+            .collect();
+        assert_eq!(found, expected, "{first}");
+    }
 }
 
 #[tokio::test]
