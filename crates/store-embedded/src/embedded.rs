@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -171,12 +172,7 @@ impl EmbeddedStore {
         }
         let dir = self.directory()?.path(id);
         let common = Arc::clone(&self.inner.common);
-        let tenant = blocking(move || {
-            let tenant = Tenant::open(&dir, &common)?;
-            tenant.blobs.remove_unfinished()?;
-            Ok(Arc::new(tenant))
-        })
-        .await?;
+        let tenant = blocking(move || open_released(&dir, &common)).await?;
         slot.set(Some(Arc::clone(&tenant)));
         self.inner.open.fetch_add(1, Ordering::Relaxed);
         drop(gone);
@@ -250,6 +246,7 @@ impl EmbeddedStore {
         let closed = tenant.turn(|_, writing| writing.close()).await;
         slot.set(None);
         self.inner.open.fetch_sub(1, Ordering::Relaxed);
+        released(tenant).await;
         closed
     }
 
@@ -260,6 +257,45 @@ impl EmbeddedStore {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         slots.remove(tenant);
+    }
+}
+
+/// How often it is looked whether a tenant that was closed is free.
+const RELEASE_STEP: Duration = Duration::from_millis(2);
+/// So often at most: whoever still reads after that keeps it.
+const RELEASE_STEPS_MAX: usize = 2_500;
+
+/// Waits for those who still hold a tenant that was closed: its committer, readers under way.
+async fn released(tenant: Arc<Tenant>) {
+    let held = Arc::downgrade(&tenant);
+    drop(tenant);
+    for _ in 0..RELEASE_STEPS_MAX {
+        if held.strong_count() == 0 {
+            return;
+        }
+        tokio::time::sleep(RELEASE_STEP).await;
+    }
+    tracing::warn!("a tenant that was closed is still being read");
+}
+
+/// Opens a tenant. The store's lock keeps other processes out; where this one holds the tenant's,
+/// someone is about to let go of it.
+fn open_released(dir: &Path, common: &Arc<Common>) -> Result<Arc<Tenant>, StoreError> {
+    let mut steps = 0;
+    loop {
+        match Tenant::open(dir, common) {
+            Err(StoreError::Locked { pid })
+                if pid == std::process::id() && steps < RELEASE_STEPS_MAX =>
+            {
+                steps += 1;
+                std::thread::sleep(RELEASE_STEP);
+            }
+            Err(error) => return Err(error),
+            Ok(tenant) => {
+                tenant.blobs.remove_unfinished()?;
+                return Ok(Arc::new(tenant));
+            }
+        }
     }
 }
 

@@ -2,55 +2,36 @@
 
 use std::sync::Arc;
 
-use store::{
-    Action, At, Change, Commit, Expected, NewVersion, RecordKey, Space, SpaceDefinition, Store,
-    TenantId, TypeNumber, Versions,
-};
+use async_trait::async_trait;
+use store::conformance::{Provider, Setup};
+use store::{Store, StoreError};
 use store_embedded::{EmbeddedStore, Options};
 
-const SPACES: [SpaceDefinition; 1] = [SpaceDefinition {
-    space: Space(1),
-    name: "r4",
-    versions: Versions::Kept,
-}];
+struct Embedded;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn smoke() {
-    let dir = tempfile::tempdir().unwrap();
-    for round in 0..3_u64 {
-        let store = Arc::new(EmbeddedStore::open(dir.path(), &SPACES, Options::default()).unwrap());
-        let tenant = TenantId::default();
-        let key = RecordKey {
-            space: Space(1),
-            kind: TypeNumber(1),
-            id: "a".into(),
-        };
-        let put = Change {
-            key: key.clone(),
-            expected: Expected::Any,
-            action: Action::Put(NewVersion {
-                body: bytes::Bytes::from(format!("{{\"round\":{round}}}")),
-                ..NewVersion::default()
-            }),
-        };
-        let done = store
-            .commit(
-                &tenant,
-                Commit {
-                    changes: vec![put],
-                    ..Commit::default()
-                },
-            )
-            .await
-            .unwrap();
-        assert_eq!(done.written[0].version.0, round + 1);
-        let view = store.view(&tenant, At::Newest).await.unwrap();
-        assert_eq!(
-            view.read(&[key]).await.unwrap()[0].as_ref().unwrap().body,
-            format!("{{\"round\":{round}}}")
-        );
-        assert_eq!(store.check(&tenant).await.unwrap(), []);
-        drop(view);
-        store.close().await.unwrap();
+#[async_trait]
+impl Provider for Embedded {
+    type Place = tempfile::TempDir;
+
+    async fn place(&self) -> Self::Place {
+        tempfile::tempdir().expect("a temporary folder can be made")
     }
+
+    async fn open(&self, place: &Self::Place, setup: &Setup) -> Result<Arc<dyn Store>, StoreError> {
+        let options = Options {
+            limits: setup.limits.clone(),
+            clock: Arc::clone(&setup.clock),
+            ..Options::default()
+        };
+        Ok(Arc::new(EmbeddedStore::open(
+            place.path(),
+            &setup.spaces,
+            options,
+        )?))
+    }
+}
+
+#[test]
+fn keeps_the_contract() {
+    store::conformance::run(Embedded);
 }

@@ -1,1 +1,0 @@
-//! The suite that every provider runs: a case for each promise of the contract.
