@@ -66,6 +66,11 @@ impl Interactions {
         view: &Arc<dyn View>,
         criteria: &[Criteria],
     ) -> Result<Vec<Matches>, InteractionError> {
+        exceeds(
+            "commit_criteria_max",
+            self.settings.commit_criteria_max,
+            criteria.len(),
+        )?;
         let mut names = Names::default();
         for it in criteria {
             names.types.insert(&it.resource_type);
@@ -79,6 +84,7 @@ impl Interactions {
             .await?;
         let space = space_of(caller.version);
         let mut found = Vec::with_capacity(criteria.len());
+        let mut count = 0;
         for it in criteria {
             let plan = Plan {
                 space,
@@ -95,6 +101,12 @@ impl Interactions {
                 total: Total::None,
             };
             let rows = view.search(&plan).await?.rows;
+            count += rows.len();
+            exceeds(
+                "commit_matches_max",
+                self.settings.commit_matches_max,
+                count,
+            )?;
             found.push((plan, rows));
         }
         let rows: Vec<_> = found
@@ -133,4 +145,13 @@ impl Interactions {
         }
         Ok(view.read_rows(space_of(caller.version), rows).await?)
     }
+}
+
+fn exceeds(name: &str, max: usize, count: usize) -> Result<(), Issue> {
+    if count <= max {
+        return Ok(());
+    }
+    let what = format!("one commit would depend on more than `{name}` ({max})");
+    Err(Issue::error(Fault::TooLarge, what)
+        .mend("send the bundle in parts, or narrow its criteria"))
 }

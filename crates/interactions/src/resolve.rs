@@ -130,8 +130,45 @@ impl Interactions {
         }
         let mut matches = self.matches(caller, view, &criteria).await?.into_iter();
         let of_tasks = of_tasks.into_iter().zip(matches.by_ref()).collect();
-        let references = resolve_references(caller, job, &wanted, matches)?;
+        let references = self.resolve_references(caller, job, &wanted, matches)?;
         Ok((of_tasks, references))
+    }
+
+    /// What each conditional reference leads to: exactly one resource.
+    fn resolve_references(
+        &self,
+        caller: &Caller,
+        job: &Job,
+        wanted: &BTreeMap<&ConditionalReference, usize>,
+        matches: impl Iterator<Item = Matches>,
+    ) -> Result<ResolvedReferences, InteractionError> {
+        let mut resolved = ResolvedReferences::default();
+        let mut issues = Vec::new();
+        for ((reference, at), mut it) in wanted.iter().zip(matches) {
+            if it.found.len() == 1 {
+                let (key, _) = it.found.remove(0);
+                resolved.0.insert((*reference).clone(), key);
+                resolved.1.push(it.precondition);
+                continue;
+            }
+            if issues.len() >= self.settings.issues_max {
+                break;
+            }
+            let issue = if it.found.is_empty() {
+                let what = format!("a conditional reference matches no `{}`", reference.0);
+                Issue::error(Fault::ReferenceBroken, what).mend("store what it refers to first")
+            } else {
+                let what = format!("a conditional reference matches several `{}`", reference.0);
+                Issue::error(Fault::MultipleMatches, what)
+                    .mend("make its criteria match exactly one")
+            };
+            issues.extend(at_reference(issue.into(), caller, job, *at, reference).issues);
+        }
+        if issues.is_empty() {
+            Ok(resolved)
+        } else {
+            Err(issues.into())
+        }
     }
 
     /// The present state of the resources that tasks name.
@@ -178,37 +215,6 @@ type ResolvedReferences = (
     HashMap<ConditionalReference, ResourceKey>,
     Vec<Precondition>,
 );
-
-fn resolve_references(
-    caller: &Caller,
-    job: &Job,
-    wanted: &BTreeMap<&ConditionalReference, usize>,
-    matches: impl Iterator<Item = Matches>,
-) -> Result<ResolvedReferences, InteractionError> {
-    let mut resolved = ResolvedReferences::default();
-    let mut issues = Vec::new();
-    for ((reference, at), mut it) in wanted.iter().zip(matches) {
-        if it.found.len() == 1 {
-            let (key, _) = it.found.remove(0);
-            resolved.0.insert((*reference).clone(), key);
-            resolved.1.push(it.precondition);
-            continue;
-        }
-        let issue = if it.found.is_empty() {
-            let what = format!("a conditional reference matches no `{}`", reference.0);
-            Issue::error(Fault::ReferenceBroken, what).mend("store what it refers to first")
-        } else {
-            let what = format!("a conditional reference matches several `{}`", reference.0);
-            Issue::error(Fault::MultipleMatches, what).mend("make its criteria match exactly one")
-        };
-        issues.extend(at_reference(issue.into(), caller, job, *at, reference).issues);
-    }
-    if issues.is_empty() {
-        Ok(resolved)
-    } else {
-        Err(issues.into())
-    }
-}
 
 /// The error, placed at the reference that holds the criteria.
 fn at_reference(

@@ -16,6 +16,10 @@ pub struct Settings {
     pub bundle_entries_max: usize,
     /// Resources that one conditional delete may delete.
     pub conditional_delete_max: usize,
+    /// Criteria that one commit may depend on: conditional entries and references.
+    pub commit_criteria_max: usize,
+    /// Resources that the criteria of one commit may match together.
+    pub commit_matches_max: usize,
     /// Resources per page when `_count` is not given.
     pub page_size: usize,
     /// Resources per page at most.
@@ -50,6 +54,8 @@ impl Default for Settings {
             versioning: Versioning::Versioned,
             bundle_entries_max: 50_000,
             conditional_delete_max: 1_000,
+            commit_criteria_max: 20_000,
+            commit_matches_max: 20_000,
             page_size: 50,
             page_size_max: 1_000,
             stale_retries_max: 10,

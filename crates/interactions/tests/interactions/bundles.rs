@@ -473,6 +473,51 @@ async fn bundles_have_a_limit_and_must_be_bundles() {
 }
 
 #[tokio::test]
+async fn what_a_commit_depends_on_has_a_limit() {
+    let settings = Settings {
+        commit_criteria_max: 2,
+        commit_matches_max: 3,
+        ..Settings::default()
+    };
+    let host = host_with(FhirVersion::R4, settings);
+    let delete = |value: usize| format!("DELETE Patient?identifier={value}&_multiple=true");
+    let calls: Vec<String> = (0..3).map(delete).collect();
+    let entries: Vec<_> = calls
+        .iter()
+        .map(|call| ("", call.as_str(), "", ""))
+        .collect();
+    assert_eq!(
+        host.answers(&bundle("transaction", &entries)).await,
+        "TooLarge [] one commit would depend on more than `commit_criteria_max` (2)"
+    );
+    for _ in 0..4 {
+        host.create(&patient(r#""identifier":[{"value":"0"}]"#), None)
+            .await;
+    }
+    assert_eq!(
+        host.answers(&bundle("transaction", &entries[..1])).await,
+        "TooLarge [] one commit would depend on more than `commit_matches_max` (3)"
+    );
+}
+
+#[tokio::test]
+async fn two_entries_of_one_full_url_are_refused() {
+    let host = host(FhirVersion::R4);
+    let text = patient("");
+    let sent = bundle(
+        "transaction",
+        &[
+            (A, "POST Patient", "", &text),
+            (A, "POST Patient", "", &text),
+        ],
+    );
+    assert_eq!(
+        host.answers(&sent).await,
+        "Conflict [Bundle.entry[0] Bundle.entry[1]] two entries have one `fullUrl`: `Bundle.entry[0]` and `Bundle.entry[1]`"
+    );
+}
+
+#[tokio::test]
 async fn ten_thousand_entries_are_one_transaction() {
     let host = host(FhirVersion::R4);
     let texts: Vec<(String, String)> = (0..10_000)
