@@ -12,6 +12,8 @@ use crate::answer::{Answer, Content};
 use crate::media;
 
 const SECURITY_CONTEXT: HeaderName = HeaderName::from_static("x-security-context");
+/// The outermost element of an XML resource begins and ends within these.
+const XML_HEAD_BYTES: usize = 1 << 10;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 const fn data_element(version: FhirVersion) -> &'static str {
@@ -26,9 +28,9 @@ pub(crate) fn wrap(
     bytes: &[u8],
     content_type: &str,
     id: Option<&ResourceId>,
-    headers: &HeaderMap,
+    security_context: Option<&str>,
     version: FhirVersion,
-) -> Result<String, Issue> {
+) -> String {
     let mut text = String::with_capacity(bytes.len() / 3 * 4 + 160);
     text.push_str("{\"resourceType\":\"Binary\"");
     if let Some(id) = id {
@@ -38,13 +40,7 @@ pub(crate) fn wrap(
     text.push_str(",\"contentType\":");
     let words: Vec<_> = content_type.split_ascii_whitespace().collect();
     write_string(&words.join(" "), &mut text);
-    if let Some(context) = headers.get(SECURITY_CONTEXT) {
-        let context = context.to_str().map_err(|_| {
-            Issue::error(
-                Fault::Invalid,
-                "the header `x-security-context` is no reference",
-            )
-        })?;
+    if let Some(context) = security_context {
         text.push_str(",\"securityContext\":{\"reference\":");
         write_string(context, &mut text);
         text.push('}');
@@ -57,17 +53,45 @@ pub(crate) fn wrap(
         text.push('"');
     }
     text.push('}');
-    Ok(text)
+    text
+}
+
+/// The reference in `X-Security-Context`.
+pub(crate) fn security_context(headers: &HeaderMap) -> Result<Option<String>, Issue> {
+    let context = headers.get(SECURITY_CONTEXT).map(HeaderValue::to_str);
+    let context = context.transpose().map_err(|_| {
+        let what = "the header `x-security-context` is no reference";
+        Issue::error(Fault::Invalid, what).at("http.X-Security-Context")
+    })?;
+    Ok(context.map(str::to_owned))
 }
 
 /// Whether a body in a generic type is a `Binary` resource rather than content of one.
 pub(crate) fn is_resource(body: &Bytes) -> bool {
+    is_xml_resource(body) || is_json_resource(body)
+}
+
+fn is_json_resource(body: &Bytes) -> bool {
     let document = Document::parse(body.clone(), &Limits::DEFAULT);
-    let is_binary = |document: &Document| {
+    document.is_ok_and(|document| {
         let name = document.root().get("resourceType");
         name.is_some_and(|name| name.is_str("Binary"))
+    })
+}
+
+/// The outermost element tells; a declaration and white space may stand before it.
+fn is_xml_resource(body: &Bytes) -> bool {
+    let head = String::from_utf8_lossy(&body[..body.len().min(XML_HEAD_BYTES)]);
+    let rest = head.trim_start_matches('\u{feff}').trim_start();
+    let rest = match rest.strip_prefix("<?xml") {
+        Some(declaration) => declaration.split_once("?>").map_or("", |(_, rest)| rest),
+        None => rest,
     };
-    document.is_ok_and(|document| is_binary(&document))
+    let element = rest
+        .trim_start()
+        .split_once('>')
+        .map_or("", |(element, _)| element);
+    element.starts_with("<Binary") && element.contains(fhir::xml::FHIR_NAMESPACE)
 }
 
 /// The resource's content as it is, if the client wants that; `None` to answer the resource.
@@ -187,16 +211,15 @@ mod tests {
 
     #[test]
     fn bytes_are_wrapped_per_version() {
-        let mut headers = HeaderMap::new();
-        headers.insert(SECURITY_CONTEXT, HeaderValue::from_static("Patient/p"));
-        let wrapped = |version| wrap(b"foo", "text/plain;  a=b", None, &headers, version);
+        let context = Some("Patient/p");
+        let wrapped = |version| wrap(b"foo", "text/plain;  a=b", None, context, version);
         assert_eq!(
-            wrapped(FhirVersion::R4).as_deref(),
-            Ok(concat!(
+            wrapped(FhirVersion::R4),
+            concat!(
                 r#"{"resourceType":"Binary","contentType":"text/plain; a=b","#,
                 r#""securityContext":{"reference":"Patient/p"},"data":"Zm9v"}"#
-            ))
+            )
         );
-        assert!(wrapped(FhirVersion::Stu3).is_ok_and(|it| it.contains(r#""content":"Zm9v""#)));
+        assert!(wrapped(FhirVersion::Stu3).contains(r#""content":"Zm9v""#));
     }
 }

@@ -133,7 +133,7 @@ impl Exchange<'_> {
             BodyType::Resource(_)
                 if is_binary && !text.contains("fhir") && !binary::is_resource(&body) =>
             {
-                self.wrapped(&body, text)
+                self.wrapped(body, text).await
             }
             BodyType::Resource(Format::Json) => apart(body.len() as u64, move || parse(body))
                 .await?
@@ -143,7 +143,7 @@ impl Exchange<'_> {
                 let json = apart(received.bytes.len() as u64, read).await?;
                 parse(json?.into()).map_err(Rejection::from)
             }
-            BodyType::Other(content_type) if is_binary => self.wrapped(&body, &content_type),
+            BodyType::Other(content_type) if is_binary => self.wrapped(body, &content_type).await,
             BodyType::Other(_) | BodyType::Form => Err(media::unsupported_body().into()),
         }
     }
@@ -153,10 +153,15 @@ impl Exchange<'_> {
         value.and_then(|it| it.to_str().ok()).unwrap_or_default()
     }
 
-    fn wrapped(&self, body: &Bytes, content_type: &str) -> Result<Document, Rejection> {
-        let (headers, version) = (&self.head.headers, self.base.version);
-        let json = binary::wrap(body, content_type, self.place.id.as_ref(), headers, version)?;
-        parse(json.into()).map_err(Rejection::from)
+    async fn wrapped(&self, body: Bytes, content_type: &str) -> Result<Document, Rejection> {
+        let context = binary::security_context(&self.head.headers)?;
+        let (id, version) = (self.place.id.clone(), self.base.version);
+        let (length, content_type) = (body.len() as u64, content_type.to_owned());
+        let wrap = move || {
+            let context = context.as_deref();
+            parse(binary::wrap(&body, &content_type, id.as_ref(), context, version).into())
+        };
+        apart(length, wrap).await?.map_err(Rejection::from)
     }
 
     /// Writes and renders; the body keeps its part of the budget until then.
