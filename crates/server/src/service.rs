@@ -333,9 +333,11 @@ impl RequestId {
     }
 }
 
-/// The client's own id, if it is a harmless one.
+/// The client's own id, if it is made of hexadecimal digits and hyphens as UUIDs and trace ids are.
+///
+/// It is logged, so text of any other kind, which may name a person, is replaced by an id of ours.
 fn given_id(headers: &HeaderMap) -> Option<RequestId> {
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
+    let allowed = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
     let harmless = |value: &&HeaderValue| {
         (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && value.as_bytes().iter().all(allowed)
     };
