@@ -14,6 +14,7 @@ pub mod id;
 pub mod instant;
 pub mod issue;
 pub mod json;
+pub mod mend;
 pub mod narrative;
 pub mod outcome;
 pub mod primitive;

@@ -7,6 +7,7 @@
 //! outer limit that some have (languages).
 
 use super::grammar;
+use super::handling::Rule;
 use super::walk::Walk;
 use crate::definitions::{Binding, BindingStrength, Code};
 use crate::issue::Fault;
@@ -78,7 +79,7 @@ impl<'d> Walk<'d, '_> {
             BindingStrength::Required => binding.value_set,
             _ => binding.value_set_max.unwrap_or(binding.value_set),
         };
-        self.report.add(Fault::Value, || {
+        self.report.add_by(Rule::RequiredBinding, Fault::Value, || {
             let what = format!("the code is not in the required value set `{value_set}`");
             (what, remedy(limit))
         });

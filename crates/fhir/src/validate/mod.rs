@@ -8,6 +8,7 @@
 mod binding;
 mod container;
 mod grammar;
+mod handling;
 mod names;
 mod path;
 mod reference;
@@ -21,6 +22,8 @@ use std::borrow::Cow;
 use crate::Definitions;
 use crate::issue::Issue;
 use crate::json::{Document, Value};
+
+pub use handling::Handling;
 
 use report::Report;
 use walk::{Role, Walk};
@@ -70,7 +73,19 @@ pub fn validate_at(
     definitions: &Definitions,
     options: Options,
 ) -> Vec<Issue> {
-    let report = Report::new(location, options.issues_max);
+    validate_with(resource, location, definitions, options, Handling::Strict)
+}
+
+/// The same, with the severity of each fault by how strictly the client wants to be judged: only
+/// errors are reasons to refuse the resource.
+pub fn validate_with(
+    resource: Value<'_>,
+    location: &str,
+    definitions: &Definitions,
+    options: Options,
+    handling: Handling,
+) -> Vec<Issue> {
+    let report = Report::new(location, options.issues_max, handling);
     let mut walk = Walk::new(definitions, options.entries, report);
     walk.resource(resource, Role::Whole);
     walk.finish()

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::handling::Rule;
 use super::walk::Walk;
 use crate::definitions::{Child, TypeKind};
 use crate::issue::Fault;
@@ -75,7 +76,7 @@ impl<'d> Walk<'d, '_> {
             return self.narrative(&text);
         }
         if !primitive.accepts(&text, self.version) {
-            return self.report.add(Fault::Value, || {
+            return self.report.add_by(form_rule(child), Fault::Value, || {
                 (
                     format!("the value is not a valid `{name}`"),
                     format!("must be {}", primitive.form),
@@ -92,5 +93,18 @@ impl<'d> Walk<'d, '_> {
             self.report
                 .add(Fault::Invariant, || (fault.what, fault.remedy.into()));
         }
+    }
+}
+
+/// The rule that a primitive of the wrong form breaks.
+fn form_rule(child: Child) -> Rule {
+    match (
+        child.definition.name,
+        child.element.name,
+        child.element.path,
+    ) {
+        ("id", "id", _) => Rule::ResourceIdForm,
+        (_, _, "Reference.reference") => Rule::ReferenceForm,
+        _ => Rule::PrimitiveForm,
     }
 }

@@ -10,6 +10,8 @@ mod hostile;
 #[cfg(test)]
 mod json;
 #[cfg(test)]
+mod mend;
+#[cfg(test)]
 mod mutator;
 mod validation;
 #[cfg(test)]
