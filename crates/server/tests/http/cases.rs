@@ -163,9 +163,25 @@ impl Run<'_> {
         (reply, text)
     }
 
+    /// How a header differs from what is expected of it.
+    fn unlike(&self, reply: &Reply, (name, value): &(String, String)) -> Option<String> {
+        let found = reply.headers.get(name);
+        let found = found.map(|it| it.to_str().unwrap_or_default());
+        let value = self.fill(value);
+        let right = match (value.as_str(), value.strip_suffix('*')) {
+            ("-", _) => found.is_none(),
+            (_, Some(start)) => found.is_some_and(|it| it.starts_with(start)),
+            (value, None) => found == Some(value),
+        };
+        (!right).then(|| format!("header {name}: {found:?} instead of {value}"))
+    }
+
     /// What is wrong with an answer as a resource of its version.
     fn invalid(&self, reply: &Reply, text: &str) -> Vec<String> {
-        let content_type = reply.headers.get("content-type").map(|it| it.as_bytes());
+        let content_type = reply
+            .headers
+            .get("content-type")
+            .map(http::HeaderValue::as_bytes);
         let is_fhir = content_type.is_some_and(|it| it.starts_with(b"application/fhir+"));
         if !is_fhir || !text.starts_with('{') {
             return Vec::new();
@@ -201,24 +217,11 @@ impl Run<'_> {
         if reply.status.as_str() != expected {
             note(format!("status {} instead of {expected}", reply.status));
         }
-        for (name, value) in &case.expected {
-            let found = reply
-                .headers
-                .get(name)
-                .map(|it| it.to_str().unwrap_or_default());
-            let value = self.fill(value);
-            let right = match value.as_str() {
-                "-" => found.is_none(),
-                "*" => found.is_some(),
-                value => match value.strip_suffix('*') {
-                    Some(start) => found.is_some_and(|it| it.starts_with(start)),
-                    None => found == Some(value),
-                },
-            };
-            if !right {
-                note(format!("header {name}: {found:?} instead of {value}"));
-            }
-        }
+        let unlike = case
+            .expected
+            .iter()
+            .filter_map(|it| self.unlike(&reply, it));
+        unlike.for_each(&mut note);
         for part in &case.has {
             let part = self.fill(part);
             if !text.contains(&part) {
