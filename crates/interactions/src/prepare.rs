@@ -97,11 +97,18 @@ fn fits_url(intent: &Intent, resource: Value<'_>) -> Option<Issue> {
     Some(issue.mend("send the id of the URL as `id`"))
 }
 
-/// Whether there is a question mark at all, plain or escaped: most resources have none, and to look
+/// Whether references in it may be conditional. Those inside a Bundle that is itself stored are the
+/// Bundle's own business. Most resources have no question mark at all, plain or escaped, and to look
 /// for a character is quicker than to walk.
 fn may_be_conditional(resource: Value<'_>) -> bool {
     let text = resource.raw();
-    text.contains('?') || text.contains("\\u003")
+    (text.contains('?') || text.contains("\\u003")) && !is_bundle(resource)
+}
+
+fn is_bundle(resource: Value<'_>) -> bool {
+    resource
+        .get("resourceType")
+        .is_some_and(|it| it.is_str("Bundle"))
 }
 
 fn conditional_references(
@@ -239,13 +246,17 @@ impl Context<'_> {
         let Ok(root) = Element::resource(self.definitions, resource) else {
             return Vec::new();
         };
+        let base = base_of(self.definitions, task.full_url.as_deref());
         let mut splices = Vec::new();
         if !self.links.by_url.is_empty() {
-            let base = base_of(self.definitions, task.full_url.as_deref());
             splices = rewrite(&root, &|text| self.links.url(base.as_deref(), text));
         }
         if !self.links.by_criteria.is_empty() && may_be_conditional(resource) {
-            let replacement = |text: &str| self.links.criteria(self.definitions, text);
+            // A `fullUrl` may look like criteria; what it has replaced is not replaced again.
+            let replacement = |text: &str| match self.links.url(base.as_deref(), text) {
+                Some(_) => None,
+                None => self.links.criteria(self.definitions, text),
+            };
             splices.extend(rewrite_literals(&root, &replacement));
         }
         splices
@@ -268,7 +279,12 @@ impl Context<'_> {
         })
     }
 
+    /// What the resource refers to here. The entries of a Bundle are a copy of something: their
+    /// references bind nobody.
     fn local_references(&self, resource: Value<'_>) -> BTreeSet<(Box<str>, Box<str>)> {
+        if is_bundle(resource) {
+            return BTreeSet::new();
+        }
         let Ok(root) = Element::resource(self.definitions, resource) else {
             return BTreeSet::new();
         };

@@ -1,7 +1,7 @@
 //! Batches and transactions. <https://hl7.org/fhir/R4/http.html#trules>
 
 use fhir::FhirVersion;
-use interactions::{EntryAnswer, Matched, Settings};
+use interactions::{EntryAnswer, Integrity, Matched, Settings};
 
 use crate::harness::{Host, host, host_with, patient, resource};
 
@@ -470,6 +470,55 @@ async fn bundles_have_a_limit_and_must_be_bundles() {
         host.answers(&patient("")).await,
         "Invalid [Resource] the body is not a `Bundle`"
     );
+}
+
+#[tokio::test]
+async fn a_stored_bundle_keeps_its_references() {
+    let settings = Settings {
+        integrity: Integrity::Both,
+        ..Settings::default()
+    };
+    let host = host_with(FhirVersion::R4, settings);
+    let entry = r#"{"resource":{"resourceType":"Account","status":"active","subject":[{"reference":"Patient/none"},{"reference":"Patient?identifier=1"}]}}"#;
+    let stored = resource(
+        "Bundle",
+        &format!(r#""id":"b","type":"collection","entry":[{entry}]"#),
+    );
+    assert_eq!(
+        host.put("Bundle/b", &stored, &[]).await,
+        "Created Bundle v1"
+    );
+    let read = host.read("Bundle/b").await;
+    assert!(read.contains(r#""Patient?identifier=1""#), "{read}");
+}
+
+#[tokio::test]
+async fn a_full_url_that_looks_like_criteria_is_a_full_url() {
+    let host = host(FhirVersion::R4);
+    host.put(
+        "Patient/a",
+        &patient(r#""id":"a","identifier":[{"value":"1"}]"#),
+        &[],
+    )
+    .await;
+    let account = r#""status":"active","subject":[{"reference":"Patient?identifier=1"}]"#;
+    let sent = bundle(
+        "transaction",
+        &[
+            (
+                "Patient?identifier=1",
+                "PUT Patient/b",
+                "",
+                &patient(r#""id":"b""#),
+            ),
+            ("", "POST Account", "", &resource("Account", account)),
+        ],
+    );
+    assert_eq!(
+        host.answers(&sent).await,
+        "Created Patient v1\nCreated Account v1"
+    );
+    assert!(only(&host, "Account").await.contains(r#""Patient/b""#));
 }
 
 #[tokio::test]
