@@ -236,12 +236,21 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
         .map_err(io("sync", dir))
 }
 
-/// Makes a folder, durably.
+/// Makes a folder, durably, with those it lies in.
 pub(crate) fn create_dir(dir: &Path) -> Result<(), StoreError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let parent = match dir.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("/"),
+    };
+    create_dir(parent)?;
     match fs::create_dir(dir) {
-        Ok(()) => dir.parent().map_or(Ok(()), sync_dir),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(io("create", dir)(error)),
+        // Someone else made it at the same time, and may not have synced it yet.
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(io("create", dir)(error)),
+        _ => sync_dir(parent),
     }
 }
 

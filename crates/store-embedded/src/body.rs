@@ -19,8 +19,8 @@ const LEVEL: i32 = 3;
 const PACKED_FROM_BYTES: usize = 64;
 const DICTIONARY_BYTES_MAX: usize = 32 << 10;
 /// A dictionary is trained from so many samples, or from fewer once they have so many bytes.
-const SAMPLES_MAX: usize = 1_000;
-const SAMPLE_BYTES_MAX: usize = 1 << 20;
+const SAMPLES_MAX: usize = 256;
+const SAMPLE_BYTES_MAX: usize = 512 << 10;
 const SAMPLES_MIN: usize = 32;
 /// Of a longer body the beginning is the sample.
 const SAMPLE_LENGTH_MAX: usize = 32 << 10;

@@ -30,7 +30,7 @@ impl Directory {
     /// Takes the directory, making it where there is none, and removes what was begun and not
     /// finished.
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
-        fs::create_dir_all(dir).map_err(io("create", dir))?;
+        create_dir(dir)?;
         let lock = lock(dir)?;
         check_format(dir)?;
         let tenants = dir.join(TENANTS);
@@ -55,8 +55,7 @@ impl Directory {
 
     /// Makes the folder of a tenant, durably.
     pub(crate) fn create(&self, tenant: &TenantId) -> Result<(), StoreError> {
-        create_dir(&self.path(tenant))?;
-        sync_dir(&self.tenants)
+        create_dir(&self.path(tenant))
     }
 
     /// Takes a tenant's name away, durably, then its files.

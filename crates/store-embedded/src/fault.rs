@@ -1,5 +1,6 @@
 //! The engine's and the file system's failures as the contract's. Texts name files and numbers.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use store::StoreError;
@@ -21,15 +22,12 @@ pub(crate) fn engine(error: EngineError) -> StoreError {
         },
         EngineError::UnknownSpace { .. } => StoreError::Backend(text),
         EngineError::Corrupt { .. } => StoreError::Corrupt(text),
-        EngineError::Failed { .. } if text.contains(NO_SPACE) => StoreError::Full,
+        EngineError::Failed { kind, .. } if is_full(kind) => StoreError::Full,
         EngineError::Failed { .. } => StoreError::Unavailable(text),
         EngineError::OutcomeUnknown { .. } => StoreError::OutcomeUnknown,
         EngineError::Io { source, .. } => of_io(&source, text),
     }
 }
-
-/// How the standard library ends the text of ENOSPC; the engine keeps only the text of a cause.
-const NO_SPACE: &str = "(os error 28)";
 
 /// For failures of files outside the engine; names the file and what was being done.
 pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
@@ -43,9 +41,13 @@ pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error
 }
 
 fn of_io(source: &std::io::Error, text: String) -> StoreError {
-    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-    match source.kind() {
-        StorageFull | QuotaExceeded => StoreError::Full,
-        _ => StoreError::Backend(text),
+    if is_full(source.kind()) {
+        StoreError::Full
+    } else {
+        StoreError::Backend(text)
     }
+}
+
+fn is_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }

@@ -28,6 +28,11 @@
 //!
 //! Values of postings: `1` code, system · `2` target's row · `3` URI. A token's code stands before
 //! its system, so that one short range serves both `system|code` and `code`.
+//!
+//! A posting is a key of its own, without a value: no write reads what is there. Measured on 24,440
+//! Synthea resources with their references and identifiers indexed: postings take 40 bytes a record
+//! on disk, everything but bodies 210; a load of 500 a commit spends 78 µs of CPU a record,
+//! packing included.
 
 use bytes::Bytes;
 use store::{

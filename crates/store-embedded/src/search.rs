@@ -19,6 +19,9 @@ use crate::layout::{self, BODIES, Head, IDS, META, POSTINGS, Stored, Version};
 /// Postings stepped over before a stream looks for its next row from the front again.
 const STEPS_MAX: usize = 16;
 
+/// Rows of a search that is run where it was asked for.
+const SHORT_LIMIT_MAX: usize = 1_000;
+
 /// Runs a plan.
 pub(crate) fn run(state: &Snapshot, plan: &Plan) -> Result<Found, StoreError> {
     let from = Row(plan.after.map_or(0, |after| after.0.saturating_add(1)));
@@ -41,6 +44,21 @@ pub(crate) fn run(state: &Snapshot, plan: &Plan) -> Result<Found, StoreError> {
         found.total = Some(count(state, plan)?);
     }
     Ok(found)
+}
+
+/// Whether a plan reads about as much as it gives; others are for a thread of their own.
+pub(crate) fn is_short(plan: &Plan) -> bool {
+    plan.total == Total::None && plan.limit <= SHORT_LIMIT_MAX && is_streamed(&plan.filter)
+}
+
+fn is_streamed(filter: &Filter) -> bool {
+    match filter {
+        Filter::All(filters) | Filter::Any(filters) => filters.iter().all(is_streamed),
+        // What is left of all live records may be far between.
+        Filter::Not(_) => false,
+        Filter::Ids(_) | Filter::Rows(_) => true,
+        Filter::Entry { test, .. } => matches!(test, Test::Is(_)),
+    }
 }
 
 fn count(state: &Snapshot, plan: &Plan) -> Result<u64, StoreError> {

@@ -258,7 +258,11 @@ impl View for TenantView {
         if !self.newest {
             return Err(StoreError::NotNewest);
         }
-        search::run(&self.snapshot, plan)
+        if search::is_short(plan) {
+            return search::run(&self.snapshot, plan);
+        }
+        let (snapshot, plan) = (self.snapshot.clone(), plan.clone());
+        blocking(move || search::run(&snapshot, &plan)).await
     }
 
     async fn referrers(
