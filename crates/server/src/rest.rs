@@ -102,6 +102,7 @@ impl Exchange<'_> {
             identity: "anonymous".into(),
             origin: ORIGIN,
             idempotency: None,
+            handling: self.preferences.handling,
         }
     }
 

@@ -9,7 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fhir::{Fault, FhirVersion, Issue};
 use http::request::Parts;
@@ -28,7 +28,7 @@ use crate::metrics::{Metrics, Raised};
 use crate::query::joined;
 use crate::rejection::Rejection;
 use crate::rest::{Exchange, Sent};
-use crate::router::{self, Base, Endpoint, Place, Routed};
+use crate::router::{self, Base, Endpoint, Place, Route, Routed};
 use crate::{Config, admin, links, pages};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -93,24 +93,17 @@ impl App {
         }
         let mut response = rendered(rendering, answered).await;
         response.headers_mut().insert(REQUEST_ID, id.0.clone());
-        let (took, status) = (began.elapsed(), response.status());
-        let sent = response.body().length().unwrap_or(0);
-        self.metrics.answered(route, &head.method, status, took);
-        self.metrics.sent_bytes.fetch_add(sent, Ordering::Relaxed);
-        let tenant = base
-            .as_ref()
-            .filter(|_| knows_tenant)
-            .map(|base| base.tenant.as_str());
-        tracing::info!(
-            method = method_label(&head.method),
-            route = route.template,
-            status = status.as_u16(),
-            ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            bytes = sent,
-            tenant,
-            request_id = %id.as_text(),
-            "request"
-        );
+        let done = Done {
+            method: &head.method,
+            route,
+            status: response.status(),
+            took: began.elapsed(),
+            sent_bytes: response.body().length().unwrap_or(0),
+            tenant: base.as_ref().filter(|_| knows_tenant),
+            id: &id,
+        };
+        done.count(&self.metrics);
+        done.log();
         response.map(|body| body.holding(permit))
     }
 
@@ -301,6 +294,54 @@ fn is_binary(routed: &Routed) -> bool {
         let is_read = matches!(endpoint, Endpoint::Read | Endpoint::Vread);
         is_read && place.resource_type == Some("Binary")
     })
+}
+
+/// A request that has its answer.
+struct Done<'a> {
+    method: &'a Method,
+    route: &'static Route,
+    status: StatusCode,
+    took: Duration,
+    sent_bytes: u64,
+    tenant: Option<&'a Base>,
+    id: &'a RequestId,
+}
+
+impl Done<'_> {
+    fn count(&self, metrics: &Metrics) {
+        metrics.answered(self.route, self.method, self.status, self.took);
+        metrics
+            .sent_bytes
+            .fetch_add(self.sent_bytes, Ordering::Relaxed);
+    }
+
+    /// One line. A read that went well is for those who look for it: writing its line takes as long
+    /// as reading from the store.
+    fn log(&self) {
+        let is_read = self.method == Method::GET || self.method == Method::HEAD;
+        let went_well = self.status.is_success() || self.status == StatusCode::NOT_MODIFIED;
+        // A function cannot do this: the level of an event is a constant.
+        macro_rules! line {
+            ($level:expr) => {
+                tracing::event!(
+                    $level,
+                    method = method_label(self.method),
+                    route = self.route.template,
+                    status = self.status.as_u16(),
+                    ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+                    bytes = self.sent_bytes,
+                    tenant = self.tenant.map(|base| base.tenant.as_str()),
+                    request_id = self.id.as_text(),
+                    "request"
+                )
+            };
+        }
+        if is_read && went_well {
+            line!(tracing::Level::DEBUG);
+        } else {
+            line!(tracing::Level::INFO);
+        }
+    }
 }
 
 async fn rendered(rendering: Rendering, answered: Result<Answer, Rejection>) -> Response<Body> {
