@@ -22,6 +22,9 @@ use crate::layout::{
 use crate::search::{self, head_of};
 use crate::tenant::{Tenant, blocking};
 
+/// Versions of a page that are read where they were asked for; longer pages have their own thread.
+const HISTORY_INLINE_MAX: usize = 100;
+
 /// A state of a tenant at a position.
 #[derive(Clone)]
 pub(crate) struct TenantView {
@@ -234,7 +237,12 @@ impl View for TenantView {
     }
 
     async fn history(&self, of: &HistoryOf, page: &HistoryPage) -> Result<Vec<Record>, StoreError> {
-        history::page(self, of, page)
+        // With a bound on currency a page may have to look at far more versions than it gives.
+        if page.current_from.is_none() && page.limit <= HISTORY_INLINE_MAX {
+            return history::page(self, of, page);
+        }
+        let (view, of, page) = (self.clone(), of.clone(), page.clone());
+        blocking(move || history::page(&view, &of, &page)).await
     }
 
     async fn history_total(&self, of: &HistoryOf, page: &HistoryPage) -> Result<u64, StoreError> {
