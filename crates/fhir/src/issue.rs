@@ -139,7 +139,11 @@ impl Issue {
 
 impl From<&crate::json::JsonError> for Issue {
     fn from(error: &crate::json::JsonError) -> Self {
-        let fault = if error.limit.is_some() { Fault::TooLarge } else { Fault::Structure };
+        let fault = if error.limit.is_some() {
+            Fault::TooLarge
+        } else {
+            Fault::Structure
+        };
         let issue = Self::error(fault, error.to_string());
         match error.remedy {
             Some(remedy) => issue.mend(remedy),

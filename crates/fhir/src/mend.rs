@@ -3,7 +3,8 @@
 //! In JSON an element that repeats is an array even when it is one
 //! (<https://hl7.org/fhir/R4/json.html#repeat>). Writers that forget it lose nothing by it, so a
 //! client that asks for leniency (<https://hl7.org/fhir/R4/http.html#prefer>) has a single value
-//! put into brackets, and an array of one taken out of them where the element does not repeat.
+//! put into brackets, and an array of one taken out of them where the element does not repeat. An
+//! extension that holds several values becomes one extension for each.
 //! Nothing else is touched: no value is changed, dropped or guessed, and what is still wrong
 //! afterwards is for validation to tell.
 
@@ -17,6 +18,9 @@ use crate::{Definitions, Fault, Issue, json::Document};
 
 /// How many members of a document are mended; what is beyond stays as it is.
 pub const MENDED_MAX: usize = 100_000;
+
+/// Bytes that an extension may grow to when its values become extensions of their own.
+const SPLIT_BYTES_MAX: usize = 64 << 10;
 
 /// What mending a document comes to; two empty lists if there is nothing to mend.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,6 +91,7 @@ enum Part {
 enum Change {
     Wrapped,
     Unwrapped,
+    Split,
 }
 
 struct Mender<'w> {
@@ -142,7 +147,11 @@ impl Mender<'_> {
         let is_array = value.kind() == Kind::Array;
         if repeats && is_array {
             for (index, item) in value.items().enumerate() {
-                self.value(item, child, part, &holder.inside(name, Some(index)));
+                let place = holder.inside(name, Some(index));
+                match self.split(item, child) {
+                    Some(with) => self.replace(Change::Split, item, with, part, &place),
+                    None => self.value(item, child, part, &place),
+                }
             }
             return;
         }
@@ -164,6 +173,42 @@ impl Mender<'_> {
         self.value(single, child, part, &place);
     }
 
+    /// An extension with several values as one extension each: extensions repeat, their values do
+    /// not. Only where there is nothing else in it that would have to be repeated as well.
+    fn split(&self, item: Value<'_>, child: Child) -> Option<String> {
+        if child.definition.name != "Extension" {
+            return None;
+        }
+        let mut members = item.members();
+        let (first, second) = (members.next()?, members.next()?);
+        let (url, values) = if &*first.name == "url" {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        let value = self.definitions.child(child.chosen.shape, &values.name)?;
+        let several = members.next().is_none()
+            && &*url.name == "url"
+            && value.element.name == "value"
+            && values.value.kind() == Kind::Array
+            && only(values.value).is_none()
+            && values.value.items().all(|it| fits(it, value, Part::Value));
+        let count = values.value.items().count();
+        let length = count * (url.value.raw().len() + values.name.len()) + item.raw().len();
+        if !several || count == 0 || length > SPLIT_BYTES_MAX {
+            return None;
+        }
+        let one = |it: Value<'_>| {
+            format!(
+                "{{\"url\":{},\"{}\":{}}}",
+                url.value.raw(),
+                values.name,
+                it.raw()
+            )
+        };
+        Some(values.value.items().map(one).collect::<Vec<_>>().join(","))
+    }
+
     /// One value of an element, or what its sibling has for it.
     fn value(&mut self, value: Value<'_>, child: Child, part: Part, place: &Place<'_>) {
         match (child.definition.kind, part) {
@@ -181,14 +226,13 @@ impl Mender<'_> {
         part: Part,
         place: &Place<'_>,
     ) {
-        self.count += 1;
-        if self.count > MENDED_MAX {
+        if !self.may_mend() {
             return;
         }
         let (outer, inner) = (written.span(), single.span());
         let [before, after] = match change {
             Change::Wrapped => ["[", "]"],
-            Change::Unwrapped => ["", ""],
+            Change::Unwrapped | Change::Split => ["", ""],
         };
         let splice = |span, with: &str| Splice {
             span,
@@ -200,6 +244,30 @@ impl Mender<'_> {
         self.mended
             .splices
             .push(splice(inner.end..outer.end, after));
+        self.tell(change, part, place);
+    }
+
+    fn replace(
+        &mut self,
+        change: Change,
+        written: Value<'_>,
+        with: String,
+        part: Part,
+        place: &Place<'_>,
+    ) {
+        if self.may_mend() {
+            let span = written.span();
+            self.mended.splices.push(Splice { span, with });
+            self.tell(change, part, place);
+        }
+    }
+
+    fn may_mend(&mut self) -> bool {
+        self.count += 1;
+        self.count <= MENDED_MAX
+    }
+
+    fn tell(&mut self, change: Change, part: Part, place: &Place<'_>) {
         if self.mended.issues.len() < ISSUES_MAX {
             self.mended.issues.push(issue(change, part, place));
         }
@@ -235,6 +303,10 @@ fn issue(change: Change, part: Part, place: &Place<'_>) -> Issue {
         Change::Unwrapped => (
             "does not repeat, but is an array of one; taken as that one",
             "give the value itself, without brackets",
+        ),
+        Change::Split => (
+            "has several values; taken as one extension for each",
+            "repeat the extension, with one value each",
         ),
     };
     let mut location = String::new();

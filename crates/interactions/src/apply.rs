@@ -15,7 +15,7 @@ use crate::job::{Job, Task};
 use crate::notes::Note;
 use crate::prepare::{self, Checked, Context, Prepared};
 use crate::resolve::{Decision, Resolved};
-use crate::{Caller, InteractionError, Interactions, Write};
+use crate::{Caller, InteractionError, Interactions, Write, lenience};
 
 impl Interactions {
     /// Does one write as a commit of its own.
@@ -24,7 +24,9 @@ impl Interactions {
         caller: &Caller,
         write: Write,
     ) -> Result<WriteAnswer, InteractionError> {
-        let mut answers = self.apply(caller, Arc::new(Job::from(write))).await?;
+        let mut answers = self
+            .apply(caller, Arc::new(Job::of(caller, write)?))
+            .await?;
         Ok(answers.remove(0))
     }
 
@@ -145,8 +147,13 @@ impl Interactions {
     ) -> Result<Vec<Checked>, InteractionError> {
         let definitions = Definitions::of(caller.version);
         let issues_max = self.settings.issues_max;
+        let (rules, mended) = (lenience::rules(caller), Arc::clone(&job.mended));
         let check = move |_, task: &Task, resource: Option<Value<'_>>| {
-            prepare::check(definitions, task, resource, issues_max)
+            let mut checked = prepare::check(definitions, task, resource, issues_max, rules);
+            checked
+                .issues
+                .extend(lenience::at(&mended, &task.place).cloned());
+            checked
         };
         let checked = self.workers.spread(job, check).await?;
         let issues = checked.iter().flat_map(|it| &it.issues);

@@ -18,6 +18,7 @@ use search::query::Handling;
 use tokio::task::JoinSet;
 
 use crate::job::{Intent, Job, Source, Task};
+use crate::lenience;
 use crate::{Bundle, BundleEntry, Caller, EntryAnswer, InteractionError, Interactions};
 use entry::{Call, Entry, Fetch};
 
@@ -36,6 +37,7 @@ impl Interactions {
         caller: &Caller,
         bundle: Document,
     ) -> Result<Bundle, InteractionError> {
+        let (bundle, mended) = lenience::mended(caller, bundle)?;
         let root = bundle.root();
         if !root
             .get("resourceType")
@@ -58,9 +60,9 @@ impl Interactions {
         let bundle = Arc::new(bundle);
         let read = self.read_entries(caller, &bundle).await?;
         if is_batch {
-            self.batch(caller, bundle, read).await
+            self.batch(caller, bundle, read, &mended).await
         } else {
-            self.transaction(caller, bundle, read).await
+            self.transaction(caller, bundle, read, mended).await
         }
     }
 
@@ -122,6 +124,7 @@ impl Interactions {
         caller: &Caller,
         bundle: Arc<Document>,
         read: Read,
+        mended: Vec<Issue>,
     ) -> Result<Bundle, InteractionError> {
         let count = read.len();
         let mut issues = Vec::new();
@@ -157,6 +160,7 @@ impl Interactions {
         let job = Job {
             tasks: tasks.collect(),
             source: Source::Entries(bundle),
+            mended: mended.into(),
         };
         let written = self.apply(caller, Arc::new(job)).await?;
         let mut answers: Vec<Option<BundleEntry>> = (0..count).map(|_| None).collect();
@@ -181,6 +185,7 @@ impl Interactions {
         caller: &Caller,
         bundle: Arc<Document>,
         read: Read,
+        mended: &[Issue],
     ) -> Result<Bundle, InteractionError> {
         let mut answers: Vec<Option<BundleEntry>> = (0..read.len()).map(|_| None).collect();
         let mut running = JoinSet::new();
@@ -200,9 +205,11 @@ impl Interactions {
                 && let Some((at, entry)) = read.next()
             {
                 let (this, caller) = (self.clone(), of_entry(caller, at));
+                let mended = lenience::at(mended, &entry::place(at)).cloned().collect();
                 let resource = spans[at].clone().map(|span| bundle.text().slice(span));
-                running
-                    .spawn(async move { (at, this.batch_entry(&caller, entry, resource).await) });
+                running.spawn(async move {
+                    (at, this.batch_entry(&caller, entry, resource, mended).await)
+                });
             }
             let Some(done) = running.join_next().await else {
                 break;
@@ -223,6 +230,7 @@ impl Interactions {
         caller: &Caller,
         entry: Result<Entry, InteractionError>,
         resource: Option<bytes::Bytes>,
+        mended: Arc<[Issue]>,
     ) -> Result<EntryAnswer, InteractionError> {
         let Entry { at, call, .. } = entry?;
         let intent = match call {
@@ -247,6 +255,7 @@ impl Interactions {
                 Arc::new(Job {
                     tasks: vec![task],
                     source,
+                    mended,
                 }),
             )
             .await?;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use fhir::{FhirVersion, ResourceId};
+use search::query::Handling;
 use store::{Origin, TenantId};
 
 /// On whose behalf an interaction runs.
@@ -18,6 +19,9 @@ pub struct Caller {
     pub origin: Origin,
     /// The key that makes this request repeatable (`Idempotency-Key`), with the hash of its content.
     pub idempotency: Option<(Box<str>, [u8; 32])>,
+    /// How strictly content is taken (`Prefer: handling`): a lenient caller's brackets are mended and
+    /// malformed values are warnings.
+    pub handling: Handling,
 }
 
 /// The place of a resource: a type that exists in the caller's version, and an id.

@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
+use fhir::Issue;
 use fhir::json::{Document, Value};
 
-use crate::{ResourceKey, Write};
+use crate::{Caller, InteractionError, ResourceKey, Write, lenience};
 
 /// Writes that become one commit.
 pub(crate) struct Job {
@@ -14,6 +15,8 @@ pub(crate) struct Job {
     pub(crate) tasks: Vec<Task>,
     /// Their resources.
     pub(crate) source: Source,
+    /// What was mended in them.
+    pub(crate) mended: Arc<[Issue]>,
 }
 
 /// One write of a job.
@@ -121,21 +124,31 @@ impl Intent {
     }
 }
 
-impl From<Write> for Job {
-    fn from(write: Write) -> Self {
+impl Job {
+    /// The job of a single write.
+    pub(crate) fn of(caller: &Caller, write: Write) -> Result<Self, InteractionError> {
         let (intent, document) = take_apart(write);
+        let (document, mended) = match document {
+            Some(document) => {
+                let (document, mended) = lenience::mended(caller, document)?;
+                (Some(document), mended)
+            }
+            None => (None, Vec::new()),
+        };
         let resource = document.as_ref().map(|_| 0);
         let source = Source::Documents(document.into_iter().collect());
+        let (place, full_url) = (String::new(), None);
         let task = Task {
             intent,
             resource,
-            place: String::new(),
-            full_url: None,
+            place,
+            full_url,
         };
-        Self {
+        Ok(Self {
             tasks: vec![task],
             source,
-        }
+            mended: mended.into(),
+        })
     }
 }
 

@@ -17,6 +17,7 @@ mod error;
 mod find;
 mod history;
 mod job;
+mod lenience;
 pub mod load_run;
 mod notes;
 mod numbers;

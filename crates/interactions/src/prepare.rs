@@ -10,7 +10,7 @@ use fhir::element::Element;
 use fhir::json::{Document, Limits, Splice, Value, splice};
 use fhir::reference::{Reference, references, rewrite, rewrite_literals};
 use fhir::resource::stored;
-use fhir::validate::{Entries, Options, validate_at};
+use fhir::validate::{Entries, Handling, Options, validate_with};
 use fhir::{Definitions, Fault, FhirVersion, Issue, ResourceId};
 use search::extract::{Extracted, extract};
 use search::reference::{Bases, Target};
@@ -38,6 +38,7 @@ pub(crate) fn check(
     task: &Task,
     resource: Option<Value<'_>>,
     issues_max: usize,
+    rules: Handling,
 ) -> Checked {
     let Some(resource) = resource else {
         return Checked::default();
@@ -57,7 +58,7 @@ pub(crate) fn check(
         issues_max,
         entries: Entries::Checked,
     };
-    issues.extend(validate_at(resource, &place, definitions, options));
+    issues.extend(validate_with(resource, &place, definitions, options, rules));
     let conditional = conditional_references(definitions, resource);
     let id = resource.get("id").and_then(Value::as_str);
     let id = id.and_then(|it| ResourceId::parse(&it).ok());

@@ -21,7 +21,7 @@ impl Interactions {
         write: Write,
         provenance: Document,
     ) -> Result<WriteAnswer, InteractionError> {
-        let mut job = Job::from(write);
+        let mut job = Job::of(caller, write)?;
         let full_url = format!("urn:uuid:{}", Uuid::now_v7());
         let provenance = with_target(&provenance, &full_url).map_err(|issue| issue.at(HEADER))?;
         let Source::Documents(documents) = &mut job.source else {

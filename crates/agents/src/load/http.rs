@@ -10,6 +10,7 @@ use bytes::Bytes;
 use fhir::FhirVersion;
 use fhir::json::{Document, Value};
 use http::{Method, StatusCode, Uri};
+use interactions::Handling;
 
 use crate::client::Client;
 
@@ -25,6 +26,8 @@ pub struct Server {
     client: Client,
     /// How long a server that does not answer is waited for.
     pub patience: Duration,
+    /// How strictly content is taken.
+    pub handling: Handling,
 }
 
 /// The URL cannot be loaded into.
@@ -36,7 +39,7 @@ pub struct InvalidBase(String);
 
 impl Server {
     /// The server whose FHIR base this is.
-    pub fn at(base: &str, patience: Duration) -> Result<Self, InvalidBase> {
+    pub fn at(base: &str, patience: Duration, handling: Handling) -> Result<Self, InvalidBase> {
         let invalid = || InvalidBase(base.to_owned());
         let uri: Uri = base.trim_end_matches('/').parse().map_err(|_| invalid())?;
         let slug = uri.path().rsplit('/').next().unwrap_or_default();
@@ -49,7 +52,15 @@ impl Server {
             version,
             client: Client::default(),
             patience,
+            handling,
         })
+    }
+
+    fn preferences(&self) -> &'static str {
+        match self.handling {
+            Handling::Strict => "return=minimal, handling=strict",
+            Handling::Lenient => "return=minimal, handling=lenient",
+        }
     }
 
     /// The tenant in the base, if it names one.
@@ -161,7 +172,7 @@ impl Target for Server {
         let headers = [
             ("content-type", "application/fhir+json"),
             ("accept", "application/fhir+json"),
-            ("prefer", "return=minimal"),
+            ("prefer", self.preferences()),
             ("idempotency-key", key),
         ];
         let (status, body) = self

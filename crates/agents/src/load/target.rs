@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fhir::json::Document;
 use fhir::{FhirVersion, Issue};
-use interactions::{Caller, EntryAnswer, InteractionError, Interactions, WriteEffect};
+use interactions::{Caller, EntryAnswer, Handling, InteractionError, Interactions, WriteEffect};
 use sha2::{Digest, Sha256};
 use store::{Origin, TenantId};
 
@@ -84,6 +84,8 @@ pub struct Direct {
     pub tenant: TenantId,
     /// The FHIR version.
     pub version: FhirVersion,
+    /// How strictly content is taken.
+    pub handling: Handling,
     /// Makes an OperationOutcome of issues.
     pub render: fn(FhirVersion, &[Issue]) -> String,
 }
@@ -163,6 +165,7 @@ impl Target for Direct {
             identity: "loader".into(),
             origin: LOADER,
             idempotency: Some((key.into(), hash)),
+            handling: self.handling,
         };
         let answer = self.interactions.bundle(&caller, document).await;
         let bundle = answer.map_err(|error| self.refuse(&error))?;

@@ -30,6 +30,7 @@ pub(crate) fn host_with(version: FhirVersion, settings: Settings) -> Host {
         identity: "tester".into(),
         origin: Origin(1),
         idempotency: None,
+        handling: Handling::Strict,
     };
     Host {
         interactions: Interactions::new(Arc::new(store), settings),

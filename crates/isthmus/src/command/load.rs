@@ -13,6 +13,7 @@ use anyhow::Context;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use fhir::FhirVersion;
 use indicatif::{ProgressBar, ProgressStyle};
+use interactions::Handling;
 use serde_json::json;
 use store::TenantId;
 
@@ -69,6 +70,12 @@ pub(crate) fn arguments(command: Command) -> Command {
                 .default_value("60")
                 .value_parser(value_parser!(u64))
                 .help("how long to wait for a server that does not answer"),
+        )
+        .arg(
+            Arg::new("lenient")
+                .long("lenient")
+                .action(ArgAction::SetTrue)
+                .help("mend brackets of arrays and take malformed values with a warning"),
         )
         .arg(json_switch())
 }
@@ -135,6 +142,14 @@ fn workers(arguments: &ArgMatches) -> usize {
         .map_or(cores * 2, |&workers| workers.into())
 }
 
+fn handling(arguments: &ArgMatches) -> Handling {
+    if arguments.get_flag("lenient") {
+        Handling::Lenient
+    } else {
+        Handling::Strict
+    }
+}
+
 async fn target(
     config: &Config,
     arguments: &ArgMatches,
@@ -144,7 +159,11 @@ async fn target(
             .get_one::<u64>("patience")
             .expect("it has a default");
         return Ok((
-            Arc::new(Server::at(url, Duration::from_secs(*patience))?),
+            Arc::new(Server::at(
+                url,
+                Duration::from_secs(*patience),
+                handling(arguments),
+            )?),
             None,
         ));
     }
@@ -156,10 +175,12 @@ async fn target(
     let version = FhirVersion::from_slug(slug).expect("clap checked it");
     let interactions = Arc::new(wire::interactions(config, Arc::clone(&store)));
     let render = wire::render_outcome;
+    let handling = handling(arguments);
     let direct = Direct {
         interactions,
         tenant,
         version,
+        handling,
         render,
     };
     Ok((Arc::new(direct), Some(store)))

@@ -8,7 +8,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use fhir::FhirVersion;
-use interactions::Interactions;
+use interactions::{Handling, Interactions};
 use store::TenantId;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -132,6 +132,7 @@ async fn load_samples(interactions: &Arc<Interactions>) -> anyhow::Result<()> {
             interactions: Arc::clone(interactions),
             tenant: TenantId::default(),
             version: *version,
+            handling: Handling::Strict,
             render: wire::render_outcome,
         };
         let key = uuid_like(text);
