@@ -16,6 +16,8 @@ mod hostile;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod lenient;
+#[cfg(test)]
 mod paging;
 #[cfg(test)]
 mod races;
