@@ -168,7 +168,10 @@ impl Server {
 
     /// Asks it to stop (`SIGTERM`) and waits for its end.
     pub fn stop(mut self) -> io::Result<std::process::ExitStatus> {
-        Command::new("kill").arg(self.pid().to_string()).status()?;
+        // The shell has `kill` built in; a program of that name is not on every machine.
+        Command::new("sh")
+            .args(["-c", &format!("kill {}", self.pid())])
+            .status()?;
         self.child.wait()
     }
 }

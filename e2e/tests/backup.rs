@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use e2e::data::files_below;
 use e2e::http::{Connection, next_page};
 use e2e::process::{Server, run, succeed};
 use serde_json::{Value, json};
@@ -218,20 +219,4 @@ fn damage_is_named_and_never_served() {
     }
     assert!(damaged > 0, "there was something to damage");
     succeed(&["check", "--data", text]);
-}
-
-fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                files.push(path);
-            }
-        }
-    }
-    files
 }

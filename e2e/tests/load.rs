@@ -1,8 +1,9 @@
 //! The main job: bundles of synthetic patients, loaded, counted, read back; killed in the middle.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -16,32 +17,23 @@ type Counts = BTreeMap<String, u64>;
 
 /// The bundles of a folder as an independent reader sees them.
 fn bundles(folder: &Path) -> Vec<(PathBuf, Value)> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if let Some(text) = text(&path) {
-                found.push((path, serde_json::from_slice(&text).expect("JSON")));
-            }
-        }
-    }
-    found.sort_by(|a, b| a.0.cmp(&b.0));
-    found
+    let texts = data::files_below(folder)
+        .into_iter()
+        .filter_map(|path| Some((text(&path)?, path)));
+    texts
+        .map(|(text, path)| (path, serde_json::from_slice(&text).expect("JSON")))
+        .collect()
 }
 
 fn text(path: &Path) -> Option<Vec<u8>> {
-    let name = path.to_str()?;
     let ending = path.extension().and_then(|it| it.to_str());
     if ending == Some("bz2") {
-        let output = Command::new("bzip2")
-            .args(["-dc", name])
-            .output()
-            .expect("bzip2 runs");
-        assert!(output.status.success());
-        return Some(output.stdout);
+        let mut text = Vec::new();
+        let file = std::fs::File::open(path).expect("opened");
+        bzip2::read::MultiBzDecoder::new(file)
+            .read_to_end(&mut text)
+            .expect("read");
+        return Some(text);
     }
     (ending == Some("json")).then(|| std::fs::read(path).expect("read"))
 }
