@@ -47,6 +47,9 @@ struct Slot {
     opening: tokio::sync::Mutex<Gone>,
     /// When it was last asked for.
     used: AtomicI64,
+    /// It is being restored: from the first item until it has been opened anew.
+    restoring: AtomicBool,
+    /// How far, while no items are being taken in.
     restore: Mutex<Option<restore::Progress>>,
 }
 
@@ -319,10 +322,18 @@ impl Slot {
     }
 
     fn is_restoring(&self) -> bool {
+        self.restoring.load(Ordering::Acquire)
+    }
+
+    fn take_progress(&self) -> Option<restore::Progress> {
         self.restore
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
+            .take()
+    }
+
+    fn keep_progress(&self, progress: restore::Progress) {
+        *self.restore.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
     }
 
     /// The tenant, if nobody else holds it; new holders come through this lock.
@@ -468,28 +479,25 @@ impl Store for EmbeddedStore {
     async fn restore(&self, tenant: &TenantId, items: Vec<BackupItem>) -> Result<(), StoreError> {
         let slot = self.slot(tenant)?;
         let opened = self.opened(tenant, &slot).await?;
+        let begin = self.inner.changing.lock().await;
         if !slot.is_restoring() {
             restore::require_empty(&opened)?;
             let (directory, id) = (self.directory()?, tenant.clone());
             blocking(move || directory.restoring(&id)).await?;
-            let mut progress = slot.restore.lock().unwrap_or_else(PoisonError::into_inner);
-            progress.get_or_insert_default();
+            slot.keep_progress(restore::Progress::default());
+            slot.restoring.store(true, Ordering::Release);
         }
-        let progress = slot
-            .restore
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let progress = progress.ok_or(StoreError::TenantNotEmpty)?;
-        let result = opened
+        drop(begin);
+        let progress = slot.take_progress().ok_or(StoreError::TenantNotEmpty)?;
+        let taken = opened
             .turn(move |tenant, writing| restore::take(tenant, writing, items, progress))
             .await;
         // After a failure only deleting the tenant helps: what was taken in is not whole.
-        let (progress, result) = match result {
+        let (progress, result) = match taken {
             Ok(progress) => (progress, Ok(())),
             Err(error) => (restore::Progress::failed(), Err(error)),
         };
-        *slot.restore.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+        slot.keep_progress(progress);
         result
     }
 
@@ -499,26 +507,21 @@ impl Store for EmbeddedStore {
             return Err(StoreError::TenantNotEmpty);
         }
         let opened = self.opened(tenant, &slot).await?;
-        let progress = slot
-            .restore
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let progress = progress.unwrap_or_else(restore::Progress::failed);
-        let result = opened
+        let progress = slot.take_progress().ok_or(StoreError::TenantNotEmpty)?;
+        let finished = opened
             .turn(move |_, writing| restore::finish(writing, &progress))
             .await;
-        // It stays "being restored" until it has been opened anew, and for ever if that failed.
-        *slot.restore.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(restore::Progress::failed());
-        result?;
+        if finished.is_err() {
+            slot.keep_progress(restore::Progress::failed());
+            return finished;
+        }
         let (directory, id) = (self.directory()?, tenant.clone());
         blocking(move || directory.restored(&id)).await?;
         drop(opened);
         // Opened anew, it knows its names and counters.
         let _opening = slot.opening.lock().await;
         self.close_tenant(&slot).await?;
-        *slot.restore.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        slot.restoring.store(false, Ordering::Release);
         Ok(())
     }
 

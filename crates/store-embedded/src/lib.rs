@@ -3,7 +3,7 @@
 //! `embedded` knows the tenants, `tenant` is one of them, opened; `committer` orders its commits,
 //! `prepare` and `apply` are a commit before and in its turn; `view`, `history` and `search` read.
 //! What lies where is [`layout`]'s alone to say, and how it becomes durable the [`engine`]'s. It
-//! knows nothing of FHIR, and does not encrypt.
+//! does not encrypt.
 
 mod apply;
 mod backup;
