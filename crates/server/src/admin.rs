@@ -62,7 +62,7 @@ pub(crate) async fn answer(
     head: &Parts,
     endpoint: Endpoint,
     place: Place,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Answer, Rejection> {
     let store = app.interactions.store();
     match (endpoint, place.tenant) {
@@ -114,7 +114,7 @@ async fn load(
     head: &Parts,
     endpoint: Endpoint,
     fingerprint: &str,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Answer, Rejection> {
     let (tenant, interactions) = (named_tenant(head)?, &app.interactions);
     if endpoint == Endpoint::BeginLoad {

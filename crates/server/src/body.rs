@@ -111,41 +111,23 @@ impl Write for Sink {
     }
 }
 
+/// Takes the rest of the body of a refused request, if it is short: a client that is cut while it
+/// sends might not read the answer.
+pub(crate) async fn drain<B: http_body::Body<Data = Bytes> + Unpin>(body: &mut B) {
+    let rest = async {
+        let mut drained = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            drained += frame.data_ref().map_or(0, Bytes::len);
+            if drained > DRAIN_BYTES_MAX {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(DRAIN_TIME, rest).await.ok();
+}
+
 /// Receives a request's body.
 pub(crate) async fn receive<B>(
-    mut body: B,
-    headers: &HeaderMap,
-    limits: &Limits,
-    budget: &Budget,
-) -> Result<Received, Issue>
-where
-    B: http_body::Body<Data = Bytes> + Unpin,
-{
-    let received = receive_within(&mut body, headers, limits, budget).await;
-    let refused = received
-        .as_ref()
-        .is_err_and(|issue| issue.fault != Fault::Timeout);
-    if refused && !headers.contains_key(header::EXPECT) {
-        tokio::time::timeout(DRAIN_TIME, drain(&mut body))
-            .await
-            .ok();
-    }
-    received
-}
-
-/// Takes the rest of a refused body, if it is short: a client that is cut while it sends might not
-/// read the answer.
-async fn drain<B: http_body::Body<Data = Bytes> + Unpin>(body: &mut B) {
-    let mut drained = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        drained += frame.data_ref().map_or(0, Bytes::len);
-        if drained > DRAIN_BYTES_MAX {
-            return;
-        }
-    }
-}
-
-async fn receive_within<B>(
     body: &mut B,
     headers: &HeaderMap,
     limits: &Limits,
@@ -381,8 +363,8 @@ mod tests {
             headers.insert(header::CONTENT_ENCODING, coding.parse().expect("valid"));
         }
         let budget = Budget::new(limits);
-        let body = Full::new(Bytes::from(body));
-        let received = receive(body, &headers, limits, &budget).await;
+        let mut body = Full::new(Bytes::from(body));
+        let received = receive(&mut body, &headers, limits, &budget).await;
         received
             .map(|it| it.bytes.len())
             .map_err(|issue| issue.fault)
@@ -428,9 +410,9 @@ mod tests {
         };
         let budget = Budget::new(&limits);
         let send = |bytes: usize| {
-            let body = Full::new(Bytes::from(vec![0; bytes]));
+            let mut body = Full::new(Bytes::from(vec![0; bytes]));
             let (limits, budget) = (limits.clone(), budget.clone());
-            async move { receive(body, &HeaderMap::new(), &limits, &budget).await }
+            async move { receive(&mut body, &HeaderMap::new(), &limits, &budget).await }
         };
         let first = send(3 * UNIT_BYTES).await.expect("within the budget");
         let refused = send(2 * UNIT_BYTES)

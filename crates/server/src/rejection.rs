@@ -30,6 +30,13 @@ impl Rejection {
         self.status.unwrap_or_else(told)
     }
 
+    /// Whether there was no waiting in vain, so that a little more may be waited for.
+    pub(crate) fn comes_in_time(&self) -> bool {
+        self.issues
+            .first()
+            .is_some_and(|issue| issue.fault != Fault::Timeout)
+    }
+
     /// Whether asking again later may help.
     pub(crate) fn is_temporary(&self) -> bool {
         let temporary = |fault| matches!(fault, Fault::Throttled | Fault::Unavailable);

@@ -39,18 +39,18 @@ pub(crate) struct Exchange<'a> {
 }
 
 /// What was sent with a request.
-pub(crate) enum Sent {
+pub(crate) enum Sent<'b> {
     /// A form, already part of the controls' query.
     Form,
     /// A body that has not been looked at.
-    Body(Incoming),
+    Body(&'b mut Incoming),
 }
 
 type Handled = Result<Answer, Rejection>;
 
 impl Exchange<'_> {
     /// Does what was asked.
-    pub(crate) async fn answer(self, sent: Sent) -> Handled {
+    pub(crate) async fn answer(self, sent: Sent<'_>) -> Handled {
         match self.endpoint {
             Endpoint::Capabilities => self.capabilities(),
             Endpoint::Read => self.read().await,
@@ -65,7 +65,7 @@ impl Exchange<'_> {
         }
     }
 
-    async fn change(self, sent: Sent) -> Handled {
+    async fn change(self, sent: Sent<'_>) -> Handled {
         if self.head.headers.contains_key("x-provenance") {
             let what = "the header `x-provenance` is not supported";
             let issue = Issue::error(Fault::NotSupported, what).at("http.X-Provenance");

@@ -19,7 +19,7 @@ use interactions::Interactions;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::answer::{Answer, Rendering};
-use crate::body::{Body, Budget, receive};
+use crate::body::{Body, Budget, drain, receive};
 use crate::conditions::Preferences;
 use crate::controls::Controls;
 use crate::encoding::Coding;
@@ -65,7 +65,7 @@ impl App {
     ) -> Response<Body> {
         let began = Instant::now();
         let _in_flight = Raised::new(&self.metrics.in_flight);
-        let (head, body) = request.into_parts();
+        let (head, mut body) = request.into_parts();
         let id = given_id(&head.headers).unwrap_or_else(|| self.ids.next());
         let routed = router::route(&head.method, head.uri.path());
         let (route, base) = (routed.route, routed.base.clone());
@@ -79,7 +79,7 @@ impl App {
         };
         let mut permit = None;
         let answered = {
-            let work = self.work(peer, &head, body, routed, &mut rendering, &mut permit);
+            let work = self.work(peer, &head, &mut body, routed, &mut rendering, &mut permit);
             let limited = tokio::time::timeout(self.config.limits.request_timeout(), work);
             let caught = Unpanicked(pin!(limited)).await;
             caught
@@ -87,6 +87,11 @@ impl App {
                 .unwrap_or_else(|_| Err(too_long()))
         };
         let refused = answered.as_ref().err();
+        if refused.is_some_and(Rejection::comes_in_time)
+            && !head.headers.contains_key(header::EXPECT)
+        {
+            drain(&mut body).await;
+        }
         let knows_tenant = refused.is_none_or(|it| it.status(version) != StatusCode::NOT_FOUND);
         if let Some(cause) = refused.and_then(|rejection| rejection.cause.as_deref()) {
             tracing::error!(request_id = %id.as_text(), cause, "request failed");
@@ -111,7 +116,7 @@ impl App {
         &self,
         peer: SocketAddr,
         head: &Parts,
-        body: Incoming,
+        body: &mut Incoming,
         routed: Routed,
         rendering: &mut Rendering,
         permit: &mut Option<OwnedSemaphorePermit>,
@@ -165,7 +170,7 @@ impl App {
         &self,
         asked: Asked<'_>,
         controls: Controls,
-        body: Incoming,
+        body: &mut Incoming,
         rendering: &mut Rendering,
     ) -> Result<Answer, Rejection> {
         let Asked {
@@ -207,7 +212,7 @@ impl App {
         &self,
         head: &Parts,
         version: FhirVersion,
-        body: Incoming,
+        body: &mut Incoming,
     ) -> Result<Controls, Issue> {
         let query = head.uri.query().unwrap_or_default();
         let received = receive(body, &head.headers, &self.config.limits, &self.budget).await?;
@@ -229,7 +234,7 @@ impl App {
         head: &Parts,
         endpoint: Endpoint,
         place: Place,
-        body: Incoming,
+        body: &mut Incoming,
     ) -> Result<Answer, Rejection> {
         match endpoint {
             Endpoint::Index => Ok(pages::index(self, head)),

@@ -17,7 +17,7 @@ use crate::rejection::Rejection;
 use crate::{binary, outcome, splice};
 
 impl Exchange<'_> {
-    pub(super) async fn create(self, body: Incoming) -> Handled {
+    pub(super) async fn create(self, body: &mut Incoming) -> Handled {
         self.only(&[])?;
         let conditions = WriteConditions::parse(&self.head.headers, Understood::Create)?;
         let received = self.receive(body).await?;
@@ -29,7 +29,7 @@ impl Exchange<'_> {
         self.write(write, Some(received)).await
     }
 
-    pub(super) async fn update(self, body: Incoming) -> Handled {
+    pub(super) async fn update(self, body: &mut Incoming) -> Handled {
         self.only(&[])?;
         let conditions = WriteConditions::parse(&self.head.headers, Understood::Update)?;
         let received = self.receive(body).await?;
@@ -48,7 +48,7 @@ impl Exchange<'_> {
         })
     }
 
-    pub(super) async fn conditional_update(self, body: Incoming) -> Handled {
+    pub(super) async fn conditional_update(self, body: &mut Incoming) -> Handled {
         let criteria = criteria(&self.controls.query)?;
         let conditions = WriteConditions::parse(&self.head.headers, Understood::ConditionalUpdate)?;
         let received = self.receive(body).await?;
@@ -104,7 +104,7 @@ impl Exchange<'_> {
         self.write(write, None).await
     }
 
-    pub(super) async fn bundle(self, body: Incoming) -> Handled {
+    pub(super) async fn bundle(self, body: &mut Incoming) -> Handled {
         self.only(&[])?;
         WriteConditions::parse(&self.head.headers, Understood::Nothing)?;
         let received = self.receive(body).await?;
@@ -117,7 +117,7 @@ impl Exchange<'_> {
         Ok(Answer::new(StatusCode::OK, Content::Resource(parts)))
     }
 
-    async fn receive(&self, body: Incoming) -> Result<Received, Issue> {
+    async fn receive(&self, body: &mut Incoming) -> Result<Received, Issue> {
         let (limits, budget) = (&self.app.config.limits, &self.app.budget);
         receive(body, &self.head.headers, limits, budget).await
     }

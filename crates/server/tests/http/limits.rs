@@ -64,7 +64,7 @@ async fn slow_headers_end_the_connection() {
 #[tokio::test]
 async fn idle_connections_end() {
     let site = Site::start(Limits {
-        idle_timeout_ms: 50,
+        idle_timeout_ms: 400,
         ..Limits::default()
     })
     .await;
