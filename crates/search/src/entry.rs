@@ -23,7 +23,7 @@ impl SystemNumber {
     pub const NONE: Self = Self(0);
 }
 
-/// A record's internal number: dense per tenant and space, given once, never reused.
+/// A record's internal number: dense per tenant over all its spaces, given once, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Row(pub u64);
 
