@@ -128,6 +128,24 @@ async fn huge_bodies_are_refused_while_they_stream() {
 }
 
 #[tokio::test]
+async fn a_refusal_reaches_a_client_that_still_sends() {
+    let site = Site::start(Limits::default()).await;
+    let body = bytes::Bytes::from(vec![b' '; 512 << 10]);
+    for (path, header, expected) in [
+        ("/fhir/r4/Patient/a", ("if-match", "1"), 400),
+        ("/fhir/r4/Nothing/a", ("x-any", ""), 404),
+        ("/fhir/r4/Patient/a/_history", ("x-any", ""), 405),
+        ("/fhir/r4/Patient/a", ("accept", "text/turtle"), 406),
+        ("/fhir/r4/Patient/a", ("content-encoding", "compress"), 415),
+    ] {
+        for _ in 0..5 {
+            let reply = site.ask("PUT", path, &[header], body.clone()).await;
+            assert_eq!(reply.status, expected, "{path} {header:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn urls_and_headers_have_limits() {
     let limits = Limits {
         url_bytes_max: 200,
