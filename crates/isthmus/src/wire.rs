@@ -79,6 +79,9 @@ fn settings(config: &Config) -> Settings {
         page_size: config.size("fhir.page_size"),
         page_size_max: config.size("fhir.page_size_max"),
         issues_max: config.size("fhir.issues_max"),
+        commit_criteria_max: config.size("fhir.commit_criteria_max"),
+        commit_matches_max: config.size("fhir.commit_matches_max"),
+        stale_retries_max: config.size("fhir.stale_retries_max"),
         own_bases: own_bases(config),
         ..Settings::default()
     }

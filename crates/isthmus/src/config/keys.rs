@@ -99,6 +99,24 @@ pub(crate) const KEYS: &[Key] = &[
         "issues reported of one resource",
     ),
     key(
+        "fhir.commit_criteria_max",
+        Form::Count,
+        "20000",
+        "criteria that one commit may depend on",
+    ),
+    key(
+        "fhir.commit_matches_max",
+        Form::Count,
+        "20000",
+        "matches that one commit may depend on",
+    ),
+    key(
+        "fhir.stale_retries_max",
+        Form::Count,
+        "10",
+        "how often a write is prepared again whose criteria match anew meanwhile",
+    ),
+    key(
         "limits.body_bytes_max",
         Form::Bytes,
         "64M",
