@@ -39,6 +39,7 @@ pub(crate) async fn store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
 fn store_options(config: &Config) -> Options {
     Options {
         cache_bytes_max: config.number("store.cache_bytes"),
+        record_cache_bytes_max: config.number("store.record_cache_bytes"),
         memtable_bytes_max: config.number("store.write_buffer_bytes"),
         open_tenants_max: config.size("store.open_tenants_max"),
         ..Options::default()
@@ -83,7 +84,6 @@ fn settings(config: &Config) -> Settings {
         commit_matches_max: config.size("fhir.commit_matches_max"),
         stale_retries_max: config.size("fhir.stale_retries_max"),
         own_bases: own_bases(config),
-        ..Settings::default()
     }
 }
 

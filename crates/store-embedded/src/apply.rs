@@ -364,6 +364,7 @@ fn append(
 ) -> Position {
     let position = Position(work.state.position.0 + 1);
     work.state.position = position;
+    work.tenant.forget_recent(key, position);
     for lane in &lanes {
         let place = layout::change_key(&layout::lane_changes(*lane), position);
         work.batch.put(CHANGES, place, Bytes::new());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use crate::engine::{Budgets, Limits};
 use crate::expiry;
 use crate::options::{Common, Counters, Options, Stats};
 use crate::prepare;
+use crate::recent::Recent;
 use crate::restore;
 use crate::tenant::{Tenant, blocking};
 use crate::view::TenantView;
@@ -85,11 +86,14 @@ impl EmbeddedStore {
             maintenance_threads: options.maintenance_threads,
         });
         let spaces = spaces.to_vec();
+        let recent = Recent::new(options.record_cache_bytes_max);
         let common = Arc::new(Common {
             options,
             spaces,
             budgets,
             counters: Counters::default(),
+            recent,
+            next_tenant: AtomicU64::new(1),
         });
         let inner = Inner {
             directory: RwLock::new(Some(Arc::new(directory))),

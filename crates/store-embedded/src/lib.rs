@@ -27,6 +27,7 @@ mod names;
 mod options;
 mod preconditions;
 mod prepare;
+mod recent;
 mod restore;
 mod search;
 mod tenant;

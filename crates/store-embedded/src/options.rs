@@ -7,6 +7,7 @@ use std::time::Duration;
 use store::{Clock, Space, SpaceDefinition, StoreLimits, SystemClock, Versions};
 
 use crate::engine::Budgets;
+use crate::recent::Recent;
 
 /// The settings of an embedded store, with defaults that protect the process.
 #[derive(Clone)]
@@ -21,6 +22,8 @@ pub struct Options {
     pub idle_timeout: Duration,
     /// Bytes of blocks kept in memory, for all tenants.
     pub cache_bytes_max: u64,
+    /// Bytes of unpacked records kept in memory, for all tenants.
+    pub record_cache_bytes_max: u64,
     /// Table files kept open, for all tenants.
     pub open_files_max: usize,
     /// Bytes written and not yet in tables, for all tenants.
@@ -37,6 +40,7 @@ impl Default for Options {
             open_tenants_max: 64,
             idle_timeout: Duration::from_mins(10),
             cache_bytes_max: 64 << 20,
+            record_cache_bytes_max: 64 << 20,
             open_files_max: 512,
             memtable_bytes_max: 128 << 20,
             maintenance_threads: 2,
@@ -110,6 +114,9 @@ pub(crate) struct Common {
     pub(crate) spaces: Vec<SpaceDefinition>,
     pub(crate) budgets: Arc<Budgets>,
     pub(crate) counters: Counters,
+    pub(crate) recent: Recent,
+    /// The number of the next tenant that is opened.
+    pub(crate) next_tenant: AtomicU64,
 }
 
 impl Common {

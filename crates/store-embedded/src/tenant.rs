@@ -1,9 +1,12 @@
 //! One open tenant: its engine, its committer, its dictionary, its blobs.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use store::{Commit, Committed, Instant, NameKind, Space, StoreError, Versions};
+use store::{
+    Commit, Committed, Instant, NameKind, Position, Record, RecordKey, Space, StoreError, Versions,
+};
 
 use crate::apply;
 use crate::blobs::Blobs;
@@ -15,6 +18,7 @@ use crate::layout::{self, KEY_SPACES, META};
 use crate::names::Names;
 use crate::options::{Common, Counters};
 use crate::prepare::{self, prepare};
+use crate::recent::TenantNumber;
 
 /// Commits with more bytes in their bodies are prepared on a blocking thread.
 const PREPARE_INLINE_BYTES_MAX: usize = 64 << 10;
@@ -31,6 +35,13 @@ pub(crate) struct Tenant {
     pub(crate) dictionaries: Dictionaries,
     pub(crate) blobs: Blobs,
     common: Arc<Common>,
+    number: TenantNumber,
+}
+
+impl Drop for Tenant {
+    fn drop(&mut self) {
+        self.common.recent.close(self.number);
+    }
 }
 
 impl Tenant {
@@ -47,11 +58,27 @@ impl Tenant {
             blobs: Blobs::new(dir),
             engine,
             common: Arc::clone(common),
+            number: TenantNumber(common.next_tenant.fetch_add(1, Ordering::Relaxed)),
         })
     }
 
     pub(crate) fn now(&self) -> Instant {
         self.common.options.clock.now()
+    }
+
+    /// The newest version of a record, if it was read lately.
+    pub(crate) fn recent(&self, key: &RecordKey, view: Position) -> Option<Record> {
+        self.common.recent.get(self.number, key, view)
+    }
+
+    /// Keeps a record that a view of that position found to be the newest version.
+    pub(crate) fn keep_recent(&self, record: &Record, view: Position) {
+        self.common.recent.put(self.number, record, view);
+    }
+
+    /// Forgets a record whose change at that position is about to be written.
+    pub(crate) fn forget_recent(&self, key: &RecordKey, position: Position) {
+        self.common.recent.forget(self.number, key, position);
     }
 
     pub(crate) fn versions(&self, space: Space) -> Versions {

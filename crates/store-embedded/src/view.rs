@@ -136,6 +136,20 @@ impl TenantView {
     }
 
     fn read_one(&self, key: &RecordKey) -> Result<Option<Record>, StoreError> {
+        if !self.newest {
+            return self.read_stored(key);
+        }
+        if let Some(record) = self.tenant.recent(key, self.position) {
+            return Ok(Some(record));
+        }
+        let record = self.read_stored(key)?;
+        if let Some(record) = &record {
+            self.tenant.keep_recent(record, self.position);
+        }
+        Ok(record)
+    }
+
+    fn read_stored(&self, key: &RecordKey) -> Result<Option<Record>, StoreError> {
         let Some(head) = head_of(&self.snapshot, key)? else {
             return Ok(None);
         };

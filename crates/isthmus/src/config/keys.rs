@@ -184,6 +184,12 @@ pub(crate) const KEYS: &[Key] = &[
         "cache of the embedded store",
     ),
     key(
+        "store.record_cache_bytes",
+        Form::Bytes,
+        "64M",
+        "records read lately, of all tenants",
+    ),
+    key(
         "store.write_buffer_bytes",
         Form::Bytes,
         "64M",
