@@ -48,6 +48,9 @@ pub(crate) enum Sent<'b> {
 
 type Handled = Result<Answer, Rejection>;
 
+/// A Provenance that is stored together with what is written.
+const PROVENANCE: &str = "x-provenance";
+
 impl Exchange<'_> {
     /// Does what was asked.
     pub(crate) async fn answer(self, sent: Sent<'_>) -> Handled {
@@ -66,8 +69,12 @@ impl Exchange<'_> {
     }
 
     async fn change(self, sent: Sent<'_>) -> Handled {
-        if self.head.headers.contains_key("x-provenance") {
-            let what = "the header `x-provenance` is not supported";
+        let takes_provenance = matches!(
+            self.endpoint,
+            Endpoint::Create | Endpoint::Update | Endpoint::ConditionalUpdate
+        );
+        if self.head.headers.contains_key(PROVENANCE) && !takes_provenance {
+            let what = "the header `x-provenance` goes with a create or an update only";
             let issue = Issue::error(Fault::NotSupported, what).at("http.X-Provenance");
             return Err(issue.mend("write both in one transaction").into());
         }
@@ -136,7 +143,7 @@ impl Exchange<'_> {
 /// The longest idempotency key.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
-/// What makes two requests the same: method, URL, conditions and body.
+/// What makes two requests the same: method, URL, conditions, provenance and body.
 fn request_hash(head: &Parts, body: &[u8]) -> [u8; 32] {
     use sha2::{Digest as _, Sha256};
     let mut hash = Sha256::new();
@@ -144,7 +151,7 @@ fn request_hash(head: &Parts, body: &[u8]) -> [u8; 32] {
     hash.update(head.method.as_str());
     hash.update([0]);
     hash.update(target);
-    for name in ["if-match", "if-none-match", "if-none-exist"] {
+    for name in ["if-match", "if-none-match", "if-none-exist", PROVENANCE] {
         hash.update([0]);
         hash.update(
             head.headers

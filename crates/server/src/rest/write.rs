@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use interactions::{Write, WriteAnswer, WriteEffect};
 
-use super::{Exchange, Handled, etag, tagged};
+use super::{Exchange, Handled, PROVENANCE, etag, tagged};
 use crate::answer::{Answer, Content, apart};
 use crate::body::{Received, receive};
 use crate::conditions::{Return, Understood, WriteConditions};
@@ -167,9 +167,28 @@ impl Exchange<'_> {
     /// Writes and renders; the body keeps its part of the budget until then.
     async fn write(self, write: Write, received: Option<Received>) -> Handled {
         let caller = self.writer(received.as_ref())?;
-        let answer = self.interactions().write(&caller, write).await?;
+        let answer = match self.provenance()? {
+            None => self.interactions().write(&caller, write).await?,
+            Some(provenance) => {
+                let interactions = self.interactions();
+                interactions
+                    .write_with_provenance(&caller, write, provenance)
+                    .await?
+            }
+        };
         drop(received);
         Ok(self.render_written(&answer))
+    }
+
+    /// The Provenance in the header, always JSON. <https://hl7.org/fhir/R4/provenance.html#header>
+    fn provenance(&self) -> Result<Option<Document>, Issue> {
+        let Some(value) = self.head.headers.get(PROVENANCE) else {
+            return Ok(None);
+        };
+        let document = parse(Bytes::copy_from_slice(value.as_bytes()));
+        document
+            .map(Some)
+            .map_err(|issue| issue.at("http.X-Provenance"))
     }
 
     fn render_written(&self, written: &WriteAnswer) -> Answer {
