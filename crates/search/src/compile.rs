@@ -74,7 +74,11 @@ impl Numbers {
     pub fn entry(&self, space: Space, entry: &NamedEntry) -> Option<Entry> {
         let parameter = *self.parameters.get(entry.parameter)?;
         let value = self.value(space, &entry.value)?;
-        Some(Entry { parameter, value })
+        Some(Entry {
+            parameter,
+            group: 0,
+            value,
+        })
     }
 
     /// The key of a record; `None` if its type has no number.
