@@ -22,6 +22,7 @@ pub mod primitive;
 pub mod reference;
 pub mod resource;
 pub mod suggest;
+pub mod terminology;
 pub mod validate;
 mod version;
 pub mod xml;
