@@ -3,7 +3,7 @@
 //! A grammar refuses only what cannot be a code; whether a language or unit exists is not known.
 
 /// Whether a code fits the grammar of that name in the table of open value sets.
-pub(super) fn fits(grammar: &str, code: &str) -> bool {
+pub(crate) fn fits(grammar: &str, code: &str) -> bool {
     match grammar {
         "media-type" => is_media_type(code),
         "language-tag" => is_language_tag(code),
