@@ -7,6 +7,7 @@
 pub mod compile;
 pub mod entry;
 pub mod extract;
+pub mod measure;
 pub mod name;
 pub mod parameter;
 mod path;

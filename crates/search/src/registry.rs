@@ -163,12 +163,15 @@ fn parameter(
         "_lastUpdated" => Facets::Updated,
         "_text" => Facets::Words(slot("words", "narrative")),
         "_content" => Facets::Words(slot("words", "content")),
+        _ if definition.usage == Some("distance") => Facets::Elsewhere,
         _ => match definition.expression {
             None => Facets::Elsewhere,
             Some(expression) => {
                 let source = alternatives(resource_type, expression)?;
                 if definition.search_type == SearchType::Composite {
                     composite(definitions, definition, &source)?
+                } else if definition.usage == Some("nearby") {
+                    facets(SearchType::Special, &source)
                 } else {
                     facets(definition.search_type, &source)
                 }
