@@ -13,6 +13,8 @@ mod json;
 mod mend;
 #[cfg(test)]
 mod mutator;
+#[cfg(test)]
+mod terminology;
 mod validation;
 #[cfg(test)]
 mod xml;
