@@ -2,6 +2,7 @@
 //! the official expansions.
 
 mod cases;
+mod generated;
 mod official;
 mod protocol;
 

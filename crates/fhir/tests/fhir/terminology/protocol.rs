@@ -303,12 +303,10 @@ fn work_is_bounded() {
 #[test]
 fn deep_orders_are_walked_in_proportion() {
     const DEPTH: usize = 50_000;
-    let concept = |at: usize| match at {
-        0 => r#"{"code":"0"}"#.to_owned(),
-        _ => {
-            let parent = at - 1;
-            format!(r#"{{"code":"{at}","property":[{{"code":"parent","valueCode":"{parent}"}}]}}"#)
-        }
+    // The first has a parent that does not exist.
+    let concept = |at: usize| {
+        let parent = at.wrapping_sub(1);
+        format!(r#"{{"code":"{at}","property":[{{"code":"parent","valueCode":"{parent}"}}]}}"#)
     };
     let concepts: Vec<_> = (0..DEPTH).map(concept).collect();
     let system = format!(
