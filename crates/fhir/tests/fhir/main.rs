@@ -15,6 +15,8 @@ mod mend;
 mod mutator;
 #[cfg(test)]
 mod terminology;
+#[cfg(test)]
+mod ucum;
 mod validation;
 #[cfg(test)]
 mod xml;
