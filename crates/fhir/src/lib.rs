@@ -23,6 +23,7 @@ pub mod reference;
 pub mod resource;
 pub mod suggest;
 pub mod terminology;
+pub mod ucum;
 pub mod validate;
 mod version;
 pub mod xml;

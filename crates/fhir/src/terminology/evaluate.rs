@@ -36,6 +36,9 @@ pub(super) enum Stop {
     Fault(TerminologyError),
 }
 
+/// Making a filter ready takes as long as looking at so many codes.
+const FILTER_WORK: usize = 1000;
+
 /// One walk.
 pub(super) struct Evaluation<'e> {
     version: FhirVersion,
@@ -276,7 +279,7 @@ impl<'e> Evaluation<'e> {
         };
         Ok(match inactive {
             Inactive::Kept => set,
-            Inactive::LeftOut => self.without_inactive(system, set),
+            Inactive::LeftOut => self.without_inactive(system, set)?,
         })
     }
 
@@ -305,30 +308,37 @@ impl<'e> Evaluation<'e> {
 
     fn filtered(&mut self, system: &Canonical, filters: &[Filter]) -> Result<CodeSet, Stop> {
         let known = self.whole_system(system)?;
+        self.touch(filters.len() * FILTER_WORK)?;
         let tests = filters.iter().map(|it| it.test(&known));
         let tests = tests.collect::<Result<Vec<_>, _>>().map_err(Stop::Fault)?;
-        let holds = |concept: ConceptId| tests.iter().all(|it| it.holds(concept));
         if let Wanted::One(it) = self.wanted {
-            let is_chosen = known.find(it.code).is_some_and(holds);
+            let concept = known.find(it.code);
+            let is_chosen = concept.is_some_and(|it| tests.iter().all(|test| test.holds(it)));
             return Ok(one_if(system, it.code, is_chosen));
         }
-        let candidates = tests.first().map(Test::candidates).unwrap_or_default();
-        self.touch(candidates.len())?;
-        let chosen = candidates.into_iter().filter(|it| holds(*it));
-        Ok(CodeSet::listed(
-            &system.url,
-            chosen.map(|it| known.code_of(it)),
-        ))
+        let mut chosen = tests.first().map(Test::candidates).unwrap_or_default();
+        for test in &tests {
+            self.touch(chosen.len())?;
+            chosen = test.keep(chosen);
+        }
+        let codes = chosen.into_iter().map(|it| known.code_of(it));
+        Ok(CodeSet::listed(&system.url, codes))
     }
 
     /// Where nothing is known of a code, nothing says that it is out of use.
-    fn without_inactive(&mut self, system: &Canonical, mut set: CodeSet) -> CodeSet {
-        if let Some(known) = self.code_system(system) {
-            let inactive = known.concepts().filter(|it| known.is_inactive(*it));
-            let codes = inactive.map(|it| known.code_of(it));
-            set.subtract(&CodeSet::listed(&system.url, codes));
-        }
-        set
+    fn without_inactive(&mut self, system: &Canonical, mut set: CodeSet) -> Result<CodeSet, Stop> {
+        let Some(known) = self.code_system(system) else {
+            return Ok(set);
+        };
+        let inactive: Vec<ConceptId> = match self.wanted {
+            Wanted::One(it) => known.find(it.code).into_iter().collect(),
+            Wanted::All => known.concepts().collect(),
+        };
+        self.touch(inactive.len())?;
+        let inactive = inactive.into_iter().filter(|it| known.is_inactive(*it));
+        let codes = inactive.map(|it| known.code_of(it));
+        set.subtract(&CodeSet::listed(&system.url, codes));
+        Ok(set)
     }
 
     fn wanted_of(&self, expansion: &CodeSet) -> CodeSet {

@@ -4,6 +4,8 @@
 //! A concept that does not have the property is chosen by no operator but `not-in` and
 //! `exists=false`; a concept with several values is chosen if one of them fits.
 
+use std::collections::{BTreeSet, HashSet};
+
 use regex::{Regex, RegexBuilder};
 
 use super::code_system::{CodeSystem, ConceptId};
@@ -45,7 +47,7 @@ const OPERATORS: [(&str, Operator); 9] = [
 ];
 
 /// How large the compiled form of an expression may be.
-const REGEX_BYTES_MAX: usize = 1 << 20;
+const REGEX_BYTES_MAX: usize = 1 << 18;
 
 /// A filter made ready for one system.
 pub(super) struct Test<'f> {
@@ -59,11 +61,11 @@ enum What<'f> {
     Below(ConceptId),
     IsNotA(ConceptId),
     /// The concept and all above it.
-    Above(Vec<ConceptId>),
+    Above(HashSet<ConceptId>),
     Equal(&'f str),
     Matches(Regex),
-    In(Vec<&'f str>),
-    NotIn(Vec<&'f str>),
+    In(BTreeSet<&'f str>),
+    NotIn(BTreeSet<&'f str>),
     Exists,
     Lacks,
 }
@@ -114,7 +116,9 @@ impl Filter {
             Operator::IsA => What::IsA(self.start(system)?),
             Operator::DescendentOf => What::Below(self.start(system)?),
             Operator::IsNotA => What::IsNotA(self.start(system)?),
-            Operator::Generalizes => What::Above(system.ancestors(self.start(system)?)),
+            Operator::Generalizes => {
+                What::Above(HashSet::from_iter(system.ancestors(self.start(system)?)))
+            }
             Operator::Regex => What::Matches(self.regex()?),
             Operator::In => What::In(list()),
             Operator::NotIn => What::NotIn(list()),
@@ -186,8 +190,8 @@ impl Test<'_> {
             What::Above(chosen) => chosen.contains(&concept),
             What::Equal(value) => any(&|it| it == *value),
             What::Matches(regex) => any(&|it| regex.is_match(it)),
-            What::In(values) => any(&|it| values.contains(&it)),
-            What::NotIn(values) => !any(&|it| values.contains(&it)),
+            What::In(values) => any(&|it| values.contains(it)),
+            What::NotIn(values) => !any(&|it| values.contains(it)),
             What::Exists => any(&|_| true),
             What::Lacks => !any(&|_| true),
         }
@@ -197,8 +201,24 @@ impl Test<'_> {
     pub(super) fn candidates(&self) -> Vec<ConceptId> {
         match &self.what {
             What::IsA(other) | What::Below(other) => self.system.descendants(*other),
-            What::Above(chosen) => chosen.clone(),
+            What::Above(chosen) => chosen.iter().copied().collect(),
             _ => self.system.concepts().collect(),
         }
+    }
+
+    /// The candidates that it chooses. For many concepts one walk down is less work than a walk up
+    /// from each.
+    pub(super) fn keep(&self, mut candidates: Vec<ConceptId>) -> Vec<ConceptId> {
+        let (What::IsA(start) | What::Below(start) | What::IsNotA(start)) = self.what else {
+            candidates.retain(|it| self.holds(*it));
+            return candidates;
+        };
+        let below: HashSet<ConceptId> = self.system.descendants(start).into_iter().collect();
+        candidates.retain(|it| match self.what {
+            What::IsNotA(_) => !below.contains(it),
+            What::Below(_) => *it != start && below.contains(it),
+            _ => below.contains(it),
+        });
+        candidates
     }
 }

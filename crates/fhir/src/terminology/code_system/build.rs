@@ -1,5 +1,7 @@
 //! Putting a code system together, concept by concept.
 
+use std::collections::HashMap;
+
 use super::{CodeSystem, Concept, ConceptId, ContentMode, Hierarchy, PropertyValue, Span};
 
 /// A code system that concepts are still added to.
@@ -15,6 +17,8 @@ pub(in crate::terminology) struct Builder {
     /// Relations to concepts by code, which may be added later.
     links: Vec<Link>,
     names: Vec<Box<str>>,
+    /// The places of the names: a system may have as many as concepts.
+    known_names: HashMap<Box<str>, u32>,
     values: Vec<PropertyValue>,
 }
 
@@ -42,6 +46,7 @@ impl Builder {
             edges: Vec::new(),
             links: Vec::new(),
             names: Vec::new(),
+            known_names: HashMap::new(),
             values: Vec::new(),
         }
     }
@@ -161,11 +166,13 @@ impl Builder {
     }
 
     fn name(&mut self, name: &str) -> u32 {
-        let known = self.names.iter().position(|it| &**it == name);
-        place(known.unwrap_or_else(|| {
-            self.names.push(name.into());
-            self.names.len() - 1
-        }))
+        if let Some(known) = self.known_names.get(name) {
+            return *known;
+        }
+        let at = place(self.names.len());
+        self.names.push(name.into());
+        self.known_names.insert(name.into(), at);
+        at
     }
 }
 
