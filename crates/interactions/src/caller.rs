@@ -1,8 +1,10 @@
 //! Who asks, and what is asked for.
 
 use std::fmt;
+use std::sync::Arc;
 
 use fhir::{FhirVersion, ResourceId};
+use search::compile::Visibility;
 use search::query::Handling;
 use store::{Origin, TenantId};
 
@@ -22,6 +24,8 @@ pub struct Caller {
     /// How strictly content is taken (`Prefer: handling`): a lenient caller's brackets are mended and
     /// malformed values are warnings.
     pub handling: Handling,
+    /// What the caller may see.
+    pub visibility: Arc<Visibility>,
 }
 
 /// The place of a resource: a type that exists in the caller's version, and an id.

@@ -4,19 +4,19 @@
 use std::sync::Arc;
 
 use fhir::{Fault, Issue};
-use search::compile::Names;
-use search::plan::{Plan, Total};
+use search::plan::Plan;
 use search::query::{Context, Handling, Query, QueryLimits};
 use store::{Precondition, Record, TypeNumber, View};
 
 use crate::numbers::Unknown;
+use crate::planning::Asked;
 use crate::read::record_key;
 use crate::space::space_of;
 use crate::{Caller, InteractionError, Interactions, ResourceKey};
 
 /// Criteria on one type.
 pub(crate) struct Criteria {
-    resource_type: Box<str>,
+    resource_type: &'static str,
     query: Query,
     /// How many matches are wanted at most; one more is looked for, to tell that there are more.
     limit: usize,
@@ -40,6 +40,7 @@ impl Interactions {
         text: &str,
         limit: usize,
     ) -> Result<Criteria, InteractionError> {
+        let resource_type = existing(caller, resource_type)?;
         let context = Context {
             version: caller.version,
             types: &[resource_type],
@@ -53,7 +54,7 @@ impl Interactions {
             return Err(issue.mend("give at least one search parameter").into());
         }
         Ok(Criteria {
-            resource_type: resource_type.into(),
+            resource_type,
             query,
             limit,
         })
@@ -71,34 +72,19 @@ impl Interactions {
             self.settings.commit_criteria_max,
             criteria.len(),
         )?;
-        let mut names = Names::default();
-        for it in criteria {
-            names.types.insert(&it.resource_type);
-            it.query
-                .criteria
-                .iter()
-                .for_each(|it| names.of_criterion(it));
-        }
-        let numbers = self
-            .numbers(&caller.tenant, &names, Unknown::Numbered)
-            .await?;
-        let space = space_of(caller.version);
         let mut found = Vec::with_capacity(criteria.len());
         let mut count = 0;
         for it in criteria {
+            let types = [it.resource_type];
+            let asked = Asked {
+                types: &types,
+                compartment: None,
+                query: &it.query,
+            };
+            let planned = self.planned(caller, view, asked, Unknown::Numbered).await?;
             let plan = Plan {
-                space,
-                kinds: numbers
-                    .types
-                    .get(&it.resource_type)
-                    .copied()
-                    .into_iter()
-                    .collect(),
-                filter: numbers.filter(space, &it.query.criteria),
-                after: None,
-                not_later_than: None,
                 limit: it.limit + 1,
-                total: Total::None,
+                ..planned.plan
             };
             let rows = view.search(&plan).await?.rows;
             count += rows.len();
@@ -122,7 +108,7 @@ impl Interactions {
                     .by_ref()
                     .take(rows.len())
                     .flatten()
-                    .filter_map(|record| Some((record_key(&it.resource_type, &record)?, record)))
+                    .filter_map(|record| Some((record_key(it.resource_type, &record)?, record)))
                     .collect(),
                 precondition: Precondition::Matches {
                     plan,

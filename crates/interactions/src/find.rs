@@ -3,22 +3,23 @@
 //! Pages follow each other by key: page 2 and later run at the newest position, limited to what has
 //! not changed since the first, so that nothing is shown twice and nothing is held open.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use fhir::{Definitions, Fault, Issue};
-use search::compile::{Names, Numbers};
-use search::plan::{Filter, Plan, Total};
+use search::compile::Numbers;
+use search::name::ResourceName;
+use search::plan::{Plan, Total};
 use search::query::{
-    Condition, Context, Criterion, Handling, NamedTest, Query, QueryLimits, Summary, WantedTotal,
-    types_wanted,
+    Contained, Context, Handling, Query, QueryLimits, Summary, WantedTotal, types_wanted,
 };
-use search::{extract::NamedValue, parameter::Parameters};
-use store::{At, Found, Row, View};
+use store::{At, Found, Record, TypeNumber, View};
 
+use crate::include::Included;
 use crate::numbers::Unknown;
 use crate::page::{Cursor, Page};
+use crate::planning::{Asked, Planned};
 use crate::read::{record_key, resource};
-use crate::space::space_of;
 use crate::{
     Caller, InteractionError, Interactions, Matched, ResourceKey, SearchAnswer, SearchMode, Within,
 };
@@ -44,101 +45,111 @@ impl Interactions {
             limits: QueryLimits::default(),
         };
         let understood = Query::parse(&page.query, &context)?;
+        refuse_contained(&understood)?;
         let view = self.store.view(&caller.tenant, At::Newest).await?;
-        let (plan, numbers) = self
-            .plan(caller, &view, &within, &types, &understood, &page)
+        let compartment = compartment(caller, &within)?;
+        let asked = Asked {
+            types: &types,
+            compartment: compartment.as_ref(),
+            query: &understood,
+        };
+        let mut planned = self
+            .planned(caller, &view, asked, Unknown::LeftOut)
             .await?;
-        let found = view.search(&plan).await?;
+        self.bound(&mut planned.plan, &understood, &page);
+        let issues = self.explained(&view, &planned, &understood).await?;
+        let (found, matches, included) = self
+            .run(caller, &view, &mut planned, &understood)
+            .await?;
         let total = total(&understood, &page, &found);
+        let shown = page.shown() + found.rows.len() as u64;
         let next = self
-            .next_page(caller, &scope, &page, &view, &found, total)
+            .next_page(caller, &scope, &page, &view, found, total, shown)
             .await?;
         Ok(SearchAnswer {
             kind: "searchset",
             total,
-            entries: self.matched(caller, &view, &numbers, &found).await?,
+            entries: matches.into_iter().chain(included).collect(),
             self_query: page.own_link(query, &understood.understood),
-            next_query: next,
-            issues: understood.ignored,
+            next_query: next.filter(|_| !is_at_end(&understood, shown)),
+            issues: understood.ignored.into_iter().chain(issues).collect(),
             summary: understood.result.summary,
         })
     }
 
-    async fn plan(
-        &self,
-        caller: &Caller,
-        view: &Arc<dyn View>,
-        within: &Within,
-        types: &[&str],
-        query: &Query,
-        page: &Page,
-    ) -> Result<(Plan, Numbers), InteractionError> {
-        let compartment = compartment(caller, within, types);
-        let mut names = Names::default();
-        names.types.extend(types);
-        query
-            .criteria
-            .iter()
-            .chain(&compartment)
-            .for_each(|it| names.of_criterion(it));
-        let numbers = self
-            .numbers(&caller.tenant, &names, Unknown::LeftOut)
-            .await?;
-        let space = space_of(caller.version);
-        let mut all = vec![numbers.filter(space, &query.criteria)];
-        if let Within::Compartment { of, .. } = within {
-            let middle = self.row_of(caller, view, of).await?;
-            let mut any = vec![Filter::Rows(middle.into_iter().collect())];
-            any.extend(
-                compartment
-                    .iter()
-                    .map(|it| numbers.filter(space, std::slice::from_ref(it))),
-            );
-            all.push(Filter::Any(any));
-        }
+    /// Page, limit and total of a plan.
+    fn bound(&self, plan: &mut Plan, query: &Query, page: &Page) {
         let result = &query.result;
         let counts_only = result.summary == Summary::Count || result.count == Some(0);
         let limit = result
             .count
             .unwrap_or(self.settings.page_size)
             .min(self.settings.page_size_max);
-        let is_first = page.cursor.is_none();
+        let left = result.results_max.map(|it| (it as u64).saturating_sub(page.shown()));
+        let left = left.map_or(usize::MAX, |it| usize::try_from(it).unwrap_or(usize::MAX));
         let wants_total = matches!(result.total, WantedTotal::Accurate | WantedTotal::Estimate);
-        let plan = Plan {
-            space,
-            kinds: types
-                .iter()
-                .filter_map(|it| numbers.types.get(*it).copied())
-                .collect(),
-            filter: Filter::All(all),
-            after: page.cursor.as_ref().map(|it| Row(it.after)),
-            not_later_than: page.cursor.as_ref().map(|it| it.snapshot),
-            limit: if counts_only { 0 } else { limit },
-            total: if is_first && (counts_only || wants_total) {
-                Total::Accurate
-            } else {
-                Total::None
-            },
-        };
-        Ok((plan, numbers))
+        plan.limit = if counts_only { 0 } else { limit.min(left) };
+        if page.cursor.is_none() && (counts_only || wants_total) {
+            plan.total = Total::Accurate;
+        }
+        if let Some(cursor) = &page.cursor {
+            plan.after = Some(cursor.after.clone());
+            plan.not_later_than = Some(cursor.snapshot);
+        }
     }
 
-    async fn row_of(
+    /// Runs a plan and adds what is to be included; where that is more than one page may hold, the
+    /// page has fewer matches.
+    async fn run(
         &self,
         caller: &Caller,
         view: &Arc<dyn View>,
-        key: &ResourceKey,
-    ) -> Result<Option<Row>, InteractionError> {
-        let Some(key) = self.known_key(caller, key).await? else {
-            return Ok(None);
-        };
-        Ok(view
-            .read(&[key])
-            .await?
-            .into_iter()
-            .flatten()
-            .next()
-            .map(|it| it.row))
+        planned: &mut Planned,
+        query: &Query,
+    ) -> Result<(Found, Vec<Matched>, Vec<Matched>), InteractionError> {
+        loop {
+            let found = view.search(&planned.plan).await?;
+            let records = self.records(caller, view, &found.rows).await?;
+            let records: Vec<Record> = records.into_iter().flatten().collect();
+            let included = self
+                .included(caller, view, &records, &query.includes)
+                .await?;
+            match included {
+                Included::All(included) => {
+                    let names = self.type_names(&caller.tenant).await?;
+                    let matches = shown(&names, records, SearchMode::Match);
+                    let included = shown(&names, included, SearchMode::Include);
+                    return Ok((found, matches, included));
+                }
+                Included::TooMany if records.len() > 1 => {
+                    planned.plan.limit = records.len() / 2;
+                }
+                Included::TooMany => {
+                    let max = self.settings.includes_per_page_max;
+                    let what = format!(
+                        "one match includes more than `includes_per_page_max` ({max}) resources"
+                    );
+                    let issue = Issue::error(Fault::TooLarge, what);
+                    return Err(issue
+                        .mend("narrow `_include` and `_revinclude`, or search for them directly")
+                        .into());
+                }
+            }
+        }
+    }
+
+    /// With `_explain=true`: how the search is executed.
+    async fn explained(
+        &self,
+        view: &Arc<dyn View>,
+        planned: &Planned,
+        query: &Query,
+    ) -> Result<Vec<Issue>, InteractionError> {
+        if !query.result.explain {
+            return Ok(Vec::new());
+        }
+        let explanation = view.explain(&planned.plan).await?;
+        Ok(crate::explain::issues(&explanation, &planned.numbers))
     }
 
     async fn next_page(
@@ -147,10 +158,11 @@ impl Interactions {
         scope: &str,
         page: &Page,
         view: &Arc<dyn View>,
-        found: &Found,
+        found: Found,
         total: Option<u64>,
+        shown: u64,
     ) -> Result<Option<String>, InteractionError> {
-        let Some((_, Row(after))) = found.rows.last().filter(|_| found.more) else {
+        let Some(after) = found.last.filter(|_| found.more) else {
             return Ok(None);
         };
         let snapshot = page
@@ -159,43 +171,49 @@ impl Interactions {
             .map_or(view.position().0, |it| it.snapshot);
         let cursor = Cursor {
             snapshot,
-            after: *after,
+            after,
+            shown,
             total,
             query: page.query.clone(),
         };
         self.next_link(caller, scope, page, &cursor).await.map(Some)
     }
+}
 
-    async fn matched(
-        &self,
-        caller: &Caller,
-        view: &Arc<dyn View>,
-        numbers: &Numbers,
-        found: &Found,
-    ) -> Result<Vec<Matched>, InteractionError> {
-        let names: std::collections::HashMap<_, _> = numbers
-            .types
-            .iter()
-            .map(|(name, number)| (*number, &**name))
-            .collect();
-        let records = self.records(caller, view, &found.rows).await?;
-        let matched = found
-            .rows
-            .iter()
-            .zip(records)
-            .filter_map(|((kind, _), record)| {
-                let record = record?;
-                let key = record_key(names.get(kind)?, &record)?;
-                let resource = resource(key, record);
-                Some(Matched::Resource {
-                    resource,
-                    mode: SearchMode::Match,
-                    method: "GET",
-                    created: false,
-                })
-            });
-        Ok(matched.collect())
+/// Records as entries of a result.
+fn shown(
+    names: &HashMap<TypeNumber, Box<str>>,
+    records: Vec<Record>,
+    mode: SearchMode,
+) -> Vec<Matched> {
+    let matched = |record: Record| {
+        let key = record_key(names.get(&record.key.kind)?, &record)?;
+        Some(Matched::Resource {
+            resource: resource(key, record),
+            mode,
+            method: "GET",
+            created: false,
+        })
+    };
+    records.into_iter().filter_map(matched).collect()
+}
+
+/// Whether `_maxresults` has been reached.
+fn is_at_end(query: &Query, shown: u64) -> bool {
+    query
+        .result
+        .results_max
+        .is_some_and(|max| shown >= max as u64)
+}
+
+fn refuse_contained(query: &Query) -> Result<(), InteractionError> {
+    if query.result.contained == Contained::False {
+        return Ok(());
     }
+    let what = "searching in contained resources is not offered yet";
+    Err(Issue::error(Fault::NotSupported, what)
+        .at("http._contained")
+        .into())
 }
 
 fn scope_text(within: &Within) -> String {
@@ -209,13 +227,13 @@ fn scope_text(within: &Within) -> String {
 }
 
 /// The types that are looked at.
-fn types<'t>(
+fn types(
     caller: &Caller,
-    within: &'t Within,
+    within: &Within,
     query: &str,
-) -> Result<Vec<&'t str>, InteractionError> {
+) -> Result<Vec<&'static str>, InteractionError> {
     let definitions = Definitions::of(caller.version);
-    let all: Vec<&'t str> = match within {
+    let all: Vec<&'static str> = match within {
         Within::Type(name) => vec![existing(caller, name)?],
         Within::System => definitions.resources().map(|it| it.name).collect(),
         Within::Compartment { of, resource_type } => {
@@ -243,9 +261,10 @@ fn types<'t>(
     })
 }
 
-fn existing<'t>(caller: &Caller, name: &'t str) -> Result<&'t str, InteractionError> {
-    if Definitions::of(caller.version).resource(name).is_some() {
-        return Ok(name);
+/// The type of that name, if there is one in the caller's version.
+pub(crate) fn existing(caller: &Caller, name: &str) -> Result<&'static str, InteractionError> {
+    if let Some(it) = Definitions::of(caller.version).resource(name) {
+        return Ok(it.name);
     }
     let what = format!(
         "there is no resource type of that name in {}",
@@ -272,31 +291,18 @@ fn members(caller: &Caller, of: &ResourceKey) -> Result<Vec<&'static str>, Inter
     Ok(names)
 }
 
-/// What puts a resource of these types into the compartment; one criterion per parameter.
-fn compartment(caller: &Caller, within: &Within, types: &[&str]) -> Vec<Criterion> {
+/// The resource in the middle of the compartment.
+fn compartment(
+    caller: &Caller,
+    within: &Within,
+) -> Result<Option<ResourceName>, InteractionError> {
     let Within::Compartment { of, .. } = within else {
-        return Vec::new();
+        return Ok(None);
     };
-    let Some(compartment) = Definitions::of(caller.version).compartment(&of.resource_type) else {
-        return Vec::new();
-    };
-    let parameters = Parameters::of(caller.version);
-    let codes = types.iter().flat_map(|name| {
-        compartment
-            .parameters(name)
-            .iter()
-            .map(move |code| (name, code))
-    });
-    let offered = codes.filter_map(|(name, code)| parameters.named(name, code));
-    let mut urls: Vec<&'static str> = offered.map(|it| it.definition.url).collect();
-    urls.sort_unstable();
-    urls.dedup();
-    let (resource_type, id) = (of.resource_type.clone(), of.id.as_str().into());
-    let value = NamedValue::Reference { resource_type, id };
-    vec![Criterion {
-        parameters: urls,
-        condition: Condition::AnyOf(vec![NamedTest::Is(value)]),
-    }]
+    Ok(Some(ResourceName {
+        kind: existing(caller, &of.resource_type)?,
+        id: of.id.as_str().into(),
+    }))
 }
 
 /// The total, if it was asked for, or is known because the first page is the only one.

@@ -41,7 +41,7 @@ impl Interactions {
         let order = parameters.order.unwrap_or(query.order);
         let wanted = HistoryPage {
             order,
-            after: page.cursor.as_ref().map(|it| Position(it.after)),
+            after: page.cursor.as_ref().map(|it| Position(it.after.row.0)),
             since: parameters.since.map(|it| store::Instant(it.micros())),
             before: parameters.before.map(|it| store::Instant(it.micros())),
             current_from: parameters
@@ -58,7 +58,11 @@ impl Interactions {
                 let query = page.query.clone();
                 let cursor = Cursor {
                     snapshot,
-                    after,
+                    after: After {
+                        keys: Vec::new(),
+                        row: Row(after),
+                    },
+                    shown: 0,
                     total: Some(total),
                     query,
                 };

@@ -4,12 +4,12 @@
 //! it searches in. The tenant's row says which are complete; the others are filled by a job
 //! ([`crate::reindex`]), and a search that needs one of them says how far that is.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use fhir::{Fault, FhirVersion, Issue};
-use search::registry::{Registry, Slot};
+use search::registry::Registry;
 use store::{
     At, Commit, NamedChange, NamedExpected, NamedKey, Position, Precondition, StoreError, TenantId,
 };
@@ -20,7 +20,7 @@ use crate::{InteractionError, Interactions, reindex};
 /// What is known of the tenants that were asked for, by version.
 #[derive(Default)]
 pub(crate) struct Indexes {
-    known: Mutex<HashMap<(TenantId, FhirVersion), Arc<HashSet<Slot>>>>,
+    known: Mutex<HashMap<(TenantId, FhirVersion), Arc<HashSet<&'static str>>>>,
 }
 
 impl Interactions {
@@ -29,24 +29,24 @@ impl Interactions {
         &self,
         tenant: &TenantId,
         version: FhirVersion,
-        slots: impl IntoIterator<Item = &Slot>,
+        slots: &BTreeSet<&str>,
     ) -> Result<(), InteractionError> {
         let incomplete = self.incomplete(tenant, version).await?;
-        if incomplete.is_empty() || !slots.into_iter().any(|it| incomplete.contains(it)) {
+        if incomplete.is_empty() || !slots.iter().any(|it| incomplete.contains(it)) {
             return Ok(());
         }
         let progress = self.reindex_progress(tenant, version).await?;
         let what = "a search parameter of this query is being indexed";
-        let issue = Issue::error(Fault::Busy, what);
+        let issue = Issue::error(Fault::Unavailable, what);
         Err(issue.mend(format!("ask again later: {progress}")).into())
     }
 
     /// The slots of a tenant that are not complete; begins their job where there are any.
-    async fn incomplete(
+    pub(crate) async fn incomplete(
         &self,
         tenant: &TenantId,
         version: FhirVersion,
-    ) -> Result<Arc<HashSet<Slot>>, InteractionError> {
+    ) -> Result<Arc<HashSet<&'static str>>, InteractionError> {
         let key = (tenant.clone(), version);
         let known = self.indexes.known().get(&key).cloned();
         if let Some(known) = known {
@@ -64,25 +64,26 @@ impl Interactions {
         &self,
         tenant: &TenantId,
         version: FhirVersion,
-    ) -> Result<HashSet<Slot>, InteractionError> {
+    ) -> Result<HashSet<&'static str>, InteractionError> {
         let view = self.store.view(tenant, At::Newest).await?;
         let row = view.named(&[key(version)]).await?.pop().flatten();
         let slots = slots(version);
         if let Some(row) = row {
             let complete = decode(&row.value);
-            let is_complete = |slot: &&Slot| complete.contains(&hash(**slot));
+            let is_complete = |it: &&&str| complete.contains(&hash(it));
             return Ok(slots.iter().filter(|it| !is_complete(it)).copied().collect());
         }
         if view.position() > Position(0) {
             return Ok(slots);
         }
-        // Nothing was ever written: what is written from now on is in every slot.
+        // Nothing was ever written: what is written from now on is in every slot of each version.
+        let absent = |version| Precondition::Named {
+            key: key(version),
+            expected: NamedExpected::Absent,
+        };
         let commit = Commit {
-            named: vec![complete_row(version)],
-            preconditions: vec![Precondition::Named {
-                key: key(version),
-                expected: NamedExpected::Absent,
-            }],
+            named: FhirVersion::ALL.map(complete_row).into(),
+            preconditions: FhirVersion::ALL.map(absent).into(),
             ..Commit::default()
         };
         match self.store.commit(tenant, commit).await {
@@ -118,7 +119,7 @@ impl Interactions {
 impl Indexes {
     fn known(
         &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<(TenantId, FhirVersion), Arc<HashSet<Slot>>>> {
+    ) -> std::sync::MutexGuard<'_, HashMap<(TenantId, FhirVersion), Arc<HashSet<&'static str>>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -148,10 +149,10 @@ fn decode(value: &Bytes) -> HashSet<u64> {
     hashes.map(|it| u64::from_be_bytes(*it)).collect()
 }
 
-fn slots(version: FhirVersion) -> HashSet<Slot> {
-    Registry::of(version).slots()
+fn slots(version: FhirVersion) -> HashSet<&'static str> {
+    Registry::of(version).slots().map(|it| it.0).collect()
 }
 
-fn hash(slot: Slot) -> u64 {
-    xxh3_64(slot.0.as_bytes())
+fn hash(slot: &str) -> u64 {
+    xxh3_64(slot.as_bytes())
 }

@@ -14,17 +14,24 @@ mod caller;
 mod criteria;
 mod draft;
 mod error;
+mod explain;
 mod find;
 mod history;
+mod include;
+mod index;
 mod job;
+mod jobs;
 mod lenience;
 pub mod load_run;
+mod needs;
 mod notes;
 mod numbers;
 mod page;
+mod planning;
 mod prepare;
 mod provenance;
 mod read;
+mod reindex;
 mod resolve;
 mod settings;
 mod space;
@@ -41,13 +48,17 @@ pub use caller::{Caller, ResourceKey};
 pub use error::InteractionError;
 use fhir::FhirVersion;
 use fhir::json::Document;
+pub use search::compile::Visibility;
 pub use search::query::Handling;
 use search::reference::Bases;
 pub use settings::{Integrity, Settings, UpdateAsCreate, Versioning};
 pub use space::{SPACES, space_of};
-use store::Store;
+use store::{Clock, Store, SystemClock};
 use turn::Turns;
 use workers::Workers;
+
+use crate::index::Indexes;
+use crate::jobs::Work;
 
 /// The interactions over one store; a cheap handle.
 #[derive(Clone)]
@@ -58,6 +69,9 @@ pub struct Interactions {
     bases: Arc<[Bases; 2]>,
     turns: Arc<Turns>,
     workers: Arc<Workers>,
+    indexes: Arc<Indexes>,
+    work: Arc<Work>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Interactions {
@@ -72,6 +86,9 @@ impl Interactions {
             settings,
             bases,
             turns: Arc::new(Turns::new()),
+            indexes: Arc::default(),
+            work: Arc::default(),
+            clock: Arc::new(SystemClock),
         }
     }
 

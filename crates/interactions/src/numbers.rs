@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use search::compile::{Names, Numbers};
-use store::{NameKind, ParameterNumber, SystemNumber, TenantId, TypeNumber};
+use store::{NameKind, ParameterNumber, SystemNumber, TenantId, TypeNumber, UnitNumber};
 
 use crate::{InteractionError, Interactions};
 
@@ -25,28 +25,17 @@ impl Interactions {
         names: &Names<'_>,
         unknown: Unknown,
     ) -> Result<Numbers, InteractionError> {
-        let types = self
-            .look_up(tenant, NameKind::Type, &names.types, unknown)
-            .await?;
-        let parameters = self
-            .look_up(tenant, NameKind::Parameter, &names.parameters, unknown)
-            .await?;
-        let systems = self
-            .look_up(tenant, NameKind::System, &names.systems, unknown)
-            .await?;
+        let (kind, slot) = (NameKind::Type, NameKind::Parameter);
+        let types = self.look_up(tenant, kind, &names.types, unknown).await?;
+        let parameters = self.look_up(tenant, slot, &names.parameters, unknown).await?;
+        let (system, unit) = (NameKind::System, NameKind::Unit);
+        let systems = self.look_up(tenant, system, &names.systems, unknown).await?;
+        let units = self.look_up(tenant, unit, &names.units, unknown).await?;
         Ok(Numbers {
-            types: types
-                .into_iter()
-                .map(|(name, it)| (name, TypeNumber(it)))
-                .collect(),
-            parameters: parameters
-                .into_iter()
-                .map(|(name, it)| (name, ParameterNumber(it)))
-                .collect(),
-            systems: systems
-                .into_iter()
-                .map(|(name, it)| (name, SystemNumber(it)))
-                .collect(),
+            types: typed(types, TypeNumber),
+            parameters: typed(parameters, ParameterNumber),
+            systems: typed(systems, SystemNumber),
+            units: typed(units, UnitNumber),
         })
     }
 
@@ -85,4 +74,9 @@ impl Interactions {
             .filter_map(|(name, number)| Some((name.into(), number?)))
             .collect())
     }
+}
+
+fn typed<N>(numbers: Vec<(Box<str>, u32)>, number: fn(u32) -> N) -> HashMap<Box<str>, N> {
+    let typed = numbers.into_iter().map(|(name, it)| (name, number(it)));
+    typed.collect()
 }

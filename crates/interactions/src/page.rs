@@ -11,7 +11,7 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use fhir::{Fault, Issue};
 use search::query::PAGE;
 use search::text::{append_pair, pairs};
-use store::{At, Commit, NamedChange, NamedExpected, NamedKey, Precondition, StoreError, TenantId};
+use store::{After, At, Commit, NamedChange, NamedExpected, NamedKey, Precondition, Row, StoreError, TenantId};
 
 use crate::{Caller, InteractionError, Interactions};
 
@@ -23,8 +23,10 @@ const NONCE_BYTES: usize = 24;
 pub(crate) struct Cursor {
     /// The ledger position of the first page.
     pub(crate) snapshot: u64,
-    /// The last row, or in a history the last position, of the page before.
-    pub(crate) after: u64,
+    /// The place of the last row of the page before; in a history its position stands for the row.
+    pub(crate) after: After,
+    /// The matches on all pages before.
+    pub(crate) shown: u64,
     /// The first page's total.
     pub(crate) total: Option<u64>,
     /// The whole query.
@@ -42,6 +44,11 @@ pub(crate) struct Page {
 }
 
 impl Page {
+    /// The matches on all pages before.
+    pub(crate) fn shown(&self) -> u64 {
+        self.cursor.as_ref().map_or(0, |it| it.shown)
+    }
+
     /// The query text of this page's own link.
     pub(crate) fn own_link(&self, asked: &str, understood: &str) -> String {
         if self.cursor.is_some() {
@@ -177,14 +184,7 @@ fn seal(
     binding: &str,
     cursor: &Cursor,
 ) -> Result<String, InteractionError> {
-    let Cursor {
-        snapshot,
-        after,
-        total,
-        query,
-    } = cursor;
-    let total = total.map_or_else(String::new, |it| it.to_string());
-    let plain = format!("{snapshot} {after} {total}\n{query}");
+    let plain = written(cursor);
     let nonce = XNonce::generate();
     let payload = Payload {
         msg: plain.as_bytes(),
@@ -193,9 +193,8 @@ fn seal(
     let sealed = XChaCha20Poly1305::new(key).encrypt(&nonce, payload);
     let sealed = sealed.map_err(|_| InteractionError::internal("a page token cannot be sealed"))?;
     let mut token = String::with_capacity(2 * (NONCE_BYTES + sealed.len()));
-    for byte in nonce.iter().chain(&sealed) {
-        write!(token, "{byte:02x}").expect("writing to a String does not fail");
-    }
+    to_hex(&nonce, &mut token);
+    to_hex(&sealed, &mut token);
     Ok(token)
 }
 
@@ -208,19 +207,64 @@ fn open(key: &Key<XChaCha20Poly1305>, binding: &str, token: &str) -> Option<Curs
         aad: binding.as_bytes(),
     };
     let plain = XChaCha20Poly1305::new(key).decrypt(&nonce, payload).ok()?;
-    let (numbers, query) = std::str::from_utf8(&plain).ok()?.split_once('\n')?;
-    let mut numbers = numbers.split(' ');
+    read(std::str::from_utf8(&plain).ok()?)
+}
+
+/// `snapshot row shown total key…`, then the query on a line of its own. A key is in hexadecimal
+/// digits after a `=`; `-` stands for none.
+fn written(cursor: &Cursor) -> String {
+    let Cursor {
+        snapshot,
+        after,
+        shown,
+        total,
+        query,
+    } = cursor;
+    let total = total.map_or_else(|| "-".to_owned(), |it| it.to_string());
+    let mut text = format!("{snapshot} {} {shown} {total}", after.row.0);
+    for key in &after.keys {
+        match key {
+            Some(key) => {
+                text.push_str(" =");
+                to_hex(key, &mut text);
+            }
+            None => text.push_str(" -"),
+        }
+    }
+    text.push('\n');
+    text.push_str(query);
+    text
+}
+
+fn read(text: &str) -> Option<Cursor> {
+    let (words, query) = text.split_once('\n')?;
+    let mut words = words.split(' ');
+    let mut number = || words.next()?.parse().ok();
+    let (snapshot, row, shown) = (number()?, Row(number()?), number()?);
+    let total = match words.next()? {
+        "-" => None,
+        total => Some(total.parse().ok()?),
+    };
+    let key = |word: &str| match word.strip_prefix('=') {
+        Some(digits) => from_hex(digits).map(|it| Some(it.into())),
+        None => Some(None),
+    };
     Some(Cursor {
-        snapshot: numbers.next()?.parse().ok()?,
-        after: numbers.next()?.parse().ok()?,
-        total: numbers
-            .next()
-            .filter(|it| !it.is_empty())
-            .map(str::parse)
-            .transpose()
-            .ok()?,
+        snapshot,
+        after: After {
+            keys: words.map(key).collect::<Option<_>>()?,
+            row,
+        },
+        shown,
+        total,
         query: query.to_owned(),
     })
+}
+
+fn to_hex(bytes: &[u8], into: &mut String) {
+    for byte in bytes {
+        write!(into, "{byte:02x}").expect("writing to a String does not fail");
+    }
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
@@ -244,7 +288,11 @@ mod tests {
         );
         let cursor = Cursor {
             snapshot: 5,
-            after: 9,
+            after: After {
+                keys: vec![Some(Box::from(*b"a\0\xff")), None, Some(Box::default())],
+                row: Row(9),
+            },
+            shown: 20,
             total: Some(3),
             query: "_id=ä\n".to_owned(),
         };

@@ -24,6 +24,8 @@ pub struct Settings {
     pub page_size: usize,
     /// Resources per page at most.
     pub page_size_max: usize,
+    /// Resources that a page may include besides its matches.
+    pub includes_per_page_max: usize,
     /// How often an interaction is prepared again when criteria turned stale.
     pub stale_retries_max: usize,
     /// Issues reported of one resource.
@@ -58,6 +60,7 @@ impl Default for Settings {
             commit_matches_max: 20_000,
             page_size: 50,
             page_size_max: 1_000,
+            includes_per_page_max: 1_000,
             stale_retries_max: 10,
             issues_max: 100,
             own_bases: Vec::new(),
