@@ -8,6 +8,7 @@
 //! means splicing its text ([`json::Splice`]). XML is translated to and from that text with the
 //! definitions ([`xml`]).
 
+pub mod decimal;
 pub mod definitions;
 pub mod element;
 pub mod id;
@@ -25,6 +26,7 @@ pub mod validate;
 mod version;
 pub mod xml;
 
+pub use decimal::{Decimal, DecimalError};
 pub use definitions::Definitions;
 pub use id::{ResourceId, VersionId};
 pub use instant::Instant;

@@ -17,6 +17,7 @@ mod operations;
 mod provenance;
 mod search;
 mod sheet;
+mod terminology;
 mod types;
 
 use input::Input;
@@ -58,6 +59,7 @@ fn tables(input: &Input) -> Result<Vec<Written>> {
         required,
     } = types::tables(input)?;
     tables.extend(codes::tables(input, &required)?);
+    tables.extend(terminology::tables(input, &required)?);
     tables.extend(search::parameters(input)?);
     tables.push(search::compartments(input)?);
     tables.extend(operations::tables(input)?);
