@@ -22,6 +22,8 @@ pub mod primitive;
 pub mod reference;
 pub mod resource;
 pub mod suggest;
+pub mod terminology;
+pub mod ucum;
 pub mod validate;
 mod version;
 pub mod xml;
