@@ -57,7 +57,10 @@ impl Corrections {
             };
             Some(((url, component), mended))
         });
-        let reasons = not_indexed.lines().skip(1).filter_map(|line| line.split_once('\t'));
+        let reasons = not_indexed
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once('\t'));
         Self {
             mended: rows.collect(),
             not_indexed: reasons.collect(),

@@ -13,8 +13,6 @@ use crate::reference::Bases;
 use crate::registry::{Index, Registry};
 use crate::value::{At, Placed, Surroundings, Values};
 
-pub use crate::value::{TEXT_BYTES_MAX, fit};
-
 /// What may come out of one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExtractLimits {
@@ -80,9 +78,11 @@ pub fn extract(
         bases,
     };
     let mut values = Values::new(surroundings, index.slots.len(), limits.entries_max);
-    index.program.walk(resource, &mut |sink, group, found, kind| {
-        values.add(sink, group, found, kind);
-    });
+    index
+        .program
+        .walk(resource, &mut |sink, group, found, kind| {
+            values.add(sink, group, found, kind);
+        });
     let at = |slot| At { slot, group: 0 };
     if let Some(slot) = index.narrative {
         values.narrative(at(slot), resource);

@@ -4,13 +4,15 @@
 //! Pure: no async, files, clock. The modules [`entry`] and [`plan`] speak in numbers only and are
 //! all that a store provider may use of this crate. <https://hl7.org/fhir/R4/search.html>
 
+pub mod compile;
 mod corrections;
 pub mod entry;
 pub mod extract;
-pub mod fold;
+pub mod measure;
 pub mod name;
 pub mod plan;
 pub mod program;
+pub mod query;
 pub mod reference;
 pub mod registry;
 pub mod text;

@@ -192,6 +192,58 @@ impl<V: Vocabulary> Filter<V> {
     /// What matches none.
     pub const NOTHING: Self = Self::Any(Vec::new());
 
+    /// This and another one; what demands nothing is left out.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::All(mut all), Self::All(others)) => {
+                all.extend(others);
+                Self::all(all)
+            }
+            (Self::All(mut all), other) => {
+                all.push(other);
+                Self::all(all)
+            }
+            (own, Self::All(mut all)) => {
+                all.insert(0, own);
+                Self::all(all)
+            }
+            (own, other) => Self::All(vec![own, other]),
+        }
+    }
+
+    /// All of these; of one alone that one.
+    pub fn all(filters: Vec<Self>) -> Self {
+        match <[Self; 1]>::try_from(filters) {
+            Ok([one]) => one,
+            Err(filters) => Self::All(filters),
+        }
+    }
+
+    /// One of these; of one alone that one, and alternatives within alternatives are taken out.
+    pub fn any(filters: Vec<Self>) -> Self {
+        let mut any = Vec::with_capacity(filters.len());
+        for filter in filters {
+            match filter {
+                Self::Any(filters) => any.extend(filters),
+                other => any.push(other),
+            }
+        }
+        match <[Self; 1]>::try_from(any) {
+            Ok([one]) => one,
+            Err(any) => Self::Any(any),
+        }
+    }
+
+    /// The opposite.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        match self {
+            Self::Not(filter) => *filter,
+            other => Self::Not(Box::new(other)),
+        }
+    }
+
     /// The types, beside that of the record itself, on whose records the condition depends.
     pub fn kinds(&self, into: &mut BTreeSet<V::Kind>) {
         match self {

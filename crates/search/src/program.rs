@@ -198,7 +198,9 @@ impl<'d> Walk<'d, '_> {
             }
             Step::Truth(ways) => {
                 let is_other = |it: Value<'_>| it.as_bool() != Some(false);
-                let truth = ways.iter().any(|way| leads(way, self.resource, value, is_other));
+                let truth = ways
+                    .iter()
+                    .any(|way| leads(way, self.resource, value, is_other));
                 self.yields(next, group, Found::Truth(truth));
             }
             Step::Resource => self.node(next, self.resource, group),
@@ -277,7 +279,9 @@ fn refers_to(resource: Value<'_>, reference: Value<'_>, resource_type: &str) -> 
         let is_it = |it: &Value<'_>| it.get("id").is_some_and(|it| it.is_str(id));
         return match id {
             "" => is_resource(resource, resource_type),
-            _ => contained.find(is_it).is_some_and(|it| is_resource(it, resource_type)),
+            _ => contained
+                .find(is_it)
+                .is_some_and(|it| is_resource(it, resource_type)),
         };
     }
     let text = text.split_once("/_history/").map_or(&*text, |it| it.0);

@@ -132,7 +132,8 @@ impl Registry {
 
     /// The parameters of a resource type, in order of their codes.
     pub fn parameters(&self, resource_type: &str) -> &[Parameter] {
-        self.index(resource_type).map_or(&[], |it| it.parameters.as_slice())
+        self.index(resource_type)
+            .map_or(&[], |it| it.parameters.as_slice())
     }
 
     /// The parameter of that code.
@@ -144,7 +145,8 @@ impl Registry {
 
     /// The slots of a resource type, in the order of their names.
     pub fn slots(&self, resource_type: &str) -> &[Slot] {
-        self.index(resource_type).map_or(&[], |it| it.slots.as_slice())
+        self.index(resource_type)
+            .map_or(&[], |it| it.slots.as_slice())
     }
 
     /// Why a parameter of the standard is not among these, if it is not an example.
@@ -155,7 +157,8 @@ impl Registry {
     /// The parameters of a resource type that cannot be served, by code. With the standard's
     /// definitions there are none.
     pub fn faults(&self, resource_type: &str) -> &[(&'static str, ProgramFault)] {
-        self.index(resource_type).map_or(&[], |it| it.faults.as_slice())
+        self.index(resource_type)
+            .map_or(&[], |it| it.faults.as_slice())
     }
 
     /// How a resource type is indexed.

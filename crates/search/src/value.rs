@@ -23,18 +23,6 @@ use crate::entry::EntryValue;
 use crate::name::ByName;
 use crate::reference::Bases;
 
-pub use date::period;
-pub use number::magnitude;
-pub use quantity::{canonical_unit, coded_unit};
-
-/// The longest text of an entry in bytes; longer ones are cut, in entries and in queries alike.
-pub const TEXT_BYTES_MAX: usize = 2_048;
-
-/// The text, cut to what an entry may hold.
-pub fn fit(text: &str) -> &str {
-    &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
-}
-
 /// A datatype, as far as extraction tells it from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Datatype {
@@ -325,7 +313,11 @@ impl<'s> Values<'s> {
     /// Only tokens are computed.
     fn truth(&mut self, sink: Sink, group: u16, found: Found<'_>) {
         if let (Sink::Token { code: slot, .. }, Found::Truth(truth)) = (sink, found) {
-            self.code(At { slot, group }, None, if truth { "true" } else { "false" });
+            self.code(
+                At { slot, group },
+                None,
+                if truth { "true" } else { "false" },
+            );
         }
     }
 

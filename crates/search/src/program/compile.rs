@@ -63,7 +63,10 @@ pub(crate) struct Compiler {
 }
 
 impl Compiler {
-    pub(crate) fn new(definitions: &'static Definitions, resource: &'static TypeDefinition) -> Self {
+    pub(crate) fn new(
+        definitions: &'static Definitions,
+        resource: &'static TypeDefinition,
+    ) -> Self {
         Self {
             definitions,
             resource,
@@ -160,7 +163,9 @@ impl Compiler {
             it.base.and_then(|base| self.definitions.type_named(base))
         };
         let mut lineage = std::iter::successors(Some(self.resource), base);
-        lineage.any(|it| it.name == name).then(|| self.whole(name, None))
+        lineage
+            .any(|it| it.name == name)
+            .then(|| self.whole(name, None))
     }
 
     fn member(&self, terms: Vec<Term>, name: &str) -> Terms {
@@ -180,11 +185,17 @@ impl Compiler {
             let is_resource = place.type_name == "Resource";
             let mut place = place.clone();
             if is_resource && self.definitions.resource(wanted.name).is_some() {
-                place.way.push(Step::Where(Condition::IsResource(wanted.name)));
+                place
+                    .way
+                    .push(Step::Where(Condition::IsResource(wanted.name)));
                 place.shape = wanted.shape;
                 return vec![place];
             }
-            if place.type_name == wanted.name { vec![place] } else { Vec::new() }
+            if place.type_name == wanted.name {
+                vec![place]
+            } else {
+                Vec::new()
+            }
         };
         each_place(terms, &format!(".ofType({})", wanted.name), step)
     }
@@ -274,8 +285,18 @@ impl Compiler {
     /// `x.exists() and x != false`
     fn truth(&self, left: &Expression, right: &Expression, this: &[Term]) -> Terms {
         let fault = || not_walkable("`and`, but as `x.exists() and x != false`");
-        let (ExpressionKind::Call { of: Some(of), function, .. }, ExpressionKind::Binary { operator: Operator::NotEqual, left, right }) =
-            (&left.kind, &right.kind)
+        let (
+            ExpressionKind::Call {
+                of: Some(of),
+                function,
+                ..
+            },
+            ExpressionKind::Binary {
+                operator: Operator::NotEqual,
+                left,
+                right,
+            },
+        ) = (&left.kind, &right.kind)
         else {
             return Err(fault());
         };
@@ -293,7 +314,9 @@ impl Compiler {
         let ways = places.map(|it| it.way).collect();
         let mut truth = self.whole(&format!("{text}.exists() and {text} != false"), None);
         for place in &mut truth.places {
-            place.way.push(Step::Truth(std::mem::take(&mut Vec::clone(&ways))));
+            place
+                .way
+                .push(Step::Truth(std::mem::take(&mut Vec::clone(&ways))));
             place.type_name = boolean.name;
             place.shape = boolean.shape;
         }
@@ -350,7 +373,11 @@ impl Place {
 fn each_place(terms: Vec<Term>, suffix: &str, step: impl Fn(&Place) -> Vec<Place>) -> Terms {
     let stepped = terms.into_iter().map(|term| {
         let before = term.text;
-        let suffix = if before.is_empty() { suffix.trim_start_matches('.') } else { suffix };
+        let suffix = if before.is_empty() {
+            suffix.trim_start_matches('.')
+        } else {
+            suffix
+        };
         let text = before + suffix;
         let places: Vec<Place> = term.places.iter().flat_map(&step).collect();
         match places.is_empty() {
@@ -366,7 +393,10 @@ fn indexed(terms: Vec<Term>, index: &Expression) -> Terms {
         ExpressionKind::Literal(Literal::Integer(place)) => usize::try_from(place).ok(),
         _ => None,
     };
-    nth(terms, place.ok_or_else(|| not_walkable("a computed index"))?)
+    nth(
+        terms,
+        place.ok_or_else(|| not_walkable("a computed index"))?,
+    )
 }
 
 /// One item of what the last step leads to: there must be one list of it.
@@ -391,7 +421,9 @@ fn dotted(name: &str) -> String {
 
 fn is_resolve(expression: &Expression) -> bool {
     match &expression.kind {
-        ExpressionKind::Call { of: None, function, .. } => function.name == "resolve",
+        ExpressionKind::Call {
+            of: None, function, ..
+        } => function.name == "resolve",
         _ => false,
     }
 }

@@ -150,7 +150,10 @@ impl Builder {
         let mut ends = Vec::new();
         for term in terms {
             let before = ends.len();
-            let kinds = term.places.iter().filter_map(|it| Some((it, it.kind(version)?)));
+            let kinds = term
+                .places
+                .iter()
+                .filter_map(|it| Some((it, it.kind(version)?)));
             let accepted = kinds.filter(|it| it.1.datatype.is_accepted_by(search_type));
             ends.extend(accepted.map(|(place, kind)| (place.way.clone(), kind)));
             if ends.len() == before {
@@ -169,7 +172,9 @@ impl Builder {
         definition: &SearchParameter,
         bases: &[Term],
     ) -> Result<Facets, ProgramFault> {
-        let is_whole = bases.iter().all(|it| it.places.iter().all(|it| it.way.is_empty()));
+        let is_whole = bases
+            .iter()
+            .all(|it| it.places.iter().all(|it| it.way.is_empty()));
         let mut components = Vec::new();
         for place in 0..definition.components.len() {
             let component = self.corrections.component(definition, place);
@@ -210,7 +215,10 @@ impl Builder {
         bases: &[Term],
         expression: &str,
     ) -> Result<Source, ProgramFault> {
-        let ways = bases.iter().flat_map(|it| &it.places).map(|it| it.way.clone());
+        let ways = bases
+            .iter()
+            .flat_map(|it| &it.places)
+            .map(|it| it.way.clone());
         let base = self.base(text_of(bases), ways.collect());
         let below = self.compile(|it| it.below(expression, bases))?;
         let mut ends = Vec::new();
@@ -251,8 +259,17 @@ impl Builder {
             SearchType::Reference => {
                 let literal = self.slot("reference", text);
                 let identifier = self.slot("reference-identifier", text);
-                self.walk(source, Sink::Reference { literal, identifier });
-                Facets::Reference { literal, identifier }
+                self.walk(
+                    source,
+                    Sink::Reference {
+                        literal,
+                        identifier,
+                    },
+                );
+                Facets::Reference {
+                    literal,
+                    identifier,
+                }
             }
             SearchType::Uri => {
                 let slot = self.slot("uri", text);
@@ -309,7 +326,14 @@ impl Builder {
             coded,
             written,
         } = slots;
-        self.walk(source, Sink::Quantity { canonical, coded, written });
+        self.walk(
+            source,
+            Sink::Quantity {
+                canonical,
+                coded,
+                written,
+            },
+        );
         slots
     }
 
@@ -355,7 +379,12 @@ impl Builder {
                 }
             }
         }
-        let words = |facet| slots.binary_search(&named(facet, "text")).ok().map(|_| number(named(facet, "text")));
+        let words = |facet| {
+            slots
+                .binary_search(&named(facet, "text"))
+                .ok()
+                .map(|_| number(named(facet, "text")))
+        };
         Index {
             lanes: lanes(self.definitions, self.resource_type, &parameters, &slots),
             narrative: words(NARRATIVE),
@@ -378,9 +407,7 @@ fn lanes(
     let patient = definitions.compartment("Patient");
     let codes = patient.map_or(&[][..], |it| it.parameters(resource_type));
     let of_lane = |it: &Parameter| match it.facets {
-        Facets::Reference { literal, .. } => {
-            codes.contains(&it.definition.code).then_some(literal)
-        }
+        Facets::Reference { literal, .. } => codes.contains(&it.definition.code).then_some(literal),
         _ => None,
     };
     let lanes: Vec<Slot> = parameters.iter().filter_map(of_lane).collect();

@@ -4,9 +4,11 @@
 
 use fhir::decimal::Decimal;
 use fhir::json::Value;
+use fhir::ucum::Unit;
 
 use super::{At, Datatype, Values};
 use crate::entry::{EntryValue, Magnitude};
+use crate::measure::magnitude;
 use crate::name::ByName;
 
 impl Values<'_> {
@@ -19,7 +21,10 @@ impl Values<'_> {
             Datatype::Quantity => return self.push(at, in_days(value)),
             _ => (Some(value), Some(value)),
         };
-        self.push(at, span(low.and_then(decimal), high.and_then(decimal), None));
+        self.push(
+            at,
+            span(low.and_then(decimal), high.and_then(decimal), None),
+        );
     }
 }
 
@@ -32,8 +37,8 @@ fn in_days(value: Value<'_>) -> EntryValue<ByName> {
 }
 
 fn days(number: Decimal, code: &str) -> Option<Decimal> {
-    let _ = (number, code);
-    None
+    let (unit, day) = (Unit::read(code)?, Unit::read("d")?);
+    unit.convert(number, &day).ok()
 }
 
 /// The number of an element. Digits beyond those that are kept are rounded.
@@ -55,11 +60,4 @@ pub(super) fn span(
         low: low.map_or_else(Magnitude::least, magnitude),
         high: high.map_or_else(Magnitude::greatest, magnitude),
     }
-}
-
-/// A number as entries and tests have it.
-pub fn magnitude(number: Decimal) -> Magnitude {
-    let mut bytes = Vec::with_capacity(8);
-    number.write_sortable(&mut bytes);
-    Magnitude(bytes.into())
 }

@@ -2,7 +2,7 @@
 //!
 //! | slot | unit |
 //! |---|---|
-//! | canonical | the canonical unit of UCUM; of another system, or where UCUM does not know the code, [`coded_unit`]; nothing where there is no code |
+//! | canonical | the canonical unit of UCUM; of another system, or where UCUM does not know the code, `system|code` ([`canonical_unit`]); nothing where there is no code |
 //! | coded | the code, and the text of the unit |
 //! | written | nothing |
 
@@ -10,10 +10,8 @@ use fhir::decimal::Decimal;
 use fhir::json::Value;
 
 use super::number::{decimal, span};
-use super::{At, Datatype, Values, fit};
-
-/// The system of UCUM's codes.
-const UCUM: &str = "http://unitsofmeasure.org";
+use super::{At, Datatype, Values};
+use crate::measure::{canonical_unit, fit};
 
 /// The system of currencies, which R4's Money does not write.
 const CURRENCIES: &str = "urn:iso:std:iso:4217";
@@ -71,7 +69,9 @@ impl Values<'_> {
             let sample = sample.checked_mul(factor.unwrap_or(Decimal::ONE))?;
             sample.checked_add(number(origin).unwrap_or(Decimal::ZERO))
         };
-        let samples = data.split_ascii_whitespace().filter_map(|it| it.parse().ok());
+        let samples = data
+            .split_ascii_whitespace()
+            .filter_map(|it| it.parse().ok());
         let samples = samples.filter_map(scaled);
         let ends = samples.fold([None, None], |[low, high]: Ends, it| {
             [
@@ -130,29 +130,19 @@ impl<'d> Unit<'d> {
         let Some(code) = self.code.as_deref() else {
             return (None, ends);
         };
-        let system = self.system.as_deref();
-        let canonical = |end: Option<Decimal>| end.map(|it| canonical_unit(system, code, it));
-        match (canonical(ends[0]), canonical(ends[1])) {
-            (Some((unit, low)), Some((_, high))) => (Some(unit), [Some(low), Some(high)]),
-            (Some((unit, low)), None) => (Some(unit), [Some(low), None]),
-            (None, Some((unit, high))) => (Some(unit), [None, Some(high)]),
-            (None, None) => (None, ends),
+        let canonical = |end: Decimal| canonical_unit(self.system.as_deref(), code, end);
+        let [low, high] = ends;
+        if low == high {
+            let (unit, number) = low.map(canonical).unzip();
+            return (unit, [number; 2]);
+        }
+        match [low.map(canonical), high.map(canonical)] {
+            [Some((unit, low)), Some((other, high))] if unit == other => {
+                (Some(unit), [Some(low), Some(high)])
+            }
+            [Some((unit, low)), None] => (Some(unit), [Some(low), None]),
+            [None, Some((unit, high))] => (Some(unit), [None, Some(high)]),
+            _ => (None, ends),
         }
     }
-}
-
-/// The unit under which a number lies in the canonical slot, and the number in that unit.
-pub fn canonical_unit(system: Option<&str>, code: &str, number: Decimal) -> (Box<str>, Decimal) {
-    let of_ucum = (system == Some(UCUM)).then(|| ucum(code, number)).flatten();
-    of_ucum.unwrap_or_else(|| (coded_unit(system, code), number))
-}
-
-/// A unit that is not converted: `system|code`.
-pub fn coded_unit(system: Option<&str>, code: &str) -> Box<str> {
-    let whole = [system.unwrap_or_default(), "|", code].concat();
-    fit(&whole).into()
-}
-
-fn ucum(_code: &str, _number: Decimal) -> Option<(Box<str>, Decimal)> {
-    None
 }

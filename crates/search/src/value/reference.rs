@@ -5,8 +5,9 @@
 
 use fhir::json::Value;
 
-use super::{At, Datatype, Values, fit};
+use super::{At, Datatype, Values};
 use crate::entry::EntryValue;
+use crate::measure::fit;
 use crate::name::ResourceName;
 use crate::reference::Target;
 

@@ -2,10 +2,11 @@
 
 use fhir::json::Value;
 
-use super::{At, Datatype, Values, each, fit};
+use super::{At, Datatype, Values, each};
 use crate::entry::EntryValue;
-use crate::fold::fold;
+use crate::measure::fit;
 use crate::name::ByName;
+use crate::text::fold;
 
 /// The parts of a name that are compared (<https://hl7.org/fhir/R4/search.html#string>).
 const NAME_PARTS: &[&str] = &["family", "given", "prefix", "suffix", "text"];

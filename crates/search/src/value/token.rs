@@ -5,8 +5,9 @@
 
 use fhir::json::Value;
 
-use super::{At, Datatype, Kind, Values, each, fit};
+use super::{At, Datatype, Kind, Values, each};
 use crate::entry::EntryValue;
+use crate::measure::fit;
 
 impl Values<'_> {
     pub(super) fn token(&mut self, code: At, text: At, of: &Kind, value: Value<'_>) {

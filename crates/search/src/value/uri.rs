@@ -2,8 +2,9 @@
 
 use fhir::json::Value;
 
-use super::{At, Datatype, Values, fit};
+use super::{At, Datatype, Values};
 use crate::entry::EntryValue;
+use crate::measure::fit;
 
 impl Values<'_> {
     pub(super) fn uri(&mut self, at: At, datatype: Datatype, value: Value<'_>) {

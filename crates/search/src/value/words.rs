@@ -12,8 +12,8 @@ use fhir::json::{Kind, Value};
 use fhir::{Definitions, FhirVersion};
 
 use super::{At, Values};
-use crate::fold::{fold, words};
 use crate::program::spelled;
+use crate::text::{fold, words};
 
 /// The names of elements that hold texts.
 pub(crate) struct Texts(HashSet<String>);

@@ -11,7 +11,9 @@ use super::printed;
 fn resources_have_these_entries() {
     let mut cases = 0;
     for (version, folder) in [(FhirVersion::Stu3, "stu3"), (FhirVersion::R4, "r4")] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/extract").join(folder);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/cases/extract")
+            .join(folder);
         for file in crate::data::files(&folder, "in") {
             let document = crate::data::parse(crate::data::read(&file));
             let extracted = super::extracted(version, document.root());

@@ -56,7 +56,10 @@ fn unseen(version: FhirVersion, seen: &Seen) -> (Vec<String>, usize) {
             for slot in slots(&parameter.facets) {
                 count += 1;
                 if !seen.contains(&(it.name.to_owned(), slot)) {
-                    missing.push(format!("{} {} {}", it.name, parameter.definition.code, slot.0));
+                    missing.push(format!(
+                        "{} {} {}",
+                        it.name, parameter.definition.code, slot.0
+                    ));
                 }
             }
         }
@@ -65,7 +68,8 @@ fn unseen(version: FhirVersion, seen: &Seen) -> (Vec<String>, usize) {
 }
 
 fn is_of_every_resource(base: &[&str]) -> bool {
-    base.iter().any(|it| matches!(*it, "Resource" | "DomainResource"))
+    base.iter()
+        .any(|it| matches!(*it, "Resource" | "DomainResource"))
 }
 
 /// The slots that hold what the parameter is first of all searched by.
@@ -81,6 +85,8 @@ fn slots(facets: &Facets) -> Vec<Slot> {
         Facets::Token(slots) => vec![slots.code],
         Facets::Reference { literal, .. } => vec![*literal],
         Facets::Quantity(slots) => vec![slots.canonical],
-        Facets::Composite(components) => components.iter().flat_map(|it| slots(&it.facets)).collect(),
+        Facets::Composite(components) => {
+            components.iter().flat_map(|it| slots(&it.facets)).collect()
+        }
     }
 }

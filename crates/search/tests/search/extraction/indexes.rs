@@ -27,7 +27,11 @@ fn expected_values_are_met() {
     let mut count = 0;
     for file in files.iter().filter(is_expected) {
         let path = file.to_string_lossy();
-        let version = if path.contains("/R4/") { FhirVersion::R4 } else { FhirVersion::Stu3 };
+        let version = if path.contains("/R4/") {
+            FhirVersion::R4
+        } else {
+            FhirVersion::Stu3
+        };
         let document = crate::data::parse(resource(&path));
         let expected = crate::data::parse(crate::data::read(file));
         let found = found(version, document.root());
@@ -45,7 +49,9 @@ fn resource(indexes: &str) -> String {
     let file = indexes.replace(ENDING, ".json");
     std::fs::read_to_string(&file).unwrap_or_else(|_| {
         let other = file.replace("transforms", "appends");
-        std::fs::read_to_string(other).unwrap().replace("appends", "transforms")
+        std::fs::read_to_string(other)
+            .unwrap()
+            .replace("appends", "transforms")
     })
 }
 
@@ -58,7 +64,11 @@ fn found(version: FhirVersion, resource: Value<'_>) -> BTreeSet<String> {
         let code = parameter.definition.code;
         let of = |slot: Slot| entries.iter().filter(move |it| it.parameter == slot);
         let mut add = |slot| {
-            found.extend(of(slot).filter_map(printed).map(|it| format!("{code} {it}")));
+            found.extend(
+                of(slot)
+                    .filter_map(printed)
+                    .map(|it| format!("{code} {it}")),
+            );
         };
         match &parameter.facets {
             Facets::String(slot) | Facets::Date(slot) | Facets::Uri(slot) => add(*slot),
