@@ -31,6 +31,8 @@ impl Interactions {
         resolved: &Resolved,
         prepared: Vec<Option<Prepared>>,
     ) -> Result<Draft, InteractionError> {
+        // The first write of a tenant says that all slots are filled from the beginning.
+        self.incomplete(&caller.tenant, caller.version).await?;
         let names = names(tasks, resolved, &prepared);
         let numbers = self
             .numbers(&caller.tenant, &names, Unknown::Numbered)
@@ -74,20 +76,7 @@ fn names<'n>(
         if let Decision::Put { key, .. } = decision {
             names.types.insert(&key.resource_type);
         }
-        prepared
-            .extracted
-            .entries
-            .iter()
-            .for_each(|it| names.of_entry(it));
-        names.types.extend(
-            prepared
-                .references
-                .iter()
-                .map(|(resource_type, _)| &**resource_type),
-        );
-        if !prepared.extracted.patients.is_empty() {
-            names.types.insert("Patient");
-        }
+        prepared.found_by.names(&mut names);
     }
     names
 }
@@ -140,10 +129,9 @@ impl Drafter<'_> {
 
     fn put(&mut self, key: &ResourceKey, expected: Expected, prepared: &Prepared) {
         let (space, numbers) = (self.space, self.numbers);
-        let record = |(name, id): &(Box<str>, Box<str>)| numbers.key(space, name, id);
-        let references: Vec<RecordKey> = prepared.references.iter().filter_map(record).collect();
-        let patients = prepared.extracted.patients.iter();
-        let entries = prepared.extracted.entries.iter();
+        let found_by = &prepared.found_by;
+        let references = found_by.references(space, numbers);
+        let patients = found_by.extracted.patients.iter();
         if matches!(self.integrity, Integrity::OnWrite | Integrity::Both) {
             let change = self.draft.commit.changes.len();
             let exists = references
@@ -154,7 +142,7 @@ impl Drafter<'_> {
         }
         let version = NewVersion {
             body: prepared.body.clone(),
-            entries: entries.filter_map(|it| numbers.entry(space, it)).collect(),
+            entries: found_by.entries(space, numbers),
             references,
             lanes: patients
                 .filter_map(|id| numbers.key(space, "Patient", id))

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use fhir::{Fault, FhirVersion, Issue};
+use fhir::{Definitions, Fault, FhirVersion, Issue};
 use search::registry::Registry;
 use store::{
     At, Commit, NamedChange, NamedExpected, NamedKey, Position, Precondition, StoreError, TenantId,
@@ -150,7 +150,12 @@ fn decode(value: &Bytes) -> HashSet<u64> {
 }
 
 fn slots(version: FhirVersion) -> HashSet<&'static str> {
-    Registry::of(version).slots().map(|it| it.0).collect()
+    let registry = Registry::of(version);
+    let types = Definitions::of(version).resources();
+    types
+        .flat_map(|it| registry.slots(it.name))
+        .map(|it| it.0)
+        .collect()
 }
 
 fn hash(slot: &str) -> u64 {

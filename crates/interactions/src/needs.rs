@@ -255,7 +255,8 @@ impl Interactions {
         let Some(record) = record.filter(is_live) else {
             return Ok(None);
         };
-        Ok(self.may_see(caller, view, key).await?.then_some(record))
+        let visible = self.only_visible(caller, view, vec![record]).await?;
+        Ok(visible.into_iter().next())
     }
 }
 

@@ -12,8 +12,10 @@ use fhir::reference::{Reference, references, rewrite, rewrite_literals};
 use fhir::resource::stored;
 use fhir::validate::{Entries, Handling, Options, validate_with};
 use fhir::{Definitions, Fault, FhirVersion, Issue, ResourceId};
-use search::extract::{Extracted, extract};
+use search::compile::{Names, Numbers};
+use search::extract::{ExtractLimits, Extracted, extract};
 use search::reference::{Bases, Target};
+use store::{Entry, RecordKey, Space};
 
 use crate::job::{Intent, Task};
 use crate::{InteractionError, ResourceKey};
@@ -212,9 +214,41 @@ pub(crate) struct Prepared {
     /// The stored form.
     pub(crate) body: Bytes,
     /// What it is found by.
+    pub(crate) found_by: FoundBy,
+}
+
+/// What a resource is found by, in names.
+pub(crate) struct FoundBy {
+    /// Its index entries and patients.
     pub(crate) extracted: Extracted,
     /// The resources of this server that it refers to.
     pub(crate) references: BTreeSet<(Box<str>, Box<str>)>,
+}
+
+impl FoundBy {
+    /// Adds the names in it.
+    pub(crate) fn names<'n>(&'n self, names: &mut Names<'n>) {
+        for entry in &self.extracted.entries {
+            names.of_entry(entry);
+        }
+        let types = self.references.iter().map(|it| &*it.0);
+        names.types.extend(types);
+        if !self.extracted.patients.is_empty() {
+            names.types.insert("Patient");
+        }
+    }
+
+    /// The index entries in numbers.
+    pub(crate) fn entries(&self, space: Space, numbers: &Numbers) -> Vec<Entry> {
+        let entries = self.extracted.entries.iter();
+        entries.filter_map(|it| numbers.entry(space, it)).collect()
+    }
+
+    /// The records that it refers to.
+    pub(crate) fn references(&self, space: Space, numbers: &Numbers) -> Vec<RecordKey> {
+        let key = |(kind, id): &(Box<str>, Box<str>)| numbers.key(space, kind, id);
+        self.references.iter().filter_map(key).collect()
+    }
 }
 
 /// What preparing needs to know beside the resource.
@@ -270,13 +304,28 @@ impl Context<'_> {
     ) -> Result<Prepared, InteractionError> {
         let form = stored(resource, &key.id)
             .map_err(|fault| Issue::error(Fault::Structure, fault.to_string()))?;
-        let id = key.id.as_str();
-        let extracted = extract(self.version, self.bases, &key.resource_type, id, resource);
-        let references = self.local_references(resource);
         Ok(Prepared {
             body: form.text.into(),
+            found_by: self.found_by(resource, key)?,
+        })
+    }
+
+    /// What the resource is found by, and what it refers to.
+    pub(crate) fn found_by(
+        &self,
+        resource: Value<'_>,
+        key: &ResourceKey,
+    ) -> Result<FoundBy, InteractionError> {
+        let (kind, id) = (&*key.resource_type, key.id.as_str());
+        let limits = ExtractLimits::DEFAULT;
+        let extracted = extract(self.version, self.bases, &limits, kind, id, resource);
+        let extracted = extracted.map_err(|error| {
+            let issue = Issue::error(Fault::TooLarge, error.to_string());
+            issue.mend("split the resource")
+        })?;
+        Ok(FoundBy {
             extracted,
-            references,
+            references: self.local_references(resource),
         })
     }
 

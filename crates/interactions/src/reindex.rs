@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fhir::json::{Document, Limits};
 use fhir::{Definitions, FhirVersion};
+use search::compile::Names;
 use search::plan::{After, Filter, Part, Plan, Total};
 use store::{
     Action, At, Change, Commit, Expected, JobId, JobState, Progress, Record, Row, StoreError,
@@ -13,6 +14,9 @@ use store::{
 };
 
 use crate::jobs::Running;
+use crate::numbers::Unknown;
+use crate::prepare::{Context, FoundBy, Links};
+use crate::read::record_key;
 use crate::space::space_of;
 use crate::{InteractionError, Interactions, index};
 
@@ -185,8 +189,43 @@ impl Interactions {
         resource_type: &str,
         records: &[Record],
     ) -> Result<Vec<Change>, InteractionError> {
-        todo!()
+        let context = Context {
+            version,
+            definitions: Definitions::of(version),
+            bases: self.bases(version),
+            links: &Links::default(),
+        };
+        let mut found = Vec::with_capacity(records.len());
+        for record in records {
+            found.push(found_by(&context, resource_type, record)?);
+        }
+        let mut names = Names::default();
+        for it in &found {
+            it.names(&mut names);
+        }
+        let numbers = self.numbers(tenant, &names, Unknown::Numbered).await?;
+        let space = space_of(version);
+        let change = |(record, it): (&Record, &FoundBy)| Change {
+            key: record.key.clone(),
+            expected: Expected::Version(record.version),
+            action: Action::Index {
+                entries: it.entries(space, &numbers),
+                references: it.references(space, &numbers),
+            },
+        };
+        Ok(records.iter().zip(&found).map(change).collect())
     }
+}
+
+fn found_by(
+    context: &Context<'_>,
+    resource_type: &str,
+    record: &Record,
+) -> Result<FoundBy, InteractionError> {
+    let damaged = || InteractionError::internal("a stored resource cannot be read");
+    let document = Document::parse(record.body.clone(), &Limits::DEFAULT).map_err(|_| damaged())?;
+    let key = record_key(resource_type, record).ok_or_else(damaged)?;
+    context.found_by(document.root(), &key)
 }
 
 fn part(kind: TypeNumber) -> Part {
