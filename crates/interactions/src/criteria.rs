@@ -8,6 +8,7 @@ use search::plan::Plan;
 use search::query::{Context, Handling, Query, QueryLimits};
 use store::{Precondition, Record, TypeNumber, View};
 
+use crate::find::existing;
 use crate::numbers::Unknown;
 use crate::planning::Asked;
 use crate::read::record_key;

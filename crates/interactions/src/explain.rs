@@ -13,7 +13,9 @@ pub(crate) fn issues(explanation: &Explanation, numbers: &Numbers) -> Vec<Issue>
     let slots = numbers.parameters.iter();
     let mut slots: Vec<(u32, &str)> = slots.map(|(name, number)| (number.0, &**name)).collect();
     slots.sort_unstable();
-    let slots = slots.into_iter().map(|(number, name)| format!("slot {number} is `{name}`"));
+    let slots = slots
+        .into_iter()
+        .map(|(number, name)| format!("slot {number} is `{name}`"));
     let information = |text: String| Issue {
         severity: Severity::Information,
         ..Issue::error(Fault::Informational, text)

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use fhir::{Definitions, Fault, Issue};
-use search::compile::Numbers;
 use search::name::ResourceName;
 use search::plan::{Plan, Total};
 use search::query::{
@@ -53,14 +52,10 @@ impl Interactions {
             compartment: compartment.as_ref(),
             query: &understood,
         };
-        let mut planned = self
-            .planned(caller, &view, asked, Unknown::LeftOut)
-            .await?;
+        let mut planned = self.planned(caller, &view, asked, Unknown::LeftOut).await?;
         self.bound(&mut planned.plan, &understood, &page);
         let issues = self.explained(&view, &planned, &understood).await?;
-        let (found, matches, included) = self
-            .run(caller, &view, &mut planned, &understood)
-            .await?;
+        let (found, matches, included) = self.run(caller, &view, &mut planned, &understood).await?;
         let total = total(&understood, &page, &found);
         let shown = page.shown() + found.rows.len() as u64;
         let next = self
@@ -85,7 +80,9 @@ impl Interactions {
             .count
             .unwrap_or(self.settings.page_size)
             .min(self.settings.page_size_max);
-        let left = result.results_max.map(|it| (it as u64).saturating_sub(page.shown()));
+        let left = result
+            .results_max
+            .map(|it| (it as u64).saturating_sub(page.shown()));
         let left = left.map_or(usize::MAX, |it| usize::try_from(it).unwrap_or(usize::MAX));
         let wants_total = matches!(result.total, WantedTotal::Accurate | WantedTotal::Estimate);
         plan.limit = if counts_only { 0 } else { limit.min(left) };
@@ -292,10 +289,7 @@ fn members(caller: &Caller, of: &ResourceKey) -> Result<Vec<&'static str>, Inter
 }
 
 /// The resource in the middle of the compartment.
-fn compartment(
-    caller: &Caller,
-    within: &Within,
-) -> Result<Option<ResourceName>, InteractionError> {
+fn compartment(caller: &Caller, within: &Within) -> Result<Option<ResourceName>, InteractionError> {
     let Within::Compartment { of, .. } = within else {
         return Ok(None);
     };

@@ -8,7 +8,9 @@ use fhir::{Definitions, Fault, FhirVersion, Instant, Issue};
 use search::compile::Names;
 use search::query::{PAGE, Summary};
 use search::text::{append_pair, pairs};
-use store::{At, HistoryOf, HistoryOrder, HistoryPage, Operation, Position, Record, View};
+use store::{
+    After, At, HistoryOf, HistoryOrder, HistoryPage, Operation, Position, Record, Row, View,
+};
 
 use crate::numbers::Unknown;
 use crate::page::{Cursor, Page};

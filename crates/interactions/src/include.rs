@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use search::compile::{Answers, Names, Reach};
+use search::compile::{Answers, Reach};
 use search::name::ResourceName;
 use search::plan::{Plan, Total};
 use search::query::{Include, Rounds, Towards};

@@ -71,7 +71,11 @@ impl Interactions {
         if let Some(row) = row {
             let complete = decode(&row.value);
             let is_complete = |it: &&&str| complete.contains(&hash(it));
-            return Ok(slots.iter().filter(|it| !is_complete(it)).copied().collect());
+            return Ok(slots
+                .iter()
+                .filter(|it| !is_complete(it))
+                .copied()
+                .collect());
         }
         if view.position() > Position(0) {
             return Ok(slots);
@@ -119,7 +123,8 @@ impl Interactions {
 impl Indexes {
     fn known(
         &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<(TenantId, FhirVersion), Arc<HashSet<&'static str>>>> {
+    ) -> std::sync::MutexGuard<'_, HashMap<(TenantId, FhirVersion), Arc<HashSet<&'static str>>>>
+    {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -32,7 +32,9 @@ pub(crate) struct Running<'j> {
 type Step = for<'s> fn(
     &'s Interactions,
     Running<'s>,
-) -> Pin<Box<dyn Future<Output = Result<JobState, InteractionError>> + Send + 's>>;
+) -> Pin<
+    Box<dyn Future<Output = Result<JobState, InteractionError>> + Send + 's>,
+>;
 
 /// The kinds of jobs, each with what takes its next step.
 const KINDS: &[(&str, Step)] = &[(reindex::KIND, |it, running| Box::pin(it.reindex(running)))];
@@ -67,7 +69,9 @@ impl Interactions {
     /// The tenant's jobs, by id.
     pub async fn jobs(&self, tenant: &TenantId) -> Result<Vec<(JobId, Job)>, InteractionError> {
         let view = self.store.view(tenant, At::Newest).await?;
-        let rows = view.named_with_prefix(JobId::PREFIX, None, JOBS_MAX).await?;
+        let rows = view
+            .named_with_prefix(JobId::PREFIX, None, JOBS_MAX)
+            .await?;
         let job = |(key, row): &(store::NamedKey, store::NamedRow)| {
             Some((JobId::of_key(key)?, Job::decode(&row.value)?))
         };

@@ -71,7 +71,10 @@ impl Interactions {
             None => None,
         };
         let record = record.ok_or_else(|| {
-            Issue::error(Fault::Invalid, "there is no `ValueSet` of the id that the query names")
+            Issue::error(
+                Fault::Invalid,
+                "there is no `ValueSet` of the id that the query names",
+            )
         })?;
         let (canonical, stored) = definition(SourceKind::ValueSet, &record)?;
         let canonical = canonical.unwrap_or_else(|| name.to_owned());

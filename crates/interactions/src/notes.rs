@@ -143,7 +143,8 @@ fn changed(
         Effect::Created => (WriteEffect::Created, resource(key), None),
         Effect::Updated => (WriteEffect::Updated, resource(key), None),
         Effect::Purged => (WriteEffect::Purged, None, None),
-        Effect::Nothing => (WriteEffect::NothingToDelete, None, None),
+        // Indexing anew is no write, and has no notes.
+        Effect::Nothing | Effect::Indexed => (WriteEffect::NothingToDelete, None, None),
         Effect::Deleted => {
             let (version, last_updated) = (VersionId(version), instant(done.time));
             (

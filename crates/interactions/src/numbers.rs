@@ -27,9 +27,13 @@ impl Interactions {
     ) -> Result<Numbers, InteractionError> {
         let (kind, slot) = (NameKind::Type, NameKind::Parameter);
         let types = self.look_up(tenant, kind, &names.types, unknown).await?;
-        let parameters = self.look_up(tenant, slot, &names.parameters, unknown).await?;
+        let parameters = self
+            .look_up(tenant, slot, &names.parameters, unknown)
+            .await?;
         let (system, unit) = (NameKind::System, NameKind::Unit);
-        let systems = self.look_up(tenant, system, &names.systems, unknown).await?;
+        let systems = self
+            .look_up(tenant, system, &names.systems, unknown)
+            .await?;
         let units = self.look_up(tenant, unit, &names.units, unknown).await?;
         Ok(Numbers {
             types: typed(types, TypeNumber),

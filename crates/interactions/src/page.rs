@@ -11,7 +11,10 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use fhir::{Fault, Issue};
 use search::query::PAGE;
 use search::text::{append_pair, pairs};
-use store::{After, At, Commit, NamedChange, NamedExpected, NamedKey, Precondition, Row, StoreError, TenantId};
+use store::{
+    After, At, Commit, NamedChange, NamedExpected, NamedKey, Precondition, Row, StoreError,
+    TenantId,
+};
 
 use crate::{Caller, InteractionError, Interactions};
 

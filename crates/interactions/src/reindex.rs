@@ -96,10 +96,7 @@ impl Interactions {
     }
 
     /// Takes the job's next step.
-    pub(crate) async fn reindex(
-        &self,
-        running: Running<'_>,
-    ) -> Result<JobState, InteractionError> {
+    pub(crate) async fn reindex(&self, running: Running<'_>) -> Result<JobState, InteractionError> {
         let version = FhirVersion::ALL
             .into_iter()
             .find(|it| it.slug() == &*running.job.parameters)

@@ -35,7 +35,9 @@ impl Include {
     pub fn to(&self, version: FhirVersion, targets: &BTreeSet<&str>) -> Vec<Reach> {
         let all = Definitions::of(version).resources().map(|it| it.name);
         let sources = all.filter(|it| self.source.is_none_or(|own| own == *it));
-        sources.flat_map(|it| self.reaches(version, it, Some(targets))).collect()
+        sources
+            .flat_map(|it| self.reaches(version, it, Some(targets)))
+            .collect()
     }
 
     fn reaches(
@@ -47,13 +49,22 @@ impl Include {
         let mut reaches = BTreeSet::new();
         for parameter in Registry::of(version).parameters(source) {
             let definition = parameter.definition;
-            let Facets::Reference { literal, .. } = parameter.facets else { continue };
-            let may_lead_to = |it: &str| definition.targets.is_empty() || definition.targets.contains(&it);
+            let Facets::Reference { literal, .. } = parameter.facets else {
+                continue;
+            };
+            let may_lead_to =
+                |it: &str| definition.targets.is_empty() || definition.targets.contains(&it);
             let is_meant = self.code.is_none_or(|it| it == definition.code);
             let leads_there = to.is_none_or(|it| it.iter().any(|it| may_lead_to(it)));
-            let fits = self.target.is_none_or(|it| may_lead_to(it) && to.is_none_or(|to| to.contains(it)));
+            let fits = self
+                .target
+                .is_none_or(|it| may_lead_to(it) && to.is_none_or(|to| to.contains(it)));
             if is_meant && leads_there && fits {
-                reaches.insert(Reach { source, slot: literal, target: self.target });
+                reaches.insert(Reach {
+                    source,
+                    slot: literal,
+                    target: self.target,
+                });
             }
         }
         reaches.into_iter().collect()
@@ -67,14 +78,20 @@ impl Builder<'_> {
         let part = |kind| {
             let own = reaches.iter().filter(|it| it.source == kind);
             let any = own.flat_map(|reach| {
-                let meant = of.iter().filter(|it| reach.target.is_none_or(|kind| kind == it.kind));
+                let meant = of
+                    .iter()
+                    .filter(|it| reach.target.is_none_or(|kind| kind == it.kind));
                 meant.map(|it| Filter::Entry {
                     parameter: reach.slot,
                     test: Test::Is(EntryValue::Reference(it.clone())),
                 })
             });
             let filter = self.visibility.around(kind, Filter::any(any.collect()));
-            Part { kind, filter, sort: Vec::new() }
+            Part {
+                kind,
+                filter,
+                sort: Vec::new(),
+            }
         };
         kinds.into_iter().map(part).collect()
     }

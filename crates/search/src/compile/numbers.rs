@@ -77,7 +77,11 @@ impl<'n> Names<'n> {
                     self.of_filter(filter);
                 }
             }
-            Filter::ReferredToBy { kind, parameter, filter } => {
+            Filter::ReferredToBy {
+                kind,
+                parameter,
+                filter,
+            } => {
                 self.types.insert(kind);
                 self.parameters.insert(parameter.0);
                 self.of_filter(filter);
@@ -118,7 +122,11 @@ impl Numbers {
     pub fn plan(&self, plan: &Plan<ByName>) -> Plan {
         Plan {
             space: plan.space,
-            parts: plan.parts.iter().filter_map(|it| self.part(plan.space, it)).collect(),
+            parts: plan
+                .parts
+                .iter()
+                .filter_map(|it| self.part(plan.space, it))
+                .collect(),
             order: plan.order.clone(),
             after: plan.after.clone(),
             not_later_than: plan.not_later_than,
@@ -144,7 +152,8 @@ impl Numbers {
 
     /// The condition in numbers.
     pub fn filter(&self, space: Space, filter: &Filter<ByName>) -> Filter {
-        let all = |filters: &[Filter<ByName>]| filters.iter().map(|it| self.filter(space, it)).collect();
+        let all =
+            |filters: &[Filter<ByName>]| filters.iter().map(|it| self.filter(space, it)).collect();
         match filter {
             Filter::All(filters) => Filter::All(all(filters)),
             Filter::Any(filters) => Filter::Any(all(filters)),
@@ -152,11 +161,18 @@ impl Numbers {
             Filter::Ids(ids) => Filter::Ids(ids.clone()),
             Filter::Rows(rows) => Filter::Rows(rows.clone()),
             Filter::Updated(range) => Filter::Updated(*range),
-            Filter::Remainder { part, of } => Filter::Remainder { part: *part, of: *of },
-            Filter::Entry { parameter, test } => self.entry_filter(space, *parameter, test).unwrap_or(Filter::NOTHING),
+            Filter::Remainder { part, of } => Filter::Remainder {
+                part: *part,
+                of: *of,
+            },
+            Filter::Entry { parameter, test } => self
+                .entry_filter(space, *parameter, test)
+                .unwrap_or(Filter::NOTHING),
             Filter::Together(members) => {
                 let members = members.iter().map(|it| self.member(space, it));
-                members.collect::<Option<_>>().map_or(Filter::NOTHING, Filter::Together)
+                members
+                    .collect::<Option<_>>()
+                    .map_or(Filter::NOTHING, Filter::Together)
             }
             Filter::RefersTo { parameter, targets } => {
                 let target = |(kind, filter): &(&'static str, Filter<ByName>)| {
@@ -166,7 +182,11 @@ impl Numbers {
                 let refers = |parameter| Filter::RefersTo { parameter, targets };
                 self.slot(*parameter).map_or(Filter::NOTHING, refers)
             }
-            Filter::ReferredToBy { kind, parameter, filter } => {
+            Filter::ReferredToBy {
+                kind,
+                parameter,
+                filter,
+            } => {
                 let numbers = self.kind(kind).zip(self.slot(*parameter));
                 numbers.map_or(Filter::NOTHING, |(kind, parameter)| Filter::ReferredToBy {
                     kind,
@@ -226,13 +246,19 @@ impl Numbers {
             Test::TextContains(text) => Test::TextContains(text.clone()),
             Test::TextIs(text) => Test::TextIs(text.clone()),
             Test::UriStarts(text) => Test::UriStarts(text.clone()),
-            Test::Period { low, high } => Test::Period { low: *low, high: *high },
+            Test::Period { low, high } => Test::Period {
+                low: *low,
+                high: *high,
+            },
             Test::Number { unit, low, high } => Test::Number {
                 unit: self.unit(unit.as_deref())?,
                 low: low.clone(),
                 high: high.clone(),
             },
-            Test::Near { place, metres } => Test::Near { place: *place, metres: *metres },
+            Test::Near { place, metres } => Test::Near {
+                place: *place,
+                metres: *metres,
+            },
         })
     }
 
@@ -251,7 +277,10 @@ impl Numbers {
                 EntryValue::Reference(self.key(space, kind, id)?)
             }
             EntryValue::Uri(uri) => EntryValue::Uri(uri.clone()),
-            EntryValue::Period { low, high } => EntryValue::Period { low: *low, high: *high },
+            EntryValue::Period { low, high } => EntryValue::Period {
+                low: *low,
+                high: *high,
+            },
             EntryValue::Number { unit, low, high } => EntryValue::Number {
                 unit: self.unit(unit.as_deref())?,
                 low: low.clone(),

@@ -54,6 +54,9 @@ pub(super) fn not_offered(name: &str, what: &str) -> Refused {
 
 /// More than a limit allows.
 pub(super) fn over(name: &str, limit: &str, max: usize, of_what: &str) -> Refused {
-    let what = format!("the parameter `{}` has more than `{limit}` ({max}) {of_what}", shown(name));
+    let what = format!(
+        "the parameter `{}` has more than `{limit}` ({max}) {of_what}",
+        shown(name)
+    );
     Refused::Faulty(Issue::error(Fault::TooLarge, what).at(location(name)))
 }
