@@ -4,15 +4,16 @@
 //! kind and payload; all numbers little-endian. A file that was cut off lacks the end frame; a
 //! damaged one breaks a checksum. Both are errors that name the byte where reading stopped.
 
+mod entry;
+
 use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
-    BackupItem, BlobId, Entry, EntryValue, Instant, LedgerEntry, NameKind, NamedKey, NamedRow,
-    Operation, Origin, ParameterNumber, Position, Record, RecordId, RecordKey, Row, Space,
-    SystemNumber, TypeNumber, VersionNumber,
+    BackupItem, BlobId, Instant, LedgerEntry, NameKind, NamedKey, NamedRow, Operation, Origin,
+    Position, Record, RecordId, RecordKey, Row, Space, TypeNumber, VersionNumber,
 };
 
 const HEADER: &[u8] = b"isthmus-backup 1\n";
@@ -215,7 +216,7 @@ fn encode(item: &BackupItem, into: &mut Vec<u8>) -> u8 {
             references,
         } => {
             put_key(into, key);
-            put_list(into, entries, put_entry);
+            put_list(into, entries, entry::put);
             put_list(into, references, put_key);
             INDEX
         }
@@ -254,25 +255,6 @@ fn put_ledger(into: &mut Vec<u8>, entry: &LedgerEntry) {
     put_u64(into, entry.row.0);
     put_u64(into, entry.version.0);
     put_list(into, &entry.lanes, |into, row| put_u64(into, row.0));
-}
-
-fn put_entry(into: &mut Vec<u8>, entry: &Entry) {
-    put_u64(into, u64::from(entry.parameter.0));
-    match &entry.value {
-        EntryValue::Token { system, code } => {
-            put_u8(into, 0);
-            put_u64(into, u64::from(system.0));
-            put_bytes(into, code.as_bytes());
-        }
-        EntryValue::Reference(key) => {
-            put_u8(into, 1);
-            put_key(into, key);
-        }
-        EntryValue::Uri(uri) => {
-            put_u8(into, 2);
-            put_bytes(into, uri.as_bytes());
-        }
-    }
 }
 
 fn put_key(into: &mut Vec<u8>, key: &RecordKey) {
@@ -341,7 +323,7 @@ fn decode(kind: u8, payload: Bytes) -> Option<BackupItem> {
         },
         INDEX => BackupItem::Index {
             key: cursor.key()?,
-            entries: cursor.list(Cursor::entry)?,
+            entries: cursor.list(entry::take)?,
             references: cursor.list(Cursor::key)?,
         },
         LEDGER => BackupItem::Ledger(cursor.ledger()?),
@@ -467,25 +449,12 @@ impl Cursor {
             lanes: self.list(|cursor| cursor.u64().map(Row))?,
         })
     }
-
-    fn entry(&mut self) -> Option<Entry> {
-        let parameter = ParameterNumber(self.u32()?);
-        let value = match self.u8()? {
-            0 => EntryValue::Token {
-                system: SystemNumber(self.u32()?),
-                code: self.text()?,
-            },
-            1 => EntryValue::Reference(self.key()?),
-            2 => EntryValue::Uri(self.text()?),
-            _ => return None,
-        };
-        Some(Entry { parameter, value })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{EntryValue, Magnitude, ParameterNumber, Place, SystemNumber, UnitNumber};
 
     fn key(id: &str) -> RecordKey {
         RecordKey {
@@ -498,6 +467,35 @@ mod tests {
     fn reserved() -> BackupItem {
         let (key, row) = (key("b"), Row(4));
         BackupItem::Reserved { key, row }
+    }
+
+    fn values() -> [EntryValue; 8] {
+        [
+            EntryValue::Valueless,
+            EntryValue::Token {
+                system: SystemNumber(9),
+                code: "c".into(),
+            },
+            EntryValue::Text {
+                folded: "a".into(),
+                exact: "Ä".into(),
+            },
+            EntryValue::Reference(key("b")),
+            EntryValue::Uri("u".into()),
+            EntryValue::Period {
+                low: i64::MIN,
+                high: -5,
+            },
+            EntryValue::Number {
+                unit: UnitNumber(3),
+                low: Magnitude::least(),
+                high: Magnitude(Box::new([1, 0, 2])),
+            },
+            EntryValue::Place(Place {
+                latitude: -90,
+                longitude: 1_800_000_000,
+            }),
+        ]
     }
 
     fn items() -> Vec<BackupItem> {
@@ -514,17 +512,10 @@ mod tests {
             sha256: [7; 32],
             length: 3,
         };
-        let token = EntryValue::Token {
-            system: SystemNumber(9),
-            code: "c".into(),
-        };
-        let values = [
-            token,
-            EntryValue::Reference(key("b")),
-            EntryValue::Uri("u".into()),
-        ];
-        let entries = values.map(|value| Entry {
+        let entries = values().into_iter().zip([0, 0, 7, 0, 1, 0, 300, 0]);
+        let entries = entries.map(|(value, group)| Entry {
             parameter: ParameterNumber(128),
+            group,
             value,
         });
         let ledger = LedgerEntry {
@@ -557,7 +548,7 @@ mod tests {
             reserved(),
             BackupItem::Index {
                 key: key("a"),
-                entries: entries.to_vec(),
+                entries: entries.collect(),
                 references: vec![key("b")],
             },
             BackupItem::Ledger(ledger),

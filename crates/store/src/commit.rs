@@ -57,6 +57,14 @@ pub enum Action {
     Purge,
     /// All versions but the newest go.
     PurgeHistory,
+    /// The newest version is found by this from now on: no new version, no ledger entry. No effect
+    /// on what is not live.
+    Index {
+        /// What it is found by.
+        entries: Vec<Entry>,
+        /// Which records of this store it refers to.
+        references: Vec<RecordKey>,
+    },
 }
 
 /// A new version of a record.
@@ -112,7 +120,8 @@ pub enum Precondition {
         version: VersionNumber,
     },
     /// The plan still gives these rows. It is run again only if a ledger entry after `position`
-    /// has one of its types. Changes of this commit itself do not count.
+    /// has one of the types it depends on ([`Plan::kinds`]), or records of these were indexed anew.
+    /// Changes of this commit itself do not count.
     Matches {
         /// The plan of the criteria, with a limit above the number of rows expected.
         plan: Plan,
@@ -195,6 +204,8 @@ pub enum Effect {
     Deleted,
     /// It, or its history, is gone.
     Purged,
+    /// What it is found by was replaced.
+    Indexed,
     /// There was nothing to do.
     Nothing,
 }

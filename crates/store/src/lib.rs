@@ -16,6 +16,7 @@ mod commit;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod explain;
 mod ledger;
 mod limits;
 mod name;
@@ -29,9 +30,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 pub use search::entry::{
-    Entry, EntryValue, ParameterNumber, RecordId, RecordKey, Row, Space, SystemNumber, TypeNumber,
+    Direction, Entry, EntryValue, Magnitude, ParameterNumber, Place, RecordId, RecordKey, Row,
+    Space, SystemNumber, TypeNumber, UnitNumber,
 };
-pub use search::plan::{Filter, Plan, Test, Total};
+pub use search::plan::{After, Filter, Member, Part, Plan, SortBy, Test, Total};
 
 pub use archive::{ArchiveReader, ArchiveWriter};
 pub use backup::{BackupItem, BackupPage};
@@ -42,6 +44,7 @@ pub use commit::{
     Precondition, Written,
 };
 pub use error::{PreconditionFailure, StoreError};
+pub use explain::Explanation;
 pub use ledger::{LedgerEntry, Operation, Origin, Position};
 pub use limits::StoreLimits;
 pub use name::NameKind;
@@ -55,12 +58,14 @@ pub use tenant::{InvalidTenantId, TenantId};
 /// What [`View::search`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Rows in ascending order, at most as many as the plan's limit.
+    /// Rows in the plan's order, at most as many as its limit.
     pub rows: Vec<(TypeNumber, Row)>,
     /// Whether there are more after the last of them.
     pub more: bool,
     /// The number of all matches, if the plan asked for it.
     pub total: Option<u64>,
+    /// The place of the last of these rows, for the next page; `None` if there are none.
+    pub last: Option<After>,
 }
 
 /// Which state a view shows.
@@ -231,7 +236,24 @@ pub trait View: Send + Sync {
     ) -> Result<Vec<LedgerEntry>, StoreError>;
 
     /// Runs a plan. Only the newest view searches; another gives [`StoreError::NotNewest`].
+    ///
+    /// Pages follow each other by [`Found::last`]: what is not changed between them is found on
+    /// exactly one of them, whatever else is written meanwhile.
     async fn search(&self, plan: &Plan) -> Result<Found, StoreError>;
+
+    /// How many records each condition of a plan finds. Says numbers, no values; it may take far
+    /// longer than the search. Of the newest view only.
+    async fn explain(&self, plan: &Plan) -> Result<Explanation, StoreError>;
+
+    /// What these records are found by in these slots, in the order of [`Entry`]; nothing for a
+    /// record that is not live or not of that type. One answer per row, in order. Of the newest
+    /// view only.
+    async fn entries(
+        &self,
+        space: Space,
+        rows: &[(TypeNumber, Row)],
+        parameters: &[ParameterNumber],
+    ) -> Result<Vec<Vec<Entry>>, StoreError>;
 
     /// Live records that refer to this one, in order of their rows, after the given one.
     async fn referrers(

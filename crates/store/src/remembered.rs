@@ -78,12 +78,13 @@ impl Committed {
     }
 }
 
-const EFFECTS: [Effect; 5] = [
+const EFFECTS: [Effect; 6] = [
     Effect::Created,
     Effect::Updated,
     Effect::Deleted,
     Effect::Purged,
     Effect::Nothing,
+    Effect::Indexed,
 ];
 
 fn effect_byte(effect: Effect) -> u8 {
@@ -93,6 +94,7 @@ fn effect_byte(effect: Effect) -> u8 {
         Effect::Deleted => 2,
         Effect::Purged => 3,
         Effect::Nothing => 4,
+        Effect::Indexed => 5,
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::{KEPT, Provider, SPACES, Setup};
 use crate::{
     Action, At, Change, Clock, Commit, Committed, Entry, EntryValue, Expected, Filter, Instant,
-    NewVersion, ParameterNumber, Plan, Record, RecordKey, Row, Space, Store, StoreError,
+    NewVersion, ParameterNumber, Part, Plan, Record, RecordKey, Row, Space, Store, StoreError,
     StoreLimits, SystemNumber, TenantId, Total, TypeNumber, View,
 };
 
@@ -240,17 +240,30 @@ pub(super) fn token(parameter: u32, system: u32, code: &str) -> Entry {
         system: SystemNumber(system),
         code: code.into(),
     };
+    entry(parameter, value)
+}
+
+pub(super) fn entry(parameter: u32, value: EntryValue) -> Entry {
     Entry {
         parameter: ParameterNumber(parameter),
+        group: 0,
         value,
+    }
+}
+
+pub(super) fn part(kind: TypeNumber, filter: Filter) -> Part {
+    Part {
+        kind,
+        filter,
+        sort: Vec::new(),
     }
 }
 
 pub(super) fn plan(filter: Filter) -> Plan {
     Plan {
         space: KEPT,
-        kinds: vec![KIND],
-        filter,
+        parts: vec![part(KIND, filter)],
+        order: Vec::new(),
         after: None,
         not_later_than: None,
         limit: 1_000,

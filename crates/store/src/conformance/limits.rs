@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 
-use super::bench::{Bench, body, changes_of, key, must, put, put_version, refused, tenant, token};
+use super::bench::{
+    Bench, body, change, changes_of, entry, key, must, put, put_version, refused, tenant, token,
+};
 use crate::{
-    Change, Commit, Entry, EntryValue, Idempotency, IdempotencyKey, NameKind, NamedChange,
-    NewVersion, ParameterNumber, Position, StoreError, StoreLimits,
+    Action, Change, Commit, EntryValue, Expected, Idempotency, IdempotencyKey, NameKind,
+    NamedChange, NewVersion, Position, StoreError, StoreLimits,
 };
 
 fn small() -> StoreLimits {
@@ -28,12 +30,8 @@ fn text(length: usize) -> String {
 }
 
 fn uri(length: usize) -> NewVersion {
-    let entry = Entry {
-        parameter: ParameterNumber(1),
-        value: EntryValue::Uri(text(length).into()),
-    };
     NewVersion {
-        entries: vec![entry],
+        entries: vec![entry(1, EntryValue::Uri(text(length).into()))],
         ..body("")
     }
 }
@@ -45,6 +43,30 @@ fn entries(count: usize) -> NewVersion {
         references: vec![key("r")],
         ..body("")
     }
+}
+
+fn folded(length: usize) -> NewVersion {
+    let value = EntryValue::Text {
+        folded: text(length).into(),
+        exact: "x".into(),
+    };
+    NewVersion {
+        entries: vec![entry(1, value)],
+        ..body("")
+    }
+}
+
+fn indexed(count: usize) -> Commit {
+    let NewVersion {
+        entries,
+        references,
+        ..
+    } = entries(count);
+    let action = Action::Index {
+        entries,
+        references,
+    };
+    changes_of(vec![change(key("a"), Expected::Any, action)])
 }
 
 fn named(key: usize, value: usize) -> Commit {
@@ -115,6 +137,8 @@ fn cases() -> Vec<(&'static str, u64, Commit, Commit)> {
         ("id_bytes_max", 6, repeatable(6), repeatable(5)),
         ("entry_bytes_max", 7, code(7), code(6)),
         ("entry_bytes_max", 7, one(uri(7)), one(uri(6))),
+        ("entry_bytes_max", 7, one(folded(7)), one(folded(6))),
+        ("entries_max", 5, indexed(5), indexed(4)),
         ("named_key_bytes_max", 8, named(8, 1), named(7, 1)),
         ("named_value_bytes_max", 9, named(1, 9), named(1, 8)),
     ]

@@ -9,10 +9,13 @@ mod bench;
 mod blobs;
 mod clocks;
 mod concurrency;
+mod evaluate;
+mod generate;
 mod histories;
 mod limits;
 mod model;
 mod names;
+mod plans;
 mod preconditions;
 mod random;
 mod records;
@@ -116,6 +119,7 @@ const CASES: &[(&str, Case)] = cases! {
     concurrency: conditional_creates_make_one_record transactions_on_the_same_records
         groups_of_commits;
     random: a_random_life_equals_the_model;
+    plans: random_plans_equal_the_model pages_to_the_end_equal_the_whole writers_between_pages;
     backups: a_restored_tenant_equals_the_original only_empty_tenants_are_restored;
 };
 

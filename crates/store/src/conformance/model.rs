@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use super::NEWEST;
 use crate::{
-    Action, Change, Commit, Committed, Effect, Entry, EntryValue, Expected, Filter, Found,
-    HistoryOf, HistoryOrder, HistoryPage, Instant, LedgerEntry, NewVersion, Operation, Plan,
-    Position, PreconditionFailure, Record, RecordKey, Row, StoreError, Test, Total, TypeNumber,
-    VersionNumber,
+    Action, Change, Commit, Committed, Effect, Entry, Expected, HistoryOf, HistoryOrder,
+    HistoryPage, Instant, LedgerEntry, NewVersion, Operation, Position, PreconditionFailure,
+    Record, RecordKey, Row, StoreError, TypeNumber, VersionNumber,
 };
 
 /// A record with what is kept of it.
@@ -87,8 +86,8 @@ impl Model {
                 written.version,
                 held.map_or(VersionNumber(0), |last| last.version)
             );
-            let position =
-                (effect != Effect::Nothing).then_some(Position(self.ledger.len() as u64));
+            let listed = !matches!(effect, Effect::Nothing | Effect::Indexed);
+            let position = listed.then_some(Position(self.ledger.len() as u64));
             assert_eq!(written.position, position);
         }
         let changed = self.ledger.len() > before;
@@ -100,6 +99,13 @@ impl Model {
     }
 
     fn apply_one(&mut self, change: &Change, row: Row, time: Instant, commit: &Commit) -> Effect {
+        if let Action::Index {
+            entries,
+            references,
+        } = &change.action
+        {
+            return self.index(&change.key, entries, references);
+        }
         let Some((operation, effect)) = self.outcome(change) else {
             return Effect::Nothing;
         };
@@ -109,7 +115,9 @@ impl Model {
         let (version, lanes) = match &change.action {
             Action::Put(new) => (last + 1, new.lanes.clone()),
             Action::Delete => (last + 1, old_lanes.unwrap_or_default()),
-            Action::Purge | Action::PurgeHistory => (last, old_lanes.unwrap_or_default()),
+            Action::Purge | Action::PurgeHistory | Action::Index { .. } => {
+                (last, old_lanes.unwrap_or_default())
+            }
         };
         let RecordKey { space, kind, .. } = change.key;
         let entry = LedgerEntry {
@@ -127,6 +135,15 @@ impl Model {
         self.hold(change, &entry);
         self.ledger.push(entry);
         effect
+    }
+
+    fn index(&mut self, key: &RecordKey, entries: &[Entry], references: &[RecordKey]) -> Effect {
+        let Some(held) = self.records.get_mut(key).filter(|held| held.live()) else {
+            return Effect::Nothing;
+        };
+        held.newest.entries = entries.to_vec();
+        held.newest.references = references.to_vec();
+        Effect::Indexed
     }
 
     fn outcome(&self, change: &Change) -> Option<(Operation, Effect)> {
@@ -191,6 +208,7 @@ impl Model {
                 held.newest = NewVersion::default();
             }
             Action::PurgeHistory => drop(held.versions.drain(..held.versions.len() - 1)),
+            Action::Index { .. } => {}
         }
         if change.key.space == NEWEST && held.versions.len() > 1 {
             held.versions.drain(..held.versions.len() - 1);
@@ -261,27 +279,6 @@ impl Model {
         self.within(of, page, at).len() as u64
     }
 
-    pub(super) fn search(&self, plan: &Plan) -> Found {
-        let mut matches: Vec<(Row, TypeNumber)> = Vec::new();
-        for (key, held) in &self.records {
-            let wanted = key.space == plan.space && plan.kinds.contains(&key.kind) && held.live();
-            let old = |last: &Record| plan.not_later_than.is_none_or(|max| last.position.0 <= max);
-            if wanted && held.last().is_some_and(old) && passes(&plan.filter, key, held) {
-                matches.push((held.row, key.kind));
-            }
-        }
-        matches.sort_unstable();
-        let total = (plan.total == Total::Accurate).then_some(matches.len() as u64);
-        matches.retain(|(row, _)| plan.after.is_none_or(|after| *row > after));
-        let more = plan.limit > 0 && matches.len() > plan.limit;
-        matches.truncate(plan.limit);
-        Found {
-            rows: matches.into_iter().map(|(row, kind)| (kind, row)).collect(),
-            more,
-            total,
-        }
-    }
-
     pub(super) fn referrers(&self, target: &RecordKey) -> Vec<(TypeNumber, Row)> {
         let refer = |(key, held): (&RecordKey, &Held)| {
             let refers = held.live() && held.newest.references.contains(target);
@@ -290,31 +287,5 @@ impl Model {
         let mut found: Vec<_> = self.records.iter().filter_map(refer).collect();
         found.sort_unstable();
         found.into_iter().map(|(row, kind)| (kind, row)).collect()
-    }
-}
-
-fn passes(filter: &Filter, key: &RecordKey, held: &Held) -> bool {
-    match filter {
-        Filter::All(all) => all.iter().all(|filter| passes(filter, key, held)),
-        Filter::Any(any) => any.iter().any(|filter| passes(filter, key, held)),
-        Filter::Not(not) => !passes(not, key, held),
-        Filter::Ids(ids) => ids.contains(&key.id),
-        Filter::Rows(rows) => rows.contains(&held.row),
-        Filter::Entry { parameter, test } => {
-            let entries = held.newest.entries.iter();
-            entries
-                .filter(|entry| entry.parameter == *parameter)
-                .any(|entry| meets(test, entry))
-        }
-    }
-}
-
-fn meets(test: &Test, entry: &Entry) -> bool {
-    match (test, &entry.value) {
-        (Test::Present, _) => true,
-        (Test::Is(value), given) => value == given,
-        (Test::Code(code), EntryValue::Token { code: given, .. }) => code == given,
-        (Test::System(system), EntryValue::Token { system: given, .. }) => system == given,
-        (Test::Code(_) | Test::System(_), _) => false,
     }
 }

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 
-use super::bench::{Bench, Random, key_in, must, tenant};
+use super::bench::{Bench, Random, START, key_in, must, tenant};
+use super::generate::{self, Ground};
 use super::model::Model;
 use super::{KEPT, NEWEST, OTHER};
 use crate::{
-    Action, At, Change, Commit, Entry, EntryValue, Expected, Filter, HistoryOf, HistoryOrder,
-    HistoryPage, Instant, NewVersion, Origin, ParameterNumber, Plan, Position, RecordId, RecordKey,
-    Row, Space, SystemNumber, Test, Total, TypeNumber, VersionNumber, View,
+    Action, At, Change, Commit, Entry, Expected, HistoryOf, HistoryOrder, HistoryPage, Instant,
+    NewVersion, Origin, Position, RecordKey, Space, TypeNumber, VersionNumber, View,
 };
 
 /// Another seed is another life; the one that failed is printed.
@@ -92,31 +92,24 @@ impl Life {
         key_in(space, kind, &id)
     }
 
-    fn value(&mut self, space: Space) -> EntryValue {
-        let code = ["a", "b", "a\0b", ""][self.random.index(4)];
-        match self.random.below(4) {
-            0 => EntryValue::Uri(code.into()),
-            1 => EntryValue::Reference(self.key_of(space)),
-            _ => {
-                let system = SystemNumber(u32::try_from(self.random.below(3)).expect("small"));
-                EntryValue::Token {
-                    system,
-                    code: code.into(),
-                }
-            }
+    fn ground(&self) -> Ground {
+        Ground {
+            ids: 6,
+            rows: 40,
+            position: self.position().0,
+            start: START,
         }
     }
 
-    fn parameter(&mut self) -> ParameterNumber {
-        ParameterNumber(u32::try_from(self.random.below(3)).expect("small") + 1)
+    fn entries(&mut self, key: &RecordKey) -> Vec<Entry> {
+        let ground = self.ground();
+        (0..self.random.below(8))
+            .map(|_| generate::entry(&mut self.random, ground, key.space))
+            .collect()
     }
 
     fn version(&mut self, key: &RecordKey) -> NewVersion {
-        let entry = |life: &mut Self| Entry {
-            parameter: life.parameter(),
-            value: life.value(key.space),
-        };
-        let entries = (0..self.random.below(5)).map(|_| entry(self)).collect();
+        let entries = self.entries(key);
         let references = (0..self.random.below(3))
             .map(|_| self.key_of(key.space))
             .collect();
@@ -143,11 +136,15 @@ impl Life {
             if changes.iter().any(|change| change.key == key) {
                 continue;
             }
-            let action = match self.random.below(12) {
+            let action = match self.random.below(14) {
                 0..=7 => Action::Put(self.version(&key)),
                 8 | 9 => Action::Delete,
                 10 => Action::PurgeHistory,
-                _ => Action::Purge,
+                11 => Action::Purge,
+                _ => Action::Index {
+                    entries: self.entries(&key),
+                    references: vec![self.key_of(key.space)],
+                },
             };
             let expected = match self.random.below(16) {
                 0 => Expected::Absent,
@@ -254,7 +251,9 @@ impl Life {
 
     async fn compare_index(&mut self, view: &dyn View) {
         for _ in 0..60 {
-            let plan = self.plan();
+            let space = [KEPT, OTHER, NEWEST][self.random.index(3)];
+            let ground = self.ground();
+            let plan = generate::plan(&mut self.random, ground, space);
             let found = must(view.search(&plan).await);
             assert_eq!(
                 found,
@@ -280,71 +279,6 @@ impl Life {
                     all[1..]
                 );
             }
-        }
-    }
-
-    fn plan(&mut self) -> Plan {
-        let space = [KEPT, OTHER, NEWEST][self.random.index(3)];
-        let kinds = [
-            vec![TypeNumber(1)],
-            vec![TypeNumber(2), TypeNumber(1)],
-            vec![],
-            vec![TypeNumber(9)],
-        ];
-        let picked = self.random.index(8).min(3);
-        let filter = self.filter(space, 3);
-        Plan {
-            space,
-            kinds: kinds[if picked == 3 { 1 } else { picked }].clone(),
-            filter,
-            after: self.random.one_in(3).then(|| Row(self.random.below(20))),
-            not_later_than: self
-                .random
-                .one_in(4)
-                .then(|| self.random.below(self.position().0 + 1)),
-            limit: [0, 1, 2, 1_000][self.random.index(4)],
-            total: [Total::None, Total::Accurate][self.random.index(2)],
-        }
-    }
-
-    fn filter(&mut self, space: Space, depth: u64) -> Filter {
-        let several = |life: &mut Self| -> Vec<Filter> {
-            (0..life.random.below(3))
-                .map(|_| life.filter(space, depth - 1))
-                .collect()
-        };
-        match self.random.below(if depth == 0 { 5 } else { 8 }) {
-            0 => Filter::Ids(
-                (0..self.random.below(4))
-                    .map(|n| RecordId(format!("id{n}").into()))
-                    .collect(),
-            ),
-            1 => Filter::Rows(
-                (0..self.random.below(6))
-                    .map(|_| Row(self.random.below(20)))
-                    .collect(),
-            ),
-            2..=4 => {
-                let parameter = self.parameter();
-                Filter::Entry {
-                    parameter,
-                    test: self.test(space),
-                }
-            }
-            5 => Filter::All(several(self)),
-            6 => Filter::Any(several(self)),
-            _ => Filter::Not(Box::new(self.filter(space, depth - 1))),
-        }
-    }
-
-    fn test(&mut self, space: Space) -> Test {
-        match self.random.below(5) {
-            0 => Test::Present,
-            1 => Test::Code(["a", "b", "a\0b", ""][self.random.index(4)].into()),
-            2 => Test::System(SystemNumber(
-                u32::try_from(self.random.below(3)).expect("small"),
-            )),
-            _ => Test::Is(self.value(space)),
         }
     }
 }

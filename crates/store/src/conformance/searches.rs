@@ -2,14 +2,15 @@
 
 use super::KEPT;
 use super::bench::{
-    Bench, KIND, body, delete, key, key_in, must, plan, put, put_version, refused, tenant, token,
+    Bench, KIND, body, delete, entry, key, key_in, must, part, plan, put, put_version, refused,
+    tenant, token,
 };
 use crate::{
-    At, Entry, EntryValue, Filter, NewVersion, ParameterNumber, Plan, Position, Row, StoreError,
+    At, EntryValue, Filter, NewVersion, ParameterNumber, Plan, Position, Row, StoreError,
     SystemNumber, Test, Total, TypeNumber,
 };
 
-fn entry(test: Test) -> Filter {
+fn passes(test: Test) -> Filter {
     Filter::Entry {
         parameter: ParameterNumber(1),
         test,
@@ -17,15 +18,12 @@ fn entry(test: Test) -> Filter {
 }
 
 fn is_token(system: u32, code: &str) -> Filter {
-    entry(Test::Is(token(1, system, code).value))
+    passes(Test::Is(token(1, system, code).value))
 }
 
 async fn three(bench: &Bench) -> Vec<Row> {
     let with = |value| NewVersion {
-        entries: vec![Entry {
-            parameter: ParameterNumber(1),
-            value,
-        }],
+        entries: vec![entry(1, value)],
         ..body("x")
     };
     let reference = NewVersion {
@@ -56,20 +54,23 @@ pub(super) async fn every_test_and_filter(bench: &Bench) {
     let cases = [
         (all.clone(), vec![tokens, uri, reference]),
         (Filter::Any(vec![]), vec![]),
-        (entry(Test::Present), vec![tokens, uri, reference]),
+        (passes(Test::Present), vec![tokens, uri, reference]),
         (is_token(1, "c"), vec![tokens]),
         (is_token(2, "c"), vec![]),
         (is_token(0, "d"), vec![tokens]),
-        (entry(Test::Code("d".into())), vec![tokens]),
-        (entry(Test::Code("e".into())), vec![]),
-        (entry(Test::System(SystemNumber(1))), vec![tokens]),
-        (entry(Test::System(SystemNumber::NONE)), vec![tokens]),
-        (entry(Test::Is(EntryValue::Uri("c".into()))), vec![uri]),
+        (passes(Test::Code("d".into())), vec![tokens]),
+        (passes(Test::Code("e".into())), vec![]),
+        (passes(Test::System(SystemNumber(1))), vec![tokens]),
+        (passes(Test::System(SystemNumber::NONE)), vec![tokens]),
+        (passes(Test::Is(EntryValue::Uri("c".into()))), vec![uri]),
         (
-            entry(Test::Is(EntryValue::Reference(key("later")))),
+            passes(Test::Is(EntryValue::Reference(key("later")))),
             vec![reference],
         ),
-        (entry(Test::Is(EntryValue::Reference(key("never")))), vec![]),
+        (
+            passes(Test::Is(EntryValue::Reference(key("never")))),
+            vec![],
+        ),
         (
             Filter::Ids(vec!["uri".into(), "?".into(), "tokens".into()]),
             vec![tokens, uri],
@@ -106,7 +107,7 @@ pub(super) async fn every_test_and_filter(bench: &Bench) {
         ])
         .await;
     bench.pause().await;
-    assert_eq!(bench.found(&plan(entry(Test::Present))).await, [reference]);
+    assert_eq!(bench.found(&plan(passes(Test::Present))).await, [reference]);
     assert_eq!(
         bench.found(&plan(Filter::Ids(vec!["uri".into()]))).await,
         []
@@ -136,7 +137,7 @@ pub(super) async fn pages_and_totals(bench: &Bench) {
     bench.pause().await;
     let view = bench.newest().await;
     let first = Plan {
-        kinds: vec![other, KIND],
+        parts: vec![part(other, is_token(1, "c")), part(KIND, is_token(1, "c"))],
         limit: 7,
         total: Total::Accurate,
         not_later_than: Some(30),
@@ -146,14 +147,18 @@ pub(super) async fn pages_and_totals(bench: &Bench) {
     loop {
         let found = must(
             view.search(&Plan {
-                after,
+                after: after.take(),
                 ..first.clone()
             })
             .await,
         );
-        assert_eq!(found.total, Some(30), "`after` and `limit` aside");
+        assert_eq!(
+            found.total,
+            Some(31),
+            "`after`, `not_later_than` and `limit` aside"
+        );
         rows.extend(found.rows.iter().copied());
-        after = rows.last().map(|(_, row)| *row);
+        after = found.last;
         assert_eq!(found.more, rows.len() < 30);
         if !found.more {
             break;
@@ -211,7 +216,7 @@ pub(super) async fn referrers_of_records_that_come_later(bench: &Bench) {
     assert!(!rows.contains(&done.written[0].row));
     bench.pause().await;
     assert_eq!(referrers().await, [(KIND, rows[2])]);
-    let by_reference = plan(entry(Test::Is(EntryValue::Reference(key("later")))));
+    let by_reference = plan(passes(Test::Is(EntryValue::Reference(key("later")))));
     assert_eq!(bench.found(&by_reference).await, [rows[2]]);
     bench.change(vec![delete(key("reference"))]).await;
     assert_eq!(referrers().await, []);

@@ -1,0 +1,214 @@
+//! What a plan means, by looking at every record.
+
+use std::cmp::Ordering;
+use std::ops::RangeBounds;
+
+use super::model::{Held, Model};
+use crate::{
+    Direction, Entry, EntryValue, Filter, Found, Member, Operation, Place, Plan, RecordKey, Row,
+    SortBy, Test, Total, TypeNumber,
+};
+
+type Keys = Vec<Option<Box<[u8]>>>;
+
+impl Model {
+    pub(super) fn search(&self, plan: &Plan) -> Found {
+        let mut matches: Vec<(Keys, Row, TypeNumber)> = Vec::new();
+        let mut total = 0;
+        for part in &plan.parts {
+            for (key, held) in &self.records {
+                let of_part = key.space == plan.space && key.kind == part.kind && held.live();
+                if !of_part || !self.passes(&part.filter, key, held) {
+                    continue;
+                }
+                total += 1;
+                let position = held.versions.last().map_or(0, |last| last.position.0);
+                if plan.not_later_than.is_none_or(|max| position <= max) {
+                    let keys = keys(&part.sort, &plan.order, key, held);
+                    matches.push((keys, held.row, key.kind));
+                }
+            }
+        }
+        matches.sort_by(|one, other| compare(&plan.order, (&one.0, one.1), (&other.0, other.1)));
+        if let Some(after) = &plan.after {
+            matches.retain(|(keys, row, _)| {
+                compare(&plan.order, (keys, *row), (&after.keys, after.row)) == Ordering::Greater
+            });
+        }
+        let more = plan.limit > 0 && matches.len() > plan.limit;
+        matches.truncate(plan.limit);
+        let last = matches.last().map(|(keys, row, _)| crate::After {
+            keys: keys.clone(),
+            row: *row,
+        });
+        Found {
+            rows: matches
+                .into_iter()
+                .map(|(_, row, kind)| (kind, row))
+                .collect(),
+            more,
+            total: (plan.total == Total::Accurate).then_some(total),
+            last,
+        }
+    }
+
+    pub(super) fn passes(&self, filter: &Filter, key: &RecordKey, held: &Held) -> bool {
+        match filter {
+            Filter::All(all) => all.iter().all(|filter| self.passes(filter, key, held)),
+            Filter::Any(any) => any.iter().any(|filter| self.passes(filter, key, held)),
+            Filter::Not(not) => !self.passes(not, key, held),
+            Filter::Ids(ids) => ids.contains(&key.id),
+            Filter::Rows(rows) => rows.contains(&held.row),
+            Filter::Updated(range) => {
+                let last = held.versions.last();
+                last.is_some_and(|last| {
+                    last.operation != Operation::Delete && range.contains(&last.time.0)
+                })
+            }
+            Filter::Remainder { part, of } => held.row.0 % of == *part,
+            Filter::Entry { parameter, test } => {
+                let entries = held.newest.entries.iter();
+                let mut entries = entries.filter(|entry| entry.parameter == *parameter);
+                entries.any(|entry| meets(test, &entry.value))
+            }
+            Filter::Together(members) => {
+                let entries = &held.newest.entries;
+                let mut groups = entries.iter().map(|entry| entry.group);
+                groups.any(|group| {
+                    let finds = |member: &Member| finds(entries, group, member);
+                    members.iter().all(finds)
+                })
+            }
+            Filter::RefersTo { parameter, targets } => {
+                let mut entries = held.newest.entries.iter();
+                entries.any(|entry| {
+                    let EntryValue::Reference(target) = &entry.value else {
+                        return false;
+                    };
+                    let matches = |(kind, filter): &(TypeNumber, Filter)| {
+                        target.kind == *kind && self.live(filter, target)
+                    };
+                    entry.parameter == *parameter
+                        && target.space == key.space
+                        && targets.iter().any(matches)
+                })
+            }
+            Filter::ReferredToBy {
+                kind,
+                parameter,
+                filter,
+            } => self.records.iter().any(|(source, held)| {
+                source.space == key.space
+                    && source.kind == *kind
+                    && held.newest.entries.iter().any(|entry| {
+                        entry.parameter == *parameter
+                            && entry.value == EntryValue::Reference(key.clone())
+                    })
+                    && self.live(filter, source)
+            }),
+        }
+    }
+
+    fn live(&self, filter: &Filter, key: &RecordKey) -> bool {
+        let held = self.records.get(key).filter(|held| held.live());
+        held.is_some_and(|held| self.passes(filter, key, held))
+    }
+}
+
+fn finds(entries: &[Entry], group: u16, member: &Member) -> bool {
+    entries.iter().any(|entry| {
+        let test = |test: &Test| meets(test, &entry.value);
+        entry.group == group
+            && entry.parameter == member.parameter
+            && member.any_of.iter().any(test)
+    })
+}
+
+fn keys(sort: &[SortBy], order: &[Direction], key: &RecordKey, held: &Held) -> Keys {
+    let by = |(by, direction): (&SortBy, &Direction)| match by {
+        SortBy::Nothing => None,
+        SortBy::Id => Some(key.id.0.as_bytes().into()),
+        SortBy::Updated => held
+            .versions
+            .last()
+            .map(|last| search::entry::ordered(last.time.0).to_be_bytes().into()),
+        SortBy::Entry(parameter) => {
+            let entries = held.newest.entries.iter();
+            let keys = entries
+                .filter(|entry| entry.parameter == *parameter)
+                .filter_map(|entry| entry.value.sort_key(*direction));
+            match direction {
+                Direction::Ascending => keys.min(),
+                Direction::Descending => keys.max(),
+            }
+        }
+    };
+    sort.iter().zip(order).map(by).collect()
+}
+
+fn compare(order: &[Direction], one: (&Keys, Row), other: (&Keys, Row)) -> Ordering {
+    for (at, direction) in order.iter().enumerate() {
+        let ordering = match (&one.0[at], &other.0[at]) {
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(_), None) => Ordering::Less,
+            (Some(one), Some(other)) => match direction {
+                Direction::Ascending => one.cmp(other),
+                Direction::Descending => other.cmp(one),
+            },
+        };
+        if ordering != Ordering::Equal {
+            return ordering;
+        }
+    }
+    one.1.cmp(&other.1)
+}
+
+fn meets(test: &Test, value: &EntryValue) -> bool {
+    match (test, value) {
+        (Test::Present, _) => true,
+        (Test::Is(wanted), given) => wanted == given,
+        (Test::Code(wanted), EntryValue::Token { code, .. }) => wanted == code,
+        (Test::System(wanted), EntryValue::Token { system, .. }) => wanted == system,
+        (Test::TextStarts(text), EntryValue::Text { folded, .. }) => folded.starts_with(&**text),
+        (Test::TextContains(text), EntryValue::Text { folded, .. }) => folded.contains(&**text),
+        (Test::TextIs(text), EntryValue::Text { exact, .. }) => text == exact,
+        (Test::UriStarts(text), EntryValue::Uri(uri)) => uri.starts_with(&**text),
+        (Test::Period { low, high }, EntryValue::Period { low: l, high: h }) => {
+            low.contains(l) && high.contains(h)
+        }
+        (
+            Test::Number { unit, low, high },
+            EntryValue::Number {
+                unit: given,
+                low: l,
+                high: h,
+            },
+        ) => unit == given && low.contains(l) && high.contains(h),
+        (Test::Near { place, metres }, EntryValue::Place(given)) => {
+            distance(*place, *given) <= f64::from(*metres)
+        }
+        _ => false,
+    }
+}
+
+/// Along the surface, from the straight line through the sphere.
+fn distance(one: Place, other: Place) -> f64 {
+    let (one, other) = (direction_of(one), direction_of(other));
+    let squares = one
+        .iter()
+        .zip(other)
+        .map(|(one, other)| (one - other).powi(2));
+    let straight: f64 = squares.sum::<f64>().sqrt();
+    2.0 * (straight / 2.0).min(1.0).asin() * f64::from(search::plan::EARTH_RADIUS_METRES)
+}
+
+fn direction_of(place: Place) -> [f64; 3] {
+    let radians = |units: i32| (f64::from(units) / 1e7).to_radians();
+    let (latitude, longitude) = (radians(place.latitude), radians(place.longitude));
+    [
+        latitude.cos() * longitude.cos(),
+        latitude.cos() * longitude.sin(),
+        latitude.sin(),
+    ]
+}
