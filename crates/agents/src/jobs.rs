@@ -13,17 +13,8 @@ use tracing::{info, warn};
 /// How long a job rests after a step that failed.
 const REST: Duration = Duration::from_secs(5);
 
-/// Works until `stop` is ready. A step that has begun ends.
-pub async fn run(interactions: Interactions, stop: impl Future<Output = ()>) {
-    let mut stop = std::pin::pin!(stop);
-    let mut work = std::pin::pin!(work(interactions));
-    tokio::select! {
-        () = &mut stop => {}
-        () = &mut work => {}
-    }
-}
-
-async fn work(interactions: Interactions) {
+/// Works for ever; it may be dropped at any time.
+pub async fn run(interactions: Interactions) {
     let mut tenants = all_tenants(&interactions).await;
     loop {
         for tenant in tenants {

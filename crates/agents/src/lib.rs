@@ -1,6 +1,7 @@
-//! Everything that runs without a waiting client: so far the loader.
+//! Everything that runs without a waiting client: the loader and the job engine.
 //!
 //! Agents call the same `interactions` as the HTTP server and never know it.
 
 pub mod client;
+pub mod jobs;
 pub mod load;

@@ -102,6 +102,14 @@ impl Interactions {
         self.indexes.known().insert(key, Arc::default());
     }
 
+    /// Deletes a tenant with everything in it.
+    pub async fn delete_tenant(&self, tenant: &TenantId) -> Result<(), StoreError> {
+        self.store.delete_tenant(tenant).await?;
+        // Its name may be given to another.
+        self.indexes.known().retain(|(it, _), _| it != tenant);
+        Ok(())
+    }
+
     async fn reindex_progress(
         &self,
         tenant: &TenantId,
@@ -126,11 +134,6 @@ impl Indexes {
     ) -> std::sync::MutexGuard<'_, HashMap<(TenantId, FhirVersion), Arc<HashSet<&'static str>>>>
     {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Forgets a tenant: its name may be given to another.
-    pub(crate) fn forget(&self, tenant: &TenantId) {
-        self.known().retain(|(it, _), _| it != tenant);
     }
 }
 

@@ -72,7 +72,7 @@ pub(crate) async fn answer(
             Ok(Answer::empty(StatusCode::CREATED))
         }
         (Endpoint::DeleteTenant, Some(tenant)) => {
-            store.delete_tenant(&tenant).await?;
+            app.interactions.delete_tenant(&tenant).await?;
             Ok(Answer::empty(StatusCode::NO_CONTENT))
         }
         (Endpoint::Backup, _) => backup(app, &named_tenant(head)?).await,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use fhir::json::write_string;
 use fhir::{Definitions, FhirVersion};
 use interactions::{Settings, UpdateAsCreate, Versioning};
-use search::parameter::Parameters;
+use search::registry::Registry;
 
 use crate::router::{Endpoint, offers};
 
@@ -113,8 +113,8 @@ fn write_resource(text: &mut String, name: &str, version: FhirVersion, settings:
         },
     ));
     let mut comma = ",\"searchParam\":[";
-    for offered in Parameters::of(version).offered(name) {
-        let definition = offered.definition;
+    for parameter in Registry::of(version).parameters(name) {
+        let definition = parameter.definition;
         text.push_str(comma);
         comma = ",";
         text.push_str("{\"name\":");

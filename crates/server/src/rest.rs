@@ -111,6 +111,7 @@ impl Exchange<'_> {
             origin: ORIGIN,
             idempotency: None,
             handling: self.preferences.handling,
+            visibility: std::sync::Arc::default(),
         }
     }
 

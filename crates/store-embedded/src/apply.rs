@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use store::{
-    Committed, Effect, EntryValue, Idempotency, Instant, LedgerEntry, NamedChange, Operation,
-    Origin, Position, RecordKey, Row, StoreError, VersionNumber, Versions, Written,
+    Committed, Effect, Entry, Idempotency, Instant, LedgerEntry, NamedChange, Operation, Origin,
+    Position, RecordKey, Row, StoreError, VersionNumber, Versions, Written,
 };
 
 use crate::committer::Writing;
 use crate::expiry;
 use crate::layout::{
-    self, BODIES, CHANGES, Changed, ENTRIES, HISTORY, Head, Incoming, Indexed, LEDGER, META,
-    POSTINGS, Stored, Version,
+    self, BODIES, CHANGES, Changed, ENTRIES, HISTORY, Head, Incoming, Indexed, IndexedEntry,
+    LEDGER, META, POSTINGS, Stored, Version,
 };
 use crate::preconditions::{self, next_version};
-use crate::prepare::{Prepared, PreparedAction, PreparedVersion};
+use crate::prepare::{Prepared, PreparedAction, PreparedIndex, PreparedVersion};
 use crate::tenant::Tenant;
 use crate::work::Work;
 
@@ -86,6 +86,7 @@ fn finish(
         state,
         tenant,
         counts: touched,
+        indexed_anew,
         ..
     } = work;
     writing.write(batch)?;
@@ -93,6 +94,11 @@ fn finish(
     writing.counts.extend(counts);
     for kind in touched.into_keys() {
         writing.newest.insert(kind, state.position);
+    }
+    for kind in indexed_anew {
+        // There is no ledger entry to tell of it: as if the next one were of that type.
+        let next = Position(state.position.0 + 1);
+        writing.newest.insert(kind, next);
     }
     tenant.counters().commit(committed.written.len());
     Ok(())
@@ -135,6 +141,9 @@ fn stage(
         (PreparedAction::Delete, Some(head)) if head.live() => delete(work, key, head, origin),
         (PreparedAction::Purge, Some(head)) => purge(work, key, head, origin),
         (PreparedAction::PurgeHistory, Some(head)) => purge_history(work, key, head, origin),
+        (PreparedAction::Index(index), Some(head)) if head.live() => {
+            index_anew(work, key, head, &index)
+        }
         (_, there) => Ok(nothing(head, there)),
     }
 }
@@ -163,7 +172,7 @@ fn put(
         (Operation::Create, Effect::Created)
     };
     let lanes = work.rows(&prepared.lanes)?;
-    let indexed = resolve(work, &prepared)?;
+    let indexed = resolve(work, &prepared.entries, &prepared.references)?;
     let before = if live { Some(work.indexed(row)?) } else { None };
     reindex(work, key, row, before.as_ref(), Some(&indexed));
     let version = Version {
@@ -180,6 +189,25 @@ fn put(
         version,
         position: Some(position),
         effect,
+    })
+}
+
+/// Replaces what the newest version is found by.
+fn index_anew(
+    work: &mut Work<'_>,
+    key: &RecordKey,
+    head: Head,
+    index: &PreparedIndex,
+) -> Result<Written, StoreError> {
+    let before = work.indexed(head.row)?;
+    let after = resolve(work, &index.entries, &index.references)?;
+    reindex(work, key, head.row, Some(&before), Some(&after));
+    work.indexed_anew.insert((key.space, key.kind));
+    Ok(Written {
+        row: head.row,
+        version: head.version,
+        position: None,
+        effect: Effect::Indexed,
     })
 }
 
@@ -390,24 +418,23 @@ fn append(
 }
 
 /// Entries and references with the rows they point at.
-fn resolve(work: &mut Work<'_>, prepared: &PreparedVersion) -> Result<Indexed, StoreError> {
-    let mut entries = Vec::with_capacity(prepared.entries.len());
-    for entry in &prepared.entries {
-        let stored = match &entry.value {
-            EntryValue::Token { system, code } => Stored::Token {
-                code: code.clone(),
-                system: *system,
-            },
-            EntryValue::Uri(uri) => Stored::Uri(uri.clone()),
-            EntryValue::Reference(key) => Stored::Reference(work.row(key)?),
-        };
-        entries.push((entry.parameter, stored));
-    }
-    let references = work.rows(&prepared.references)?;
-    Ok(Indexed {
-        entries,
-        references,
-    })
+fn resolve(
+    work: &mut Work<'_>,
+    entries: &[Entry],
+    references: &[RecordKey],
+) -> Result<Indexed, StoreError> {
+    let stored = |entry: &Entry| {
+        Ok(IndexedEntry {
+            parameter: entry.parameter,
+            group: entry.group,
+            value: Stored::of(&entry.value, |key| work.row(key))?,
+        })
+    };
+    let entries = entries
+        .iter()
+        .map(stored)
+        .collect::<Result<_, StoreError>>()?;
+    Ok(Indexed::new(entries, work.rows(references)?))
 }
 
 /// Writes what is new in the index and removes what is not in it any more.

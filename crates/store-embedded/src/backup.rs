@@ -4,14 +4,12 @@
 //! [`store::BackupItem`] asks for. What is read is of the view's snapshot, so writing goes on.
 
 use bytes::Bytes;
-use store::{
-    BackupItem, BackupPage, BlobId, Entry, EntryValue, RecordKey, Row, StoreError, SystemNumber,
-};
+use store::{BackupItem, BackupPage, BlobId, Entry, RecordKey, Row, StoreError};
 
 use crate::engine::Space;
 use crate::expiry;
 use crate::fault;
-use crate::layout::{self, BODIES, ENTRIES, HISTORY, Head, IDS, LEDGER, META, Stored, Version};
+use crate::layout::{self, BODIES, ENTRIES, HISTORY, Head, IDS, LEDGER, META, Version};
 use crate::view::TenantView;
 
 /// Items of a page have about so many bytes.
@@ -159,38 +157,22 @@ fn reserved(_: &TenantView, key: &Bytes, value: &Bytes) -> Result<Option<BackupI
 
 fn index(view: &TenantView, key: &Bytes, value: &Bytes) -> Result<Option<BackupItem>, StoreError> {
     let record = known(view, layout::row_of_key(key)?)?;
-    let indexed = layout::Indexed::decode(value)?;
-    let mut entries = Vec::with_capacity(indexed.entries.len());
-    for (parameter, stored) in indexed.entries {
+    let (indexed, references) = layout::Indexed::decode(value)?.into_entries();
+    let mut entries = Vec::with_capacity(indexed.len());
+    for entry in indexed {
         entries.push(Entry {
-            parameter,
-            value: value_of(view, stored)?,
+            parameter: entry.parameter,
+            group: entry.group,
+            value: entry.value.value(|row| known(view, row))?,
         });
     }
-    let references: Result<Vec<_>, _> = indexed
-        .references
-        .into_iter()
-        .map(|row| known(view, row))
-        .collect();
+    let references: Result<Vec<_>, _> =
+        references.into_iter().map(|row| known(view, row)).collect();
     Ok(Some(BackupItem::Index {
         key: record,
         entries,
         references: references?,
     }))
-}
-
-fn value_of(view: &TenantView, stored: Stored) -> Result<EntryValue, StoreError> {
-    Ok(match stored {
-        Stored::Token {
-            code,
-            system: SystemNumber(system),
-        } => EntryValue::Token {
-            system: SystemNumber(system),
-            code,
-        },
-        Stored::Reference(row) => EntryValue::Reference(known(view, row)?),
-        Stored::Uri(uri) => EntryValue::Uri(uri),
-    })
 }
 
 fn ledger(_: &TenantView, key: &Bytes, value: &Bytes) -> Result<Option<BackupItem>, StoreError> {

@@ -43,14 +43,23 @@ impl Key {
     }
 
     /// A text that something follows.
-    pub(crate) fn text(mut self, text: &str) -> Self {
-        for &byte in text.as_bytes() {
+    pub(crate) fn text(self, text: &str) -> Self {
+        self.ended(text.as_bytes())
+    }
+
+    /// Bytes that something follows, in the order of the bytes.
+    pub(crate) fn ended(self, bytes: &[u8]) -> Self {
+        self.begun(bytes).raw(&TEXT_END)
+    }
+
+    /// What all keys begin with that have bytes here that begin so.
+    pub(crate) fn begun(mut self, bytes: &[u8]) -> Self {
+        for &byte in bytes {
             self.0.push(byte);
             if byte == 0 {
                 self.0.push(0xff);
             }
         }
-        self.0.extend(TEXT_END);
         self
     }
 
@@ -169,19 +178,24 @@ impl<'b> Cursor<'b> {
     }
 
     /// A text that something follows.
-    #[cfg(test)]
     pub(crate) fn text(&mut self) -> Result<Box<str>, StoreError> {
-        let mut text = Vec::new();
+        let text = self.ended()?;
+        self.utf8(&text)
+    }
+
+    /// Bytes that something follows.
+    pub(crate) fn ended(&mut self) -> Result<Box<[u8]>, StoreError> {
+        let mut bytes = Vec::new();
         loop {
             match (self.byte()?, self.rest.first()) {
-                (0, Some(0xff)) => text.push(0),
+                (0, Some(0xff)) => bytes.push(0),
                 (0, Some(1)) => {
                     self.take(1)?;
-                    return self.utf8(&text);
+                    return Ok(bytes.into());
                 }
                 (0, _) => return Err(self.damaged()),
                 (byte, _) => {
-                    text.push(byte);
+                    bytes.push(byte);
                     continue;
                 }
             }

@@ -15,7 +15,7 @@
 //! | | `S` space, position | type, row, version: the versions of a space |
 //! | | `L` lane's row, position | nothing: the entries of a lane |
 //! | `entries` | row | [`Indexed`]: entries and references of the newest version of a live record |
-//! | `postings` | space, type, parameter, value, row | nothing; parameter 0 = "is live", without value |
+//! | `postings` | space, type, slot, value ([`postings`]), row | nothing; slot 0 = "is live", without value |
 //! | `incoming` | target's row, source's row | source's space and type, and what refers ([`Incoming`]) |
 //! | `meta` | `S` | [`State`] |
 //! | | `C` space, type | number of live records |
@@ -26,21 +26,24 @@
 //! | | `X` instant, key of the above | nothing: what is to be removed then |
 //! | | `B` sha256, length, row, version | nothing: the version names the blob |
 //!
-//! Values of postings: `1` code, system · `2` target's row · `3` URI. A token's code stands before
-//! its system, so that one short range serves both `system|code` and `code`.
-//!
 //! A posting is a key of its own, without a value: no write reads what is there. Measured on 24,440
 //! Synthea resources with their references and identifiers indexed: postings take 40 bytes a record
 //! on disk, everything but bodies 210; a load of 500 a commit spends 78 µs of CPU a record,
 //! packing included.
 
+mod entries;
+mod incoming;
+mod postings;
+
 use bytes::Bytes;
 use store::{
-    BlobId, EntryValue, IdempotencyKey, Instant, LedgerEntry, NameKind, NamedKey, Operation,
-    Origin, ParameterNumber, Position, RecordKey, Row, Space, SystemNumber, TypeNumber,
-    VersionNumber,
+    BlobId, IdempotencyKey, Instant, LedgerEntry, NameKind, NamedKey, Operation, Origin, Position,
+    RecordId, RecordKey, Row, Space, StoreError, TypeNumber, VersionNumber,
 };
-use store::{RecordId, StoreError};
+
+pub(crate) use entries::{Indexed, IndexedEntry, Stored};
+pub(crate) use incoming::{Incoming, incoming_key, rows_of_incoming};
+pub(crate) use postings::*;
 
 use crate::codec::{Cursor, Key, Value};
 use crate::engine::{Compression, Filter, KeySpace, Space as Tree};
@@ -86,9 +89,6 @@ const fn tree(
 
 /// The form of ledger entries that this program writes.
 const LEDGER_FORM: u8 = 1;
-
-/// No dictionary gives this number: under it lie the live records of a type.
-const LIVE: u32 = 0;
 
 // ---- records ------------------------------------------------------------------------------------
 
@@ -139,6 +139,11 @@ impl Head {
             operation: operation_of(&mut at)?,
         })
     }
+}
+
+/// All ids of a type.
+pub(crate) fn ids_of(space: Space, kind: TypeNumber) -> Vec<u8> {
+    kind_key(space, kind).done()
 }
 
 pub(crate) fn id_key(key: &RecordKey) -> Vec<u8> {
@@ -370,220 +375,6 @@ impl Changed {
     }
 }
 
-// ---- index --------------------------------------------------------------------------------------
-
-/// A value of an index entry as it is stored: references by row.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stored {
-    Token {
-        code: Box<str>,
-        system: SystemNumber,
-    },
-    Reference(Row),
-    Uri(Box<str>),
-}
-
-/// What a live record is found by, and what it refers to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Indexed {
-    pub(crate) entries: Vec<(ParameterNumber, Stored)>,
-    pub(crate) references: Vec<Row>,
-}
-
-impl Indexed {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        Value::default()
-            .list(&self.entries, |value, (parameter, stored)| {
-                let value = value.varint(parameter.0.into());
-                match stored {
-                    Stored::Token { code, system } => {
-                        value.byte(1).bytes(code.as_bytes()).varint(system.0.into())
-                    }
-                    Stored::Reference(row) => value.byte(2).varint(row.0),
-                    Stored::Uri(uri) => value.byte(3).bytes(uri.as_bytes()),
-                }
-            })
-            .list(&self.references, |value, row| value.varint(row.0))
-            .0
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        let mut at = Cursor::new(bytes, "entries");
-        let entries = at.list(|at| {
-            let parameter = ParameterNumber(at.small()?);
-            let stored = match at.byte()? {
-                1 => Stored::Token {
-                    code: at.string()?,
-                    system: SystemNumber(at.small()?),
-                },
-                2 => Stored::Reference(Row(at.varint()?)),
-                3 => Stored::Uri(at.string()?),
-                _ => return at.refuse(),
-            };
-            Ok((parameter, stored))
-        })?;
-        let references = at.list(|at| at.varint().map(Row))?;
-        Ok(Self {
-            entries,
-            references,
-        })
-    }
-
-    /// The keys of its postings.
-    pub(crate) fn postings(&self, space: Space, kind: TypeNumber, row: Row) -> Vec<Vec<u8>> {
-        let live = std::iter::once(posting_key(&live_postings(space, kind), row));
-        let entries = self.entries.iter().map(|(parameter, stored)| {
-            posting_key(&value_postings(space, kind, *parameter, stored), row)
-        });
-        live.chain(entries).collect()
-    }
-
-    /// The rows it points at, each with the ways it does.
-    pub(crate) fn targets(&self) -> Vec<(Row, u8)> {
-        let by_entry = self.entries.iter().filter_map(|(_, stored)| match stored {
-            Stored::Reference(row) => Some((*row, Incoming::BY_ENTRY)),
-            Stored::Token { .. } | Stored::Uri(_) => None,
-        });
-        let by_reference = self
-            .references
-            .iter()
-            .map(|row| (*row, Incoming::BY_REFERENCE));
-        let mut all: Vec<_> = by_entry.chain(by_reference).collect();
-        all.sort_unstable();
-        all.dedup_by(|later, kept| {
-            let same = later.0 == kept.0;
-            if same {
-                kept.1 |= later.1;
-            }
-            same
-        });
-        all
-    }
-}
-
-/// All postings of a parameter.
-pub(crate) fn parameter_postings(
-    space: Space,
-    kind: TypeNumber,
-    parameter: ParameterNumber,
-) -> Vec<u8> {
-    kind_key(space, kind).u32(parameter.0).done()
-}
-
-/// All live records of a type.
-pub(crate) fn live_postings(space: Space, kind: TypeNumber) -> Vec<u8> {
-    parameter_postings(space, kind, ParameterNumber(LIVE))
-}
-
-/// All postings of a code, in any system.
-pub(crate) fn code_postings(
-    space: Space,
-    kind: TypeNumber,
-    parameter: ParameterNumber,
-    code: &str,
-) -> Vec<u8> {
-    kind_key(space, kind)
-        .u32(parameter.0)
-        .tag(1)
-        .text(code)
-        .done()
-}
-
-/// All tokens of a parameter.
-pub(crate) fn token_postings(
-    space: Space,
-    kind: TypeNumber,
-    parameter: ParameterNumber,
-) -> Vec<u8> {
-    kind_key(space, kind).u32(parameter.0).tag(1).done()
-}
-
-/// All postings of one value.
-pub(crate) fn value_postings(
-    space: Space,
-    kind: TypeNumber,
-    parameter: ParameterNumber,
-    value: &Stored,
-) -> Vec<u8> {
-    let key = kind_key(space, kind).u32(parameter.0);
-    match value {
-        Stored::Token { code, system } => key.tag(1).text(code).u32(system.0),
-        Stored::Reference(row) => key.tag(2).u64(row.0),
-        Stored::Uri(uri) => key.tag(3).text(uri),
-    }
-    .done()
-}
-
-pub(crate) fn posting_key(postings: &[u8], row: Row) -> Vec<u8> {
-    let mut key = Vec::with_capacity(postings.len() + 8);
-    key.extend_from_slice(postings);
-    key.extend(row.0.to_be_bytes());
-    key
-}
-
-pub(crate) fn row_of_posting(key: &[u8]) -> Result<Row, StoreError> {
-    row_of_key(&key[key.len().saturating_sub(8)..])
-}
-
-/// The system of a token's posting.
-pub(crate) fn system_of_posting(key: &[u8]) -> Result<SystemNumber, StoreError> {
-    let end = key.len().saturating_sub(8);
-    Cursor::new(&key[end.saturating_sub(4)..end], "posting")
-        .u32()
-        .map(SystemNumber)
-}
-
-/// The type that a posting belongs to.
-pub(crate) fn kind_of_posting(key: &[u8]) -> Result<(Space, TypeNumber), StoreError> {
-    let mut at = Cursor::new(key, "posting");
-    Ok((Space(at.u16()?), TypeNumber(at.u32()?)))
-}
-
-/// Who points at a record, and how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Incoming {
-    pub(crate) space: Space,
-    pub(crate) kind: TypeNumber,
-    pub(crate) by: u8,
-}
-
-impl Incoming {
-    pub(crate) const BY_REFERENCE: u8 = 1;
-    pub(crate) const BY_ENTRY: u8 = 2;
-
-    pub(crate) fn refers(self) -> bool {
-        self.by & Self::BY_REFERENCE != 0
-    }
-
-    pub(crate) fn encode(self) -> Vec<u8> {
-        Value::default()
-            .byte(self.by)
-            .varint(self.space.0.into())
-            .varint(self.kind.0.into())
-            .0
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        let mut at = Cursor::new(bytes, "incoming reference");
-        let by = at.byte()?;
-        Ok(Self {
-            by,
-            space: Space(at.small()?),
-            kind: TypeNumber(at.small()?),
-        })
-    }
-}
-
-pub(crate) fn incoming_key(target: Row, source: Row) -> Vec<u8> {
-    Key::new().u64(target.0).u64(source.0).done()
-}
-
-/// Target and source of an incoming reference.
-pub(crate) fn rows_of_incoming(key: &[u8]) -> Result<(Row, Row), StoreError> {
-    let mut at = Cursor::new(key, "incoming reference");
-    Ok((Row(at.u64()?), Row(at.u64()?)))
-}
-
 // ---- meta ---------------------------------------------------------------------------------------
 
 /// Where a tenant's counters stand.
@@ -678,6 +469,7 @@ fn kind_byte(kind: NameKind) -> u8 {
         NameKind::Type => 1,
         NameKind::Parameter => 2,
         NameKind::System => 3,
+        NameKind::Unit => 4,
     }
 }
 
@@ -762,7 +554,7 @@ pub(crate) fn expiring(key: &[u8]) -> Result<(Instant, &[u8]), StoreError> {
 
 /// Instants in the order of unsigned numbers.
 fn ordered(at: Instant) -> u64 {
-    at.0.cast_unsigned() ^ (1 << 63)
+    search::entry::ordered(at.0)
 }
 
 /// All versions that name this blob.
@@ -791,18 +583,6 @@ pub(crate) fn blob_of_key(key: &[u8]) -> Result<BlobId, StoreError> {
         sha256: at.hash()?,
         length: at.u64()?,
     })
-}
-
-/// The stored form of a value that holds no reference; `None` for a reference.
-pub(crate) fn stored_text(value: &EntryValue) -> Option<Stored> {
-    match value {
-        EntryValue::Token { system, code } => Some(Stored::Token {
-            code: code.clone(),
-            system: *system,
-        }),
-        EntryValue::Uri(uri) => Some(Stored::Uri(uri.clone())),
-        EntryValue::Reference(_) => None,
-    }
 }
 
 /// Where in a blob a backup stands.

@@ -124,7 +124,7 @@ fn exists(
     {
         Some(PreparedAction::Put(_)) => true,
         Some(PreparedAction::Delete | PreparedAction::Purge) => false,
-        Some(PreparedAction::PurgeHistory) | None => {
+        Some(PreparedAction::PurgeHistory | PreparedAction::Index(_)) | None => {
             work.head(key)?.is_some_and(|head| head.live())
         }
     };
@@ -143,6 +143,7 @@ fn unreferenced(
 ) -> Result<(), StoreError> {
     let refers_anew = prepared.changes.iter().any(|change| match &change.action {
         PreparedAction::Put(version) => version.references.contains(key),
+        PreparedAction::Index(index) => index.references.contains(key),
         PreparedAction::Delete | PreparedAction::Purge | PreparedAction::PurgeHistory => false,
     });
     let referenced = refers_anew || keeps_referrer(work, prepared, key)?;
@@ -188,9 +189,9 @@ fn matches(
     position: Position,
 ) -> Result<(), StoreError> {
     let changed = plan
-        .kinds
-        .iter()
-        .any(|kind| writing.newest_of(plan.space, *kind) > position);
+        .kinds()
+        .into_iter()
+        .any(|kind| writing.newest_of(plan.space, kind) > position);
     if !changed {
         return Ok(());
     }

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use store::{
-    Action, BlobId, Commit, Entry, Expected, Idempotency, NamedChange, NewVersion, Origin,
-    Precondition, RecordKey, StoreError, StoreLimits,
+    Action, BlobId, Commit, Entry, EntryValue, Expected, Idempotency, NamedChange, NewVersion,
+    Origin, Precondition, RecordKey, StoreError, StoreLimits,
 };
 
 use crate::body::{Dictionaries, Training};
@@ -32,6 +32,12 @@ pub(crate) enum PreparedAction {
     Delete,
     Purge,
     PurgeHistory,
+    Index(PreparedIndex),
+}
+
+pub(crate) struct PreparedIndex {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) references: Vec<RecordKey>,
 }
 
 pub(crate) struct PreparedVersion {
@@ -67,6 +73,10 @@ pub(crate) fn prepare(
             Action::Delete => PreparedAction::Delete,
             Action::Purge => PreparedAction::Purge,
             Action::PurgeHistory => PreparedAction::PurgeHistory,
+            Action::Index {
+                entries,
+                references,
+            } => PreparedAction::Index(in_order(entries, references)),
         };
         changes.push(PreparedChange {
             key: change.key,
@@ -87,16 +97,16 @@ pub(crate) fn prepare(
 
 fn prepare_version(version: NewVersion, packed: Vec<u8>) -> PreparedVersion {
     let NewVersion {
-        mut entries,
-        mut references,
+        entries,
+        references,
         mut lanes,
         blobs,
         ..
     } = version;
-    entries.sort_unstable();
-    entries.dedup();
-    references.sort_unstable();
-    references.dedup();
+    let PreparedIndex {
+        entries,
+        references,
+    } = in_order(entries, references);
     // Lanes keep the order they were given in: it is the caller's.
     let mut seen = std::collections::HashSet::new();
     lanes.retain(|lane| seen.insert(lane.clone()));
@@ -106,6 +116,17 @@ fn prepare_version(version: NewVersion, packed: Vec<u8>) -> PreparedVersion {
         references,
         lanes,
         blobs,
+    }
+}
+
+fn in_order(mut entries: Vec<Entry>, mut references: Vec<RecordKey>) -> PreparedIndex {
+    entries.sort_unstable();
+    entries.dedup();
+    references.sort_unstable();
+    references.dedup();
+    PreparedIndex {
+        entries,
+        references,
     }
 }
 
@@ -125,9 +146,16 @@ fn check_limits(commit: &Commit, limits: &StoreLimits) -> Result<(), StoreError>
     let mut bytes = 0;
     for change in &commit.changes {
         check_key(&change.key, limits)?;
-        if let Action::Put(version) = &change.action {
-            check_version(version, limits)?;
-            bytes += version.body.len();
+        match &change.action {
+            Action::Put(version) => {
+                check_version(version, limits)?;
+                bytes += version.body.len();
+            }
+            Action::Index {
+                entries,
+                references,
+            } => check_index(entries, references, limits)?,
+            Action::Delete | Action::Purge | Action::PurgeHistory => {}
         }
     }
     within("commit_bytes_max", limits.commit_bytes_max, bytes)?;
@@ -155,21 +183,33 @@ pub(crate) fn check_idempotency(
 
 fn check_version(version: &NewVersion, limits: &StoreLimits) -> Result<(), StoreError> {
     within("body_bytes_max", limits.body_bytes_max, version.body.len())?;
-    let entries = version.entries.len() + version.references.len();
-    within("entries_max", limits.entries_max, entries)?;
-    for entry in &version.entries {
-        match &entry.value {
-            store::EntryValue::Token { code, .. } => {
-                within("entry_bytes_max", limits.entry_bytes_max, code.len())?;
+    check_index(&version.entries, &version.references, limits)?;
+    let mut lanes = version.lanes.iter();
+    lanes.try_for_each(|key| check_key(key, limits))
+}
+
+fn check_index(
+    entries: &[Entry],
+    references: &[RecordKey],
+    limits: &StoreLimits,
+) -> Result<(), StoreError> {
+    let number = entries.len() + references.len();
+    within("entries_max", limits.entries_max, number)?;
+    for entry in entries {
+        let length = match &entry.value {
+            EntryValue::Token { code, .. } => code.len(),
+            EntryValue::Text { folded, exact } => folded.len().max(exact.len()),
+            EntryValue::Uri(uri) => uri.len(),
+            EntryValue::Number { low, high, .. } => low.0.len().max(high.0.len()),
+            EntryValue::Valueless | EntryValue::Period { .. } | EntryValue::Place(_) => 0,
+            EntryValue::Reference(key) => {
+                check_key(key, limits)?;
+                0
             }
-            store::EntryValue::Uri(uri) => {
-                within("entry_bytes_max", limits.entry_bytes_max, uri.len())?;
-            }
-            store::EntryValue::Reference(key) => check_key(key, limits)?,
-        }
+        };
+        within("entry_bytes_max", limits.entry_bytes_max, length)?;
     }
-    let named = version.references.iter().chain(&version.lanes);
-    named.into_iter().try_for_each(|key| check_key(key, limits))
+    references.iter().try_for_each(|key| check_key(key, limits))
 }
 
 fn check_named(change: &NamedChange, limits: &StoreLimits) -> Result<(), StoreError> {

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use store::{
-    BackupItem, BlobId, Entry, EntryValue, Instant, LedgerEntry, NameKind, NamedKey, NamedRow,
-    Record, RecordKey, Row, Space, StoreError, TypeNumber, Versions,
+    BackupItem, BlobId, Entry, Instant, LedgerEntry, NameKind, NamedKey, NamedRow, Record,
+    RecordKey, Row, Space, StoreError, TypeNumber, Versions,
 };
 
 use crate::blobs::Incoming as IncomingBlob;
@@ -18,7 +18,7 @@ use crate::expiry;
 use crate::fault;
 use crate::layout::{
     self, BODIES, CHANGES, Changed, ENTRIES, HISTORY, Head, IDS, INCOMING, Incoming, Indexed,
-    LEDGER, META, POSTINGS, ROWS, State, Stored, Version,
+    IndexedEntry, LEDGER, META, POSTINGS, ROWS, State, Stored, Version,
 };
 use crate::search::head_of;
 use crate::tenant::Tenant;
@@ -241,23 +241,16 @@ fn take_index(
             .ok_or_else(unknown)
     };
     let row = row_of(key)?;
-    let stored = |entry: &Entry| -> Result<_, StoreError> {
-        let stored = match &entry.value {
-            EntryValue::Token { system, code } => Stored::Token {
-                code: code.clone(),
-                system: *system,
-            },
-            EntryValue::Uri(uri) => Stored::Uri(uri.clone()),
-            EntryValue::Reference(key) => Stored::Reference(row_of(key)?),
-        };
-        Ok((entry.parameter, stored))
+    let stored = |entry: &Entry| {
+        Ok(IndexedEntry {
+            parameter: entry.parameter,
+            group: entry.group,
+            value: Stored::of(&entry.value, row_of)?,
+        })
     };
-    let entries: Result<Vec<_>, _> = entries.iter().map(stored).collect();
+    let entries: Result<Vec<_>, StoreError> = entries.iter().map(stored).collect();
     let references: Result<Vec<_>, _> = references.iter().map(row_of).collect();
-    let indexed = Indexed {
-        entries: entries?,
-        references: references?,
-    };
+    let indexed = Indexed::new(entries?, references?);
     for posting in indexed.postings(key.space, key.kind, row) {
         batch.put(POSTINGS, posting, Bytes::new());
     }

@@ -260,7 +260,10 @@ impl Tenant {
 fn body_bytes(change: &store::Change) -> usize {
     match &change.action {
         store::Action::Put(version) => version.body.len(),
-        store::Action::Delete | store::Action::Purge | store::Action::PurgeHistory => 0,
+        store::Action::Delete
+        | store::Action::Purge
+        | store::Action::PurgeHistory
+        | store::Action::Index { .. } => 0,
     }
 }
 

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use store::{
-    At, BackupPage, Found, HistoryOf, HistoryPage, LedgerEntry, NamedKey, NamedRow, Plan, Position,
-    Record, RecordKey, Row, Space, StoreError, TypeNumber, VersionNumber, View,
+    At, BackupPage, Entry, Explanation, Found, HistoryOf, HistoryPage, LedgerEntry, NamedKey,
+    NamedRow, ParameterNumber, Plan, Position, Record, RecordKey, Row, Space, StoreError,
+    TypeNumber, VersionNumber, View,
 };
 
 use crate::backup;
@@ -284,6 +285,26 @@ impl View for TenantView {
         }
         let (snapshot, plan) = (self.snapshot.clone(), plan.clone());
         blocking(move || search::run(&snapshot, &plan)).await
+    }
+
+    async fn explain(&self, plan: &Plan) -> Result<Explanation, StoreError> {
+        if !self.newest {
+            return Err(StoreError::NotNewest);
+        }
+        let (snapshot, plan) = (self.snapshot.clone(), plan.clone());
+        blocking(move || search::explain(&snapshot, &plan)).await
+    }
+
+    async fn entries(
+        &self,
+        space: Space,
+        rows: &[(TypeNumber, Row)],
+        parameters: &[ParameterNumber],
+    ) -> Result<Vec<Vec<Entry>>, StoreError> {
+        if !self.newest {
+            return Err(StoreError::NotNewest);
+        }
+        search::entries(&self.snapshot, space, rows, parameters)
     }
 
     async fn referrers(

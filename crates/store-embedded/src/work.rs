@@ -28,6 +28,8 @@ pub(crate) struct Work<'t> {
     let_go: BTreeSet<Row>,
     /// Change in the number of live records.
     pub(crate) counts: HashMap<(Space, TypeNumber), i64>,
+    /// Types of which a record was indexed anew.
+    pub(crate) indexed_anew: BTreeSet<(Space, TypeNumber)>,
 }
 
 impl<'t> Work<'t> {
@@ -42,6 +44,7 @@ impl<'t> Work<'t> {
             incoming: HashMap::new(),
             let_go: BTreeSet::new(),
             counts: HashMap::new(),
+            indexed_anew: BTreeSet::new(),
         }
     }
 

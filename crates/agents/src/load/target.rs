@@ -166,6 +166,7 @@ impl Target for Direct {
             origin: LOADER,
             idempotency: Some((key.into(), hash)),
             handling: self.handling,
+            visibility: Arc::default(),
         };
         let answer = self.interactions.bundle(&caller, document).await;
         let bundle = answer.map_err(|error| self.refuse(&error))?;

@@ -85,7 +85,10 @@ pub(crate) fn run(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8>
             load_samples(&interactions).await?;
         }
         announce(config, listener.local_addr()?, is_demo);
+        let jobs = tokio::spawn(agents::jobs::run(Interactions::clone(&interactions)));
         server::serve(listener, wire::server(config), interactions, stop_signal()?).await?;
+        // A step is one commit: whatever is cut off here goes on at the next start.
+        jobs.abort();
         let closed = tokio::time::timeout(wire::CLOSE_PATIENCE, store.close()).await;
         closed.context("the store did not close in time")??;
         Ok(crate::DONE)

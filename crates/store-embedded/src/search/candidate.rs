@@ -1,0 +1,229 @@
+//! One record, looked at: its entries, read once, tested against everything that is asked of it.
+
+use std::cell::{Ref, RefCell};
+use std::collections::HashMap;
+
+use store::{Row, Space, StoreError, TypeNumber};
+
+use super::node::{Condition, Node, ReferredToBy, RefersTo};
+use super::stream::Stream;
+use super::{Kind, key_of};
+use crate::engine::Snapshot;
+use crate::fault;
+use crate::layout::{self, BODIES, ENTRIES, Indexed, IndexedEntry, Stored, Version};
+
+/// Verdicts on other records that one search remembers.
+const REMEMBERED_MAX: usize = 1 << 20;
+
+/// What one search reads with, and what it has found out.
+pub(super) struct Checker<'s> {
+    pub(super) state: &'s Snapshot,
+    pub(super) space: Space,
+    /// By the number of the condition that asked.
+    verdicts: RefCell<HashMap<(usize, Row), bool>>,
+}
+
+/// A record that may match.
+pub(super) struct Candidate {
+    pub(super) kind: TypeNumber,
+    pub(super) row: Row,
+    indexed: RefCell<Option<Option<Indexed>>>,
+    version: RefCell<Option<Option<Version>>>,
+}
+
+impl Candidate {
+    pub(super) fn new(kind: TypeNumber, row: Row) -> Self {
+        Self {
+            kind,
+            row,
+            indexed: RefCell::default(),
+            version: RefCell::default(),
+        }
+    }
+
+    /// Its entries; `None` if it is not live.
+    pub(super) fn indexed(
+        &self,
+        checker: &Checker<'_>,
+    ) -> Result<Option<Ref<'_, Indexed>>, StoreError> {
+        if self.indexed.borrow().is_none() {
+            let bytes = checker.state.get(ENTRIES, &layout::row_key(self.row));
+            let bytes = bytes.map_err(fault::engine)?;
+            let indexed = bytes.map(|bytes| Indexed::decode(&bytes)).transpose()?;
+            *self.indexed.borrow_mut() = Some(indexed);
+        }
+        let held = Ref::filter_map(self.indexed.borrow(), |it| it.as_ref()?.as_ref());
+        Ok(held.ok())
+    }
+
+    /// Its newest version.
+    pub(super) fn version(
+        &self,
+        checker: &Checker<'_>,
+    ) -> Result<Option<Ref<'_, Version>>, StoreError> {
+        if self.version.borrow().is_none() {
+            let key = layout::body_key(checker.space, self.kind, self.row);
+            let bytes = checker.state.get(BODIES, &key).map_err(fault::engine)?;
+            let version = bytes.map(|bytes| Version::decode(&bytes)).transpose()?;
+            *self.version.borrow_mut() = Some(version);
+        }
+        let held = Ref::filter_map(self.version.borrow(), |it| it.as_ref()?.as_ref());
+        Ok(held.ok())
+    }
+}
+
+impl<'s> Checker<'s> {
+    pub(super) fn new(state: &'s Snapshot, space: Space) -> Self {
+        Self {
+            state,
+            space,
+            verdicts: RefCell::default(),
+        }
+    }
+
+    pub(super) fn kind(&self, kind: TypeNumber) -> Kind<'s> {
+        Kind {
+            state: self.state,
+            space: self.space,
+            kind,
+        }
+    }
+
+    /// The type of a row of this space, whether or not there is a live record.
+    pub(super) fn kind_of(&self, row: Row) -> Result<Option<TypeNumber>, StoreError> {
+        let key = key_of(self.state, row)?.filter(|key| key.space == self.space);
+        Ok(key.map(|key| key.kind))
+    }
+
+    pub(super) fn matches(&self, node: &Node, candidate: &Candidate) -> Result<bool, StoreError> {
+        Ok(match node {
+            Node::All(nodes) => {
+                for node in nodes {
+                    if !self.matches(node, candidate)? {
+                        return Ok(false);
+                    }
+                }
+                true
+            }
+            Node::Any(nodes) => {
+                for node in nodes {
+                    if self.matches(node, candidate)? {
+                        return Ok(true);
+                    }
+                }
+                false
+            }
+            Node::Not(node) => !self.matches(node, candidate)?,
+            Node::Rows(rows) => rows.binary_search(&candidate.row).is_ok(),
+            Node::Remainder { part, of } => candidate.row.0 % of == *part,
+            Node::Updated { first, last } => {
+                let version = candidate.version(self)?;
+                version.is_some_and(|it| (*first..=*last).contains(&it.time.0))
+            }
+            Node::Entry(condition) => candidate
+                .indexed(self)?
+                .is_some_and(|it| has(&it, condition)),
+            Node::Together(members) => candidate
+                .indexed(self)?
+                .is_some_and(|it| together(&it, members)),
+            Node::RefersTo(refers) => self.refers(refers, candidate)?,
+            Node::ReferredToBy(referred) => self.is_referred_to(referred, candidate)?,
+        })
+    }
+
+    fn refers(&self, refers: &RefersTo, candidate: &Candidate) -> Result<bool, StoreError> {
+        let Some(indexed) = candidate.indexed(self)? else {
+            return Ok(false);
+        };
+        for entry in indexed.of(refers.parameter) {
+            let Stored::Reference(row) = entry.value else {
+                continue;
+            };
+            if self.remembered(refers.number, row, || self.is_target(refers, row))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn is_target(&self, refers: &RefersTo, row: Row) -> Result<bool, StoreError> {
+        let Some(kind) = self.kind_of(row)? else {
+            return Ok(false);
+        };
+        let target = Candidate::new(kind, row);
+        if target.indexed(self)?.is_none() {
+            return Ok(false);
+        }
+        for (_, node) in refers.targets.iter().filter(|(wanted, _)| *wanted == kind) {
+            if self.matches(node, &target)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn is_referred_to(
+        &self,
+        referred: &ReferredToBy,
+        candidate: &Candidate,
+    ) -> Result<bool, StoreError> {
+        let target = Stored::Reference(candidate.row);
+        let mut sources = Stream::of_value(&referred.slot, &target, self.state);
+        let mut from = Row(0);
+        while let Some(row) = sources.seek(from)? {
+            let source = || self.matches(&referred.filter, &Candidate::new(referred.kind, row));
+            if self.remembered(referred.number, row, source)? {
+                return Ok(true);
+            }
+            from = Row(row.0 + 1);
+        }
+        Ok(false)
+    }
+
+    fn remembered(
+        &self,
+        number: usize,
+        row: Row,
+        judge: impl FnOnce() -> Result<bool, StoreError>,
+    ) -> Result<bool, StoreError> {
+        if let Some(verdict) = self.verdicts.borrow().get(&(number, row)) {
+            return Ok(*verdict);
+        }
+        let verdict = judge()?;
+        let mut verdicts = self.verdicts.borrow_mut();
+        if verdicts.len() >= REMEMBERED_MAX {
+            verdicts.clear();
+        }
+        verdicts.insert((number, row), verdict);
+        Ok(verdict)
+    }
+}
+
+fn has(indexed: &Indexed, condition: &Condition) -> bool {
+    passing(indexed, condition).next().is_some()
+}
+
+fn passing<'i>(
+    indexed: &'i Indexed,
+    condition: &'i Condition,
+) -> impl Iterator<Item = &'i IndexedEntry> {
+    let entries = indexed.of(condition.parameter).iter();
+    entries.filter(|entry| condition.probe.passes(&entry.value))
+}
+
+/// Whether there is a group in which every member has an entry; without members any group does.
+fn together(indexed: &Indexed, members: &[Vec<Condition>]) -> bool {
+    let groups = |member: &[Condition]| -> Vec<u16> {
+        let entries = member.iter().flat_map(|it| passing(indexed, it));
+        entries.map(|entry| entry.group).collect()
+    };
+    let Some((first, rest)) = members.split_first() else {
+        return !indexed.entries().is_empty();
+    };
+    let mut left = groups(first);
+    for member in rest {
+        let there = groups(member);
+        left.retain(|group| there.contains(group));
+    }
+    !left.is_empty()
+}

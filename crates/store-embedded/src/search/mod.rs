@@ -1,0 +1,218 @@
+//! Plans, executed over one state of a tenant.
+//!
+//! No statistics say beforehand how many records a condition finds. So two ways are tried in turn,
+//! each with a budget that grows: going through the records in the wanted order and checking each
+//! ([`stream`], [`walk`]), and gathering all that match from the postings of the condition that has
+//! the fewest ([`gather`]). Whichever ends first gives the answer; the other has cost about as much.
+
+mod candidate;
+mod explain;
+mod gather;
+mod node;
+mod page;
+mod probe;
+mod rank;
+mod stream;
+mod walk;
+
+use search::plan::{Filter, Part, Plan, Test, Total};
+use store::{
+    Entry, EntryValue, Found, ParameterNumber, RecordKey, Row, Space, StoreError, TypeNumber,
+};
+
+use crate::engine::Snapshot;
+use crate::fault;
+use crate::layout::{self, Head, IDS, META, ROWS};
+use candidate::{Candidate, Checker};
+use gather::Budget;
+use node::{Compiler, Node};
+use page::Searched;
+
+pub(crate) use explain::explain;
+
+/// Rows of a search that is run where it was asked for.
+const SHORT_LIMIT_MAX: usize = 1_000;
+
+/// Rows that one condition gathers in memory; a condition with more is checked record by record.
+const GATHERED_MAX: u64 = 1 << 20;
+
+/// What looking at one record costs, in postings read.
+const CHECK_COST: u64 = 16;
+
+/// Runs a plan.
+pub(crate) fn run(state: &Snapshot, plan: &Plan) -> Result<Found, StoreError> {
+    let mut compiler = Compiler::new(state, plan.space);
+    let mut parts = Vec::with_capacity(plan.parts.len());
+    for part in &plan.parts {
+        parts.push(Compiled::new(state, plan.space, part, &mut compiler)?);
+    }
+    let checker = Checker::new(state, plan.space);
+    let (mut rows, last, more) = page::of(&checker, plan, &mut parts)?;
+    rows.truncate(plan.limit);
+    let total = match plan.total {
+        Total::None => None,
+        Total::Accurate => {
+            let counts = parts.iter().map(|part| part.count(&checker));
+            Some(counts.sum::<Result<u64, _>>()?)
+        }
+    };
+    Ok(Found {
+        rows,
+        more,
+        total,
+        last,
+    })
+}
+
+/// Whether a plan reads about as much as it gives; others are for a thread of their own.
+pub(crate) fn is_short(plan: &Plan) -> bool {
+    plan.total == Total::None
+        && plan.limit <= SHORT_LIMIT_MAX
+        && plan.order.is_empty()
+        && plan.parts.iter().all(|part| is_streamed(&part.filter))
+}
+
+fn is_streamed(filter: &Filter) -> bool {
+    match filter {
+        Filter::All(filters) | Filter::Any(filters) => filters.iter().all(is_streamed),
+        Filter::Ids(_) | Filter::Rows(_) => true,
+        Filter::Entry { test, .. } => matches!(
+            test,
+            Test::Is(EntryValue::Token { .. } | EntryValue::Uri(_) | EntryValue::Reference(_))
+        ),
+        // What is left of all live records may be far between; others are gathered or checked.
+        Filter::Not(_)
+        | Filter::Updated(_)
+        | Filter::Remainder { .. }
+        | Filter::Together(_)
+        | Filter::RefersTo { .. }
+        | Filter::ReferredToBy { .. } => false,
+    }
+}
+
+/// One type in one state.
+#[derive(Clone, Copy)]
+struct Kind<'s> {
+    state: &'s Snapshot,
+    space: Space,
+    kind: TypeNumber,
+}
+
+impl Kind<'_> {
+    fn live_count(self) -> Result<u64, StoreError> {
+        let key = layout::count_key(self.space, self.kind);
+        let bytes = self.state.get(META, &key).map_err(fault::engine)?;
+        bytes.map_or(Ok(0), |bytes| layout::decode_number(&bytes))
+    }
+}
+
+/// A part of a plan, ready to be looked for.
+struct Compiled<'p, 's> {
+    part: &'p Part,
+    kind: Kind<'s>,
+    node: Node,
+    /// All that match, once they have been gathered.
+    gathered: Option<Vec<Row>>,
+}
+
+impl<'p, 's> Compiled<'p, 's> {
+    fn new(
+        state: &'s Snapshot,
+        space: Space,
+        part: &'p Part,
+        compiler: &mut Compiler<'s>,
+    ) -> Result<Self, StoreError> {
+        let kind = Kind {
+            state,
+            space,
+            kind: part.kind,
+        };
+        Ok(Self {
+            part,
+            kind,
+            node: compiler.node(&part.filter, part.kind)?,
+            gathered: None,
+        })
+    }
+
+    fn count(&self, checker: &Checker<'_>) -> Result<u64, StoreError> {
+        match &self.gathered {
+            Some(rows) => Ok(rows.len() as u64),
+            None => count(checker, &self.node, self.kind),
+        }
+    }
+}
+
+/// How many records match.
+fn count(checker: &Checker<'_>, node: &Node, kind: Kind<'_>) -> Result<u64, StoreError> {
+    if node.is_everything() {
+        return kind.live_count();
+    }
+    if let Some(rows) = gather::small(checker, node, kind, &mut Budget(1 << 12))? {
+        return Ok(rows.len() as u64);
+    }
+    let mut rows = match stream::exact(node, kind)? {
+        Some(stream) => Searched::exact(stream),
+        None => match gather::small(checker, node, kind, &mut Budget(GATHERED_MAX))? {
+            Some(rows) => return Ok(rows.len() as u64),
+            None => Searched::driven(node, kind)?,
+        },
+    };
+    let (mut count, mut from) = (0, Row(0));
+    while let Some(row) = rows.next_checked(checker, node, kind, from)? {
+        count += 1;
+        from = Row(row.0 + 1);
+    }
+    Ok(count)
+}
+
+/// Where a record stands in a state.
+pub(crate) fn head_of(state: &Snapshot, key: &RecordKey) -> Result<Option<Head>, StoreError> {
+    let bytes = state
+        .get(IDS, &layout::id_key(key))
+        .map_err(fault::engine)?;
+    bytes.map(|bytes| Head::decode(&bytes)).transpose()
+}
+
+/// What a row stands for.
+fn key_of(state: &Snapshot, row: Row) -> Result<Option<RecordKey>, StoreError> {
+    let bytes = state
+        .get(ROWS, &layout::row_key(row))
+        .map_err(fault::engine)?;
+    bytes.map(|bytes| layout::key_of_row(&bytes)).transpose()
+}
+
+/// What records are found by in these slots.
+pub(crate) fn entries(
+    state: &Snapshot,
+    space: Space,
+    rows: &[(TypeNumber, Row)],
+    parameters: &[ParameterNumber],
+) -> Result<Vec<Vec<Entry>>, StoreError> {
+    let checker = Checker::new(state, space);
+    let one = |(kind, row): &(TypeNumber, Row)| -> Result<Vec<Entry>, StoreError> {
+        let mut found = Vec::new();
+        if checker.kind_of(*row)? != Some(*kind) {
+            return Ok(found);
+        }
+        let candidate = Candidate::new(*kind, *row);
+        let Some(indexed) = candidate.indexed(&checker)? else {
+            return Ok(found);
+        };
+        let wanted = |parameter| parameters.contains(&parameter);
+        for entry in indexed.entries().iter().filter(|it| wanted(it.parameter)) {
+            let known = |row: Row| {
+                let missing = || StoreError::Corrupt(format!("row {} has no id", row.0));
+                key_of(state, row)?.ok_or_else(missing)
+            };
+            found.push(Entry {
+                parameter: entry.parameter,
+                group: entry.group,
+                value: entry.value.clone().value(known)?,
+            });
+        }
+        found.sort_unstable();
+        Ok(found)
+    };
+    rows.iter().map(one).collect()
+}

@@ -1,0 +1,240 @@
+//! Filters with what a state knows of them: ids as rows, tests on stored values.
+
+use std::ops::Bound;
+
+use search::plan::{Filter, Member};
+use store::{ParameterNumber, RecordId, RecordKey, Row, Space, StoreError, TypeNumber};
+
+use super::probe::Probe;
+use super::{Kind, head_of};
+use crate::engine::Snapshot;
+use crate::fault;
+use crate::layout::{self, ENTRIES, Head};
+
+/// A condition on records of one type.
+pub(super) enum Node {
+    All(Vec<Node>),
+    Any(Vec<Node>),
+    Not(Box<Node>),
+    /// Live records of the type, in order.
+    Rows(Vec<Row>),
+    /// Both ends inclusive.
+    Updated {
+        first: i64,
+        last: i64,
+    },
+    Remainder {
+        part: u64,
+        of: u64,
+    },
+    Entry(Condition),
+    /// Of each list one, and all of them in one group.
+    Together(Vec<Vec<Condition>>),
+    RefersTo(RefersTo),
+    ReferredToBy(ReferredToBy),
+}
+
+/// A test on the entries of a slot.
+pub(super) struct Condition {
+    pub(super) parameter: ParameterNumber,
+    /// What the slot's postings begin with.
+    pub(super) slot: Vec<u8>,
+    pub(super) probe: Probe,
+}
+
+/// Entries that refer to records that match.
+pub(super) struct RefersTo {
+    /// Under which verdicts on its targets are remembered.
+    pub(super) number: usize,
+    pub(super) parameter: ParameterNumber,
+    pub(super) slot: Vec<u8>,
+    pub(super) targets: Vec<(TypeNumber, Node)>,
+}
+
+/// Entries of records that match, and that refer to the record.
+pub(super) struct ReferredToBy {
+    /// Under which verdicts on its sources are remembered.
+    pub(super) number: usize,
+    pub(super) kind: TypeNumber,
+    pub(super) parameter: ParameterNumber,
+    pub(super) slot: Vec<u8>,
+    pub(super) filter: Box<Node>,
+}
+
+impl Node {
+    pub(super) fn is_everything(&self) -> bool {
+        matches!(self, Self::All(all) if all.is_empty())
+    }
+
+    /// What is checked first: what needs nothing read, one value, several.
+    fn cost(&self) -> u8 {
+        match self {
+            Self::Rows(_) | Self::Remainder { .. } => 0,
+            Self::Entry(_) => 1,
+            Self::Together(_) => 2,
+            Self::Updated { .. } => 3,
+            Self::All(nodes) | Self::Any(nodes) => {
+                nodes.iter().map(Self::cost).max().unwrap_or_default()
+            }
+            Self::Not(node) => node.cost(),
+            Self::RefersTo(_) => 4,
+            Self::ReferredToBy(_) => 5,
+        }
+    }
+}
+
+/// Makes nodes of the filters of one plan.
+pub(super) struct Compiler<'s> {
+    state: &'s Snapshot,
+    space: Space,
+    numbers: usize,
+}
+
+impl<'s> Compiler<'s> {
+    pub(super) fn new(state: &'s Snapshot, space: Space) -> Self {
+        Self {
+            state,
+            space,
+            numbers: 0,
+        }
+    }
+
+    pub(super) fn node(&mut self, filter: &Filter, kind: TypeNumber) -> Result<Node, StoreError> {
+        Ok(match filter {
+            Filter::All(filters) => {
+                let mut nodes = self.nodes(filters, kind)?;
+                nodes.sort_by_key(Node::cost);
+                Node::All(nodes)
+            }
+            Filter::Any(filters) => {
+                let mut nodes = self.nodes(filters, kind)?;
+                nodes.sort_by_key(Node::cost);
+                Node::Any(nodes)
+            }
+            Filter::Not(filter) => Node::Not(Box::new(self.node(filter, kind)?)),
+            Filter::Ids(ids) => Node::Rows(self.rows_of(ids, kind)?),
+            Filter::Rows(rows) => Node::Rows(self.live(rows, kind)?),
+            Filter::Updated((from, to)) => updated(*from, *to),
+            Filter::Remainder { part, of } => Node::Remainder {
+                part: *part,
+                of: (*of).max(1),
+            },
+            Filter::Entry { parameter, test } => {
+                let probe = self.probe(test)?;
+                Node::Entry(self.condition(kind, *parameter, probe))
+            }
+            Filter::Together(members) => {
+                let members = members.iter().map(|member| self.member(kind, member));
+                Node::Together(members.collect::<Result<_, _>>()?)
+            }
+            Filter::RefersTo { parameter, targets } => {
+                let number = self.next_number();
+                let targets = targets
+                    .iter()
+                    .map(|(kind, filter)| Ok((*kind, self.node(filter, *kind)?)));
+                Node::RefersTo(RefersTo {
+                    number,
+                    parameter: *parameter,
+                    targets: targets.collect::<Result<_, StoreError>>()?,
+                    slot: layout::slot_postings(self.space, kind, *parameter),
+                })
+            }
+            Filter::ReferredToBy {
+                kind,
+                parameter,
+                filter,
+            } => Node::ReferredToBy(ReferredToBy {
+                number: self.next_number(),
+                kind: *kind,
+                parameter: *parameter,
+                slot: layout::slot_postings(self.space, *kind, *parameter),
+                filter: Box::new(self.node(filter, *kind)?),
+            }),
+        })
+    }
+
+    fn nodes(&mut self, filters: &[Filter], kind: TypeNumber) -> Result<Vec<Node>, StoreError> {
+        let nodes = filters.iter().map(|filter| self.node(filter, kind));
+        nodes.collect()
+    }
+
+    fn next_number(&mut self) -> usize {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn condition(&self, kind: TypeNumber, parameter: ParameterNumber, probe: Probe) -> Condition {
+        Condition {
+            parameter,
+            slot: layout::slot_postings(self.space, kind, parameter),
+            probe,
+        }
+    }
+
+    fn member(&self, kind: TypeNumber, member: &Member) -> Result<Vec<Condition>, StoreError> {
+        let tests = member.any_of.iter();
+        tests
+            .map(|test| Ok(self.condition(kind, member.parameter, self.probe(test)?)))
+            .collect()
+    }
+
+    fn probe(&self, test: &search::plan::Test) -> Result<Probe, StoreError> {
+        Probe::new(test, |key| {
+            Ok(head_of(self.state, key)?.map(|head| head.row))
+        })
+    }
+
+    fn rows_of(&self, ids: &[RecordId], kind: TypeNumber) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::with_capacity(ids.len());
+        for id in ids {
+            let key = RecordKey {
+                space: self.space,
+                kind,
+                id: id.clone(),
+            };
+            let head = head_of(self.state, &key)?;
+            rows.extend(head.filter(Head::live).map(|head| head.row));
+        }
+        Ok(in_order(rows))
+    }
+
+    fn live(&self, rows: &[Row], kind: TypeNumber) -> Result<Vec<Row>, StoreError> {
+        let mut live = Vec::with_capacity(rows.len());
+        let kind = Kind {
+            state: self.state,
+            space: self.space,
+            kind,
+        };
+        for row in rows {
+            if is_live(kind, *row)? {
+                live.push(*row);
+            }
+        }
+        Ok(in_order(live))
+    }
+}
+
+/// Whether a row is a live record of the type.
+pub(super) fn is_live(kind: Kind<'_>, row: Row) -> Result<bool, StoreError> {
+    let Some(key) = super::key_of(kind.state, row)? else {
+        return Ok(false);
+    };
+    if (key.space, key.kind) != (kind.space, kind.kind) {
+        return Ok(false);
+    }
+    let entries = kind.state.get(ENTRIES, &layout::row_key(row));
+    Ok(entries.map_err(fault::engine)?.is_some())
+}
+
+pub(super) fn in_order(mut rows: Vec<Row>) -> Vec<Row> {
+    rows.sort_unstable();
+    rows.dedup();
+    rows
+}
+
+fn updated(from: Bound<i64>, to: Bound<i64>) -> Node {
+    match super::probe::within((from, to)) {
+        Some((first, last)) => Node::Updated { first, last },
+        None => Node::Any(Vec::new()),
+    }
+}
