@@ -60,14 +60,19 @@ impl Builder<'_> {
             .filter(|it| wanted.is_none_or(|wanted| wanted.contains(it)));
         let parts = types.map(|&kind| {
             let within = compartment.map(|of| scope::compartment(&mut work, kind, of));
-            let all = query.criteria.iter().map(|it| work.condition(kind, &it.condition));
+            let all = query.criteria.iter().map(|it| {
+                work.name = &it.name;
+                work.condition(kind, &it.condition)
+            });
             let filter = all.fold(Filter::EVERYTHING, Filter::and);
             let filter = within.into_iter().fold(filter, Filter::and);
             let keys = query.result.sort.iter();
             Part {
                 kind,
                 filter: work.seen(kind, filter),
-                sort: keys.map(|it| sort::sort_by(self.version, kind, it.by)).collect(),
+                sort: keys
+                    .map(|it| sort::sort_by(self.version, kind, it.by))
+                    .collect(),
             }
         });
         let parts = parts.collect();
@@ -86,7 +91,11 @@ impl Builder<'_> {
     /// What of these resources may be seen.
     pub fn visible(&self, kind: &'static str, ids: Vec<RecordId>) -> Part<ByName> {
         let filter = self.visibility.around(kind, Filter::Ids(ids));
-        Part { kind, filter, sort: Vec::new() }
+        Part {
+            kind,
+            filter,
+            sort: Vec::new(),
+        }
     }
 }
 
@@ -97,11 +106,19 @@ pub(super) struct Work<'w> {
     faults: Vec<Issue>,
     /// The single tests so far.
     tests: usize,
+    /// The criterion that is being built.
+    name: &'w str,
 }
 
 impl<'w> Work<'w> {
     fn new(builder: &'w Builder<'w>) -> Self {
-        Self { builder, needs: BTreeSet::new(), faults: Vec::new(), tests: 0 }
+        Self {
+            builder,
+            needs: BTreeSet::new(),
+            faults: Vec::new(),
+            tests: 0,
+            name: "",
+        }
     }
 
     fn finish(mut self, plan: Plan<ByName>) -> Result<Built, Vec<Issue>> {
@@ -130,6 +147,7 @@ impl<'w> Work<'w> {
     }
 
     fn refuse(&mut self, issue: Issue) {
+        let issue = issue.at(format!("http.{}", self.name));
         if !self.faults.contains(&issue) {
             self.faults.push(issue);
         }
@@ -146,7 +164,11 @@ impl<'w> Work<'w> {
 
     /// What a resource of that type must match. A type without the parameter matches nothing;
     /// queries have been read against the types.
-    pub(super) fn condition(&mut self, kind: &'static str, condition: &Condition) -> Filter<ByName> {
+    pub(super) fn condition(
+        &mut self,
+        kind: &'static str,
+        condition: &Condition,
+    ) -> Filter<ByName> {
         self.count(1);
         if self.is_over() {
             return Filter::NOTHING;
@@ -154,7 +176,10 @@ impl<'w> Work<'w> {
         match condition {
             Condition::Ids(ids) => self.ids(ids.iter()),
             Condition::Updated(tests) => self.updated(tests),
-            Condition::Partition { part, of } => Filter::Remainder { part: *part, of: *of },
+            Condition::Partition { part, of } => Filter::Remainder {
+                part: *part,
+                of: *of,
+            },
             Condition::Lists(lists) => self.lists(kind, lists),
             Condition::NotReferenced(referrers) => self.not_referenced(kind, referrers),
             Condition::Missing { code, presence } => {
@@ -165,19 +190,33 @@ impl<'w> Work<'w> {
                     Presence::Absent => present.negated(),
                 }
             }
-            Condition::Matches { code, sense, any_of } => {
+            Condition::Matches {
+                code,
+                sense,
+                any_of,
+            } => {
                 let Some(parameter) = self.parameter(kind, code) else {
                     return Filter::NOTHING;
                 };
-                let any = any_of.iter().map(|it| self.value(parameter.definition, &parameter.facets, it));
+                let any = any_of
+                    .iter()
+                    .map(|it| self.value(parameter.definition, &parameter.facets, it));
                 let any = Filter::any(any.collect());
                 match sense {
                     Sense::Plain => any,
                     Sense::Negated => any.negated(),
                 }
             }
-            Condition::Chain { code, targets, condition } => self.chain(kind, code, targets, condition),
-            Condition::Has { kind, code, condition } => {
+            Condition::Chain {
+                code,
+                targets,
+                condition,
+            } => self.chain(kind, code, targets, condition),
+            Condition::Has {
+                kind,
+                code,
+                condition,
+            } => {
                 let Some(Facets::Reference { literal, .. }) = self.facets(kind, code) else {
                     return Filter::NOTHING;
                 };
@@ -202,17 +241,23 @@ impl<'w> Work<'w> {
         targets: &[&'static str],
         condition: &Condition,
     ) -> Filter<ByName> {
-        let Some(Parameter { definition, facets: Facets::Reference { literal, .. } }) =
-            self.parameter(kind, code)
+        let Some(Parameter {
+            definition,
+            facets: Facets::Reference { literal, .. },
+        }) = self.parameter(kind, code)
         else {
             return Filter::NOTHING;
         };
-        let own = |it: &&&'static str| definition.targets.is_empty() || definition.targets.contains(it);
+        let own =
+            |it: &&&'static str| definition.targets.is_empty() || definition.targets.contains(it);
         let targets = targets.iter().filter(own).map(|target| {
             let filter = self.condition(target, condition);
             (*target, self.seen(target, filter))
         });
-        Filter::RefersTo { parameter: *literal, targets: targets.collect() }
+        Filter::RefersTo {
+            parameter: *literal,
+            targets: targets.collect(),
+        }
     }
 
     fn ids<'i>(&mut self, ids: impl Iterator<Item = &'i Box<str>>) -> Filter<ByName> {
@@ -223,7 +268,9 @@ impl<'w> Work<'w> {
 
     fn updated(&mut self, tests: &[crate::query::DateTest]) -> Filter<ByName> {
         let now = self.builder.now;
-        let ranges = tests.iter().flat_map(|it| super::tests_of::instants(it, now));
+        let ranges = tests
+            .iter()
+            .flat_map(|it| super::tests_of::instants(it, now));
         Filter::any(ranges.map(Filter::Updated).collect())
     }
 
@@ -243,12 +290,15 @@ impl<'w> Work<'w> {
         let registry = Registry::of(self.builder.version);
         let mut slots = BTreeSet::new();
         for referrer in by {
-            let all = fhir::Definitions::of(self.builder.version).resources().map(|it| it.name);
+            let all = fhir::Definitions::of(self.builder.version)
+                .resources()
+                .map(|it| it.name);
             for source in all.filter(|it| referrer.kind.is_none_or(|kind| kind == *it)) {
                 for parameter in registry.parameters(source) {
                     let definition = parameter.definition;
                     let is_meant = referrer.code.is_none_or(|it| it == definition.code);
-                    let leads_here = definition.targets.is_empty() || definition.targets.contains(&kind);
+                    let leads_here =
+                        definition.targets.is_empty() || definition.targets.contains(&kind);
                     if let Facets::Reference { literal, .. } = parameter.facets
                         && is_meant
                         && leads_here
@@ -259,11 +309,13 @@ impl<'w> Work<'w> {
             }
         }
         self.count(slots.len());
-        let refers = slots.into_iter().map(|(kind, parameter)| Filter::ReferredToBy {
-            kind,
-            parameter,
-            filter: Box::new(self.seen(kind, Filter::EVERYTHING)),
-        });
+        let refers = slots
+            .into_iter()
+            .map(|(kind, parameter)| Filter::ReferredToBy {
+                kind,
+                parameter,
+                filter: Box::new(self.seen(kind, Filter::EVERYTHING)),
+            });
         Filter::any(refers.collect()).negated()
     }
 }

@@ -39,7 +39,9 @@ pub struct Numbers {
 impl<'n> Names<'n> {
     /// Adds the names in a plan.
     pub fn of_plan(&mut self, plan: &'n Plan<ByName>) {
-        plan.parts.iter().for_each(|it| self.of_part(it));
+        for part in &plan.parts {
+            self.of_part(part);
+        }
     }
 
     /// Adds the names in a part of a plan.
@@ -57,7 +59,9 @@ impl<'n> Names<'n> {
     pub fn of_filter(&mut self, filter: &'n Filter<ByName>) {
         match filter {
             Filter::All(filters) | Filter::Any(filters) => {
-                filters.iter().for_each(|it| self.of_filter(it));
+                for filter in filters {
+                    self.of_filter(filter);
+                }
             }
             Filter::Not(filter) => self.of_filter(filter),
             Filter::Entry { parameter, test } => {
@@ -67,7 +71,9 @@ impl<'n> Names<'n> {
             Filter::Together(members) => {
                 for member in members {
                     self.parameters.insert(member.parameter.0);
-                    member.any_of.iter().for_each(|it| self.of_test(it));
+                    for test in &member.any_of {
+                        self.of_test(test);
+                    }
                 }
             }
             Filter::RefersTo { parameter, targets } => {
@@ -77,7 +83,11 @@ impl<'n> Names<'n> {
                     self.of_filter(filter);
                 }
             }
-            Filter::ReferredToBy { kind, parameter, filter } => {
+            Filter::ReferredToBy {
+                kind,
+                parameter,
+                filter,
+            } => {
                 self.types.insert(kind);
                 self.parameters.insert(parameter.0);
                 self.of_filter(filter);
@@ -118,7 +128,11 @@ impl Numbers {
     pub fn plan(&self, plan: &Plan<ByName>) -> Plan {
         Plan {
             space: plan.space,
-            parts: plan.parts.iter().filter_map(|it| self.part(plan.space, it)).collect(),
+            parts: plan
+                .parts
+                .iter()
+                .filter_map(|it| self.part(plan.space, it))
+                .collect(),
             order: plan.order.clone(),
             after: plan.after.clone(),
             not_later_than: plan.not_later_than,
@@ -144,7 +158,8 @@ impl Numbers {
 
     /// The condition in numbers.
     pub fn filter(&self, space: Space, filter: &Filter<ByName>) -> Filter {
-        let all = |filters: &[Filter<ByName>]| filters.iter().map(|it| self.filter(space, it)).collect();
+        let all =
+            |filters: &[Filter<ByName>]| filters.iter().map(|it| self.filter(space, it)).collect();
         match filter {
             Filter::All(filters) => Filter::All(all(filters)),
             Filter::Any(filters) => Filter::Any(all(filters)),
@@ -152,11 +167,18 @@ impl Numbers {
             Filter::Ids(ids) => Filter::Ids(ids.clone()),
             Filter::Rows(rows) => Filter::Rows(rows.clone()),
             Filter::Updated(range) => Filter::Updated(*range),
-            Filter::Remainder { part, of } => Filter::Remainder { part: *part, of: *of },
-            Filter::Entry { parameter, test } => self.entry_filter(space, *parameter, test).unwrap_or(Filter::NOTHING),
+            Filter::Remainder { part, of } => Filter::Remainder {
+                part: *part,
+                of: *of,
+            },
+            Filter::Entry { parameter, test } => self
+                .entry_filter(space, *parameter, test)
+                .unwrap_or(Filter::NOTHING),
             Filter::Together(members) => {
                 let members = members.iter().map(|it| self.member(space, it));
-                members.collect::<Option<_>>().map_or(Filter::NOTHING, Filter::Together)
+                members
+                    .collect::<Option<_>>()
+                    .map_or(Filter::NOTHING, Filter::Together)
             }
             Filter::RefersTo { parameter, targets } => {
                 let target = |(kind, filter): &(&'static str, Filter<ByName>)| {
@@ -166,7 +188,11 @@ impl Numbers {
                 let refers = |parameter| Filter::RefersTo { parameter, targets };
                 self.slot(*parameter).map_or(Filter::NOTHING, refers)
             }
-            Filter::ReferredToBy { kind, parameter, filter } => {
+            Filter::ReferredToBy {
+                kind,
+                parameter,
+                filter,
+            } => {
                 let numbers = self.kind(kind).zip(self.slot(*parameter));
                 numbers.map_or(Filter::NOTHING, |(kind, parameter)| Filter::ReferredToBy {
                     kind,
@@ -226,13 +252,19 @@ impl Numbers {
             Test::TextContains(text) => Test::TextContains(text.clone()),
             Test::TextIs(text) => Test::TextIs(text.clone()),
             Test::UriStarts(text) => Test::UriStarts(text.clone()),
-            Test::Period { low, high } => Test::Period { low: *low, high: *high },
+            Test::Period { low, high } => Test::Period {
+                low: *low,
+                high: *high,
+            },
             Test::Number { unit, low, high } => Test::Number {
                 unit: self.unit(unit.as_deref())?,
                 low: low.clone(),
                 high: high.clone(),
             },
-            Test::Near { place, metres } => Test::Near { place: *place, metres: *metres },
+            Test::Near { place, metres } => Test::Near {
+                place: *place,
+                metres: *metres,
+            },
         })
     }
 
@@ -251,7 +283,10 @@ impl Numbers {
                 EntryValue::Reference(self.key(space, kind, id)?)
             }
             EntryValue::Uri(uri) => EntryValue::Uri(uri.clone()),
-            EntryValue::Period { low, high } => EntryValue::Period { low: *low, high: *high },
+            EntryValue::Period { low, high } => EntryValue::Period {
+                low: *low,
+                high: *high,
+            },
             EntryValue::Number { unit, low, high } => EntryValue::Number {
                 unit: self.unit(unit.as_deref())?,
                 low: low.clone(),

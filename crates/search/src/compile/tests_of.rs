@@ -61,7 +61,10 @@ fn bounds<T: Clone>(prefix: Prefix, searched: &Searched<T>) -> Vec<Ends<T>> {
     let starts_within = || ((Included(low.clone()), Unbounded), whatever());
     let ends_within = || (whatever(), (Unbounded, high.clone()));
     match prefix {
-        Prefix::Equal => vec![((Included(low.clone()), Unbounded), (Unbounded, high.clone()))],
+        Prefix::Equal => vec![(
+            (Included(low.clone()), Unbounded),
+            (Unbounded, high.clone()),
+        )],
         Prefix::NotEqual => vec![starts_before(), ends_after()],
         Prefix::Greater => vec![ends_after()],
         Prefix::Less => vec![starts_before()],
@@ -69,7 +72,10 @@ fn bounds<T: Clone>(prefix: Prefix, searched: &Searched<T>) -> Vec<Ends<T>> {
         Prefix::LessOrEqual => vec![starts_before(), ends_within()],
         Prefix::StartsAfter => vec![((above(high), Unbounded), whatever())],
         Prefix::EndsBefore => vec![(whatever(), (Unbounded, Excluded(low.clone())))],
-        Prefix::Approximately => vec![((Unbounded, high.clone()), (Included(low.clone()), Unbounded))],
+        Prefix::Approximately => vec![(
+            (Unbounded, high.clone()),
+            (Included(low.clone()), Unbounded),
+        )],
     }
 }
 
@@ -79,19 +85,31 @@ fn searched_date(test: &DateTest, now: Instant) -> Searched<i64> {
         Prefix::Approximately => i64::try_from(now.micros().abs_diff(low) / 10).unwrap_or(i64::MAX),
         _ => 0,
     };
-    Searched { low: low.saturating_sub(slack), high: Included(high.saturating_add(slack)) }
+    Searched {
+        low: low.saturating_sub(slack),
+        high: Included(high.saturating_add(slack)),
+    }
 }
 
 /// The tests of a date.
 pub(super) fn date(test: &DateTest, now: Instant) -> Vec<Test<ByName>> {
     let ends = bounds(test.prefix, &searched_date(test, now));
-    ends.into_iter().map(|(low, high)| Test::Period { low, high }).collect()
+    ends.into_iter()
+        .map(|(low, high)| Test::Period { low, high })
+        .collect()
 }
 
 /// The ranges in which an instant must lie: in one of them.
 pub(super) fn instants(test: &DateTest, now: Instant) -> Vec<Range<i64>> {
-    let ends = bounds(test.prefix, &searched_date(test, now));
-    ends.into_iter().map(|(low, high)| both(low, high)).collect()
+    let searched = searched_date(test, now);
+    match test.prefix {
+        Prefix::GreaterOrEqual => vec![(Included(searched.low), Unbounded)],
+        Prefix::LessOrEqual => vec![(Unbounded, searched.high)],
+        prefix => {
+            let ends = bounds(prefix, &searched).into_iter();
+            ends.map(|(low, high)| both(low, high)).collect()
+        }
+    }
 }
 
 /// Two bounds on one value; no comparator bounds the same side of both ends.
@@ -105,7 +123,10 @@ fn searched_number(prefix: Prefix, number: Decimal) -> Searched<Decimal> {
     match prefix {
         Prefix::Equal | Prefix::NotEqual => {
             let (low, high) = number.implicit_range();
-            Searched { low, high: Excluded(high) }
+            Searched {
+                low,
+                high: Excluded(high),
+            }
         }
         Prefix::Approximately => {
             let (low, high) = number.implicit_range();
@@ -116,7 +137,10 @@ fn searched_number(prefix: Prefix, number: Decimal) -> Searched<Decimal> {
                 high: Excluded(high.checked_add(tenth).unwrap_or(high)),
             }
         }
-        _ => Searched { low: number, high: Included(number) },
+        _ => Searched {
+            low: number,
+            high: Included(number),
+        },
     }
 }
 
@@ -126,23 +150,33 @@ fn number_tests(
     searched: &Searched<Magnitude>,
 ) -> Vec<Test<ByName>> {
     let ends = bounds(prefix, searched).into_iter();
-    let test = |(low, high)| Test::Number { unit: unit.map(Into::into), low, high };
+    let test = |(low, high)| Test::Number {
+        unit: unit.map(Into::into),
+        low,
+        high,
+    };
     ends.map(test).collect()
 }
 
-fn in_bytes(searched: Searched<Decimal>, convert: impl Fn(Decimal) -> Decimal) -> Searched<Magnitude> {
-    let bytes = |it| magnitude(convert(it));
+fn in_bytes(
+    searched: &Searched<Decimal>,
+    convert: impl Fn(Decimal) -> Decimal,
+) -> Searched<Magnitude> {
+    let bytes = |it: Decimal| magnitude(convert(it));
     let high = match searched.high {
         Included(it) => Included(bytes(it)),
         Excluded(it) => Excluded(bytes(it)),
         Unbounded => Unbounded,
     };
-    Searched { low: bytes(searched.low), high }
+    Searched {
+        low: bytes(searched.low),
+        high,
+    }
 }
 
 /// The tests of a number without unit.
 pub(super) fn number(prefix: Prefix, number: Decimal) -> Vec<Test<ByName>> {
-    let searched = in_bytes(searched_number(prefix, number), |it| it);
+    let searched = in_bytes(&searched_number(prefix, number), |it| it);
     number_tests(prefix, None, &searched)
 }
 
@@ -155,15 +189,21 @@ pub(super) fn quantity(
 ) -> (Slot, Vec<Test<ByName>>) {
     let searched = searched_number(prefix, number);
     match unit {
-        Unit::Any => (slots.written, number_tests(prefix, None, &in_bytes(searched, |it| it))),
+        Unit::Any => (
+            slots.written,
+            number_tests(prefix, None, &in_bytes(&searched, |it| it)),
+        ),
         Unit::Named(name) => {
-            let tests = number_tests(prefix, Some(fit(name)), &in_bytes(searched, |it| it));
+            let tests = number_tests(prefix, Some(fit(name)), &in_bytes(&searched, |it| it));
             (slots.coded, tests)
         }
         Unit::Coded { system, code } => {
             let (name, _) = canonical_unit(Some(system), code, number);
             let convert = |it| canonical_unit(Some(system), code, it).1;
-            (slots.canonical, number_tests(prefix, Some(&name), &in_bytes(searched, convert)))
+            (
+                slots.canonical,
+                number_tests(prefix, Some(&name), &in_bytes(&searched, convert)),
+            )
         }
     }
 }

@@ -19,7 +19,10 @@ pub struct Visibility {
 impl Visibility {
     /// Everything.
     pub const fn everything() -> Self {
-        Self { by_type: BTreeMap::new(), rows: None }
+        Self {
+            by_type: BTreeMap::new(),
+            rows: None,
+        }
     }
 
     /// Of this type only what matches.

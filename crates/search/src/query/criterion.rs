@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use fhir::{Definitions, Issue};
 use fhir::suggest::nearest;
+use fhir::{Definitions, Issue};
 
 use super::fault::{Refused, faulty, not_offered, over, shown, unfit, unknown};
 use super::include::resource_type;
@@ -19,7 +19,10 @@ use crate::text::{split_unescaped, unescape};
 /// Reads one criterion by itself.
 pub fn criterion(name: &str, text: &str, context: &Context<'_>) -> Result<Criterion, Issue> {
     match Reader::new(context).condition(name, text) {
-        Ok(condition) => Ok(Criterion { name: name.into(), condition }),
+        Ok(condition) => Ok(Criterion {
+            name: name.into(),
+            condition,
+        }),
         Err(Refused::Unknown(issue) | Refused::Faulty(issue)) => Err(issue),
     }
 }
@@ -52,22 +55,40 @@ struct Step<'s> {
 
 impl<'c> Reader<'c> {
     pub(super) fn new(context: &'c Context<'c>) -> Self {
-        Self { context, types: static_types(context), distances: BTreeMap::new() }
+        Self {
+            context,
+            types: static_types(context),
+            distances: BTreeMap::new(),
+        }
     }
 
     /// What a criterion demands.
     pub(super) fn condition(&self, name: &str, text: &str) -> Result<Condition, Refused> {
         let types = &self.types;
-        self.step(Step { whole: name, rest: name, types, text, depth: 0 })
+        self.step(Step {
+            whole: name,
+            rest: name,
+            types,
+            text,
+            depth: 0,
+        })
     }
 
     fn step(&self, step: Step<'_>) -> Result<Condition, Refused> {
         let max = self.context.limits.chain_depth_max;
         if step.depth > max {
-            return Err(over(step.whole, "chain_depth_max", max, "steps in its chain"));
+            return Err(over(
+                step.whole,
+                "chain_depth_max",
+                max,
+                "steps in its chain",
+            ));
         }
         match Name::parse(step.whole, step.rest)? {
-            Name::Plain { code: LIST, modifier: None } => lists(step.whole, step.text),
+            Name::Plain {
+                code: LIST,
+                modifier: None,
+            } => lists(step.whole, step.text),
             Name::Plain { code, modifier } => self.plain(step, code, modifier),
             Name::Chain { code, target, rest } => self.chain(Step { rest, ..step }, code, target),
             Name::Has { kind, code, rest } => self.has(Step { rest, ..step }, kind, code),
@@ -83,22 +104,37 @@ impl<'c> Reader<'c> {
         let version = self.context.version;
         let of = offered(version, step.whole, code, step.types)?;
         if of.kind != ParameterKind::Reference {
-            let what = format!("`{code}` is a {} and leads to no other resource", of.kind.name());
+            let what = format!(
+                "`{code}` is a {} and leads to no other resource",
+                of.kind.name()
+            );
             return Err(unfit(step.whole, &what, "only references are chained"));
         }
         let targets = match target {
-            Some(target) => match modifier(Definitions::of(version), step.whole, target, &of)? {
-                Modifier::Type(target) => vec![target],
-                _ => {
-                    let remedy = "write the name of a resource type, as in `subject:Patient.name`";
-                    return Err(faulty(step.whole, "a chain with a modifier in it", remedy));
-                }
-            },
+            Some(target) => vec![self.named(step, target, &of)?],
             None => self.inferred(step, &of)?,
         };
         let depth = step.depth + 1;
-        let condition = self.step(Step { types: &targets, depth, ..step })?;
-        Ok(Condition::Chain { code: of.code(), targets, condition: Box::new(condition) })
+        let condition = self.step(Step {
+            types: &targets,
+            depth,
+            ..step
+        })?;
+        Ok(Condition::Chain {
+            code: of.code(),
+            targets,
+            condition: Box::new(condition),
+        })
+    }
+
+    /// The type that a chain names.
+    fn named(&self, step: Step<'_>, target: &str, of: &Offered) -> Result<&'static str, Refused> {
+        let definitions = Definitions::of(self.context.version);
+        if let Modifier::Type(target) = modifier(definitions, step.whole, target, of)? {
+            return Ok(target);
+        }
+        let remedy = "write the name of a resource type, as in `subject:Patient.name`";
+        Err(faulty(step.whole, "a chain with a modifier in it", remedy))
     }
 
     /// The types that the reference may lead to and that have the next step: of one kind.
@@ -109,15 +145,22 @@ impl<'c> Reader<'c> {
             Name::Plain { code, .. } | Name::Chain { code, .. } if code != LIST => code,
             _ => return Ok(targets),
         };
-        let found = targets.iter().filter_map(|it| Some((*it, registry.named(it, next)?)));
+        let found = targets
+            .iter()
+            .filter_map(|it| Some((*it, registry.named(it, next)?)));
         let found: Vec<_> = found.collect();
         let Some((first, parameter)) = found.first() else {
             let codes = targets.iter().flat_map(|it| registry.parameters(it));
             let near = nearest(next, codes.map(|it| it.definition.code));
-            let what = format!("the search parameter `{}` of what `{}` refers to", shown(next), of.code());
+            let what = format!(
+                "the search parameter `{}` of what `{}` refers to",
+                shown(next),
+                of.code()
+            );
             return Err(unknown(step.whole, &what, near));
         };
-        let differs = |it: &&(&str, &crate::registry::Parameter)| signature(it.1) != signature(parameter);
+        let differs =
+            |it: &&(&str, &crate::registry::Parameter)| signature(it.1) != signature(parameter);
         if let Some((other, another)) = found.iter().find(differs) {
             let what = format!(
                 "the chain `{}.{next}` is ambiguous: `{next}` is a {} in `{first}` but a {} in `{other}`",
@@ -136,17 +179,35 @@ impl<'c> Reader<'c> {
         let kind = resource_type(self.context, step.whole, kind)?;
         let of = offered(version, step.whole, code, &[kind])?;
         if of.kind != ParameterKind::Reference {
-            let what = format!("`{code}` of `{kind}` is a {} and refers to nothing", of.kind.name());
+            let what = format!(
+                "`{code}` of `{kind}` is a {} and refers to nothing",
+                of.kind.name()
+            );
             return Err(unfit(step.whole, &what, "`_has` takes references"));
         }
         let targets = of.targets(version);
         if !step.types.iter().any(|it| targets.contains(it)) {
-            let what = format!("`{code}` of `{kind}` never refers to {}", listed(step.types));
-            return Err(unfit(step.whole, &what, &format!("it refers to {}", listed(&targets))));
+            let what = format!(
+                "`{code}` of `{kind}` never refers to {}",
+                listed(step.types)
+            );
+            return Err(unfit(
+                step.whole,
+                &what,
+                &format!("it refers to {}", listed(&targets)),
+            ));
         }
         let depth = step.depth + 1;
-        let condition = self.step(Step { types: &[kind], depth, ..step })?;
-        Ok(Condition::Has { kind, code: of.code(), condition: Box::new(condition) })
+        let condition = self.step(Step {
+            types: &[kind],
+            depth,
+            ..step
+        })?;
+        Ok(Condition::Has {
+            kind,
+            code: of.code(),
+            condition: Box::new(condition),
+        })
     }
 
     fn plain(&self, step: Step<'_>, code: &str, given: Option<&str>) -> Result<Condition, Refused> {
@@ -181,8 +242,14 @@ impl<'c> Reader<'c> {
         values: &[&str],
     ) -> Result<Condition, Refused> {
         let before = name.strip_suffix(of.code());
-        let distance = before.and_then(|it| self.distances.get(it)).and_then(|it| it.text);
-        let given = Given { name, context: self.context, distance };
+        let distance = before
+            .and_then(|it| self.distances.get(it))
+            .and_then(|it| it.text);
+        let given = Given {
+            name,
+            context: self.context,
+            distance,
+        };
         let parameter = of.first();
         let any_of = values
             .iter()
@@ -191,17 +258,27 @@ impl<'c> Reader<'c> {
             Some(Modifier::Not | Modifier::NotIn) => Sense::Negated,
             _ => Sense::Plain,
         };
-        Ok(Condition::Matches { code: of.code(), sense, any_of: any_of.collect::<Result<_, _>>()? })
+        Ok(Condition::Matches {
+            code: of.code(),
+            sense,
+            any_of: any_of.collect::<Result<_, _>>()?,
+        })
     }
 
     fn values<'t>(&self, name: &str, text: &'t str) -> Result<Vec<&'t str>, Refused> {
         let max = self.context.limits.or_values_max;
-        let values: Vec<&str> = split_unescaped(text, ',').take(max.saturating_add(1)).collect();
+        let values: Vec<&str> = split_unescaped(text, ',')
+            .take(max.saturating_add(1))
+            .collect();
         if values.len() > max {
             return Err(over(name, "or_values_max", max, "values"));
         }
         if values.contains(&"") {
-            return Err(faulty(name, "an empty value between its commas", r"write a comma inside a value as `\,`"));
+            return Err(faulty(
+                name,
+                "an empty value between its commas",
+                r"write a comma inside a value as `\,`",
+            ));
         }
         Ok(values)
     }
@@ -219,7 +296,11 @@ fn missing(name: &str, code: &'static str, text: &str) -> Result<Condition, Refu
         "false" => Presence::Present,
         _ => {
             let what = "a `:missing` that is neither `true` nor `false`";
-            return Err(faulty(name, what, "write `true` for resources without a value"));
+            return Err(faulty(
+                name,
+                what,
+                "write `true` for resources without a value",
+            ));
         }
     };
     Ok(Condition::Missing { code, presence })
@@ -232,7 +313,13 @@ fn lists(name: &str, text: &str) -> Result<Condition, Refused> {
         }
         let id = it.strip_prefix("List/").unwrap_or(it);
         let is_id = fhir::id::is_id(id).then(|| id.into());
-        is_id.ok_or_else(|| faulty(name, "a value that is no id of a List", "write `42` or `List/42`"))
+        is_id.ok_or_else(|| {
+            faulty(
+                name,
+                "a value that is no id of a List",
+                "write `42` or `List/42`",
+            )
+        })
     });
     Ok(Condition::Lists(ids.collect::<Result<_, _>>()?))
 }
@@ -244,10 +331,16 @@ pub(super) fn partition(_: &Context<'_>, text: &str) -> Result<Condition, Refuse
         Some((number(part)?, number(of)?))
     });
     match numbers {
-        Some((part, of)) if (1..=of).contains(&part) => Ok(Condition::Partition { part: part - 1, of }),
+        Some((part, of)) if (1..=of).contains(&part) => {
+            Ok(Condition::Partition { part: part - 1, of })
+        }
         _ => {
             let what = "a value that names no part";
-            Err(faulty("_partition", what, "write `1/4` for the first of four parts"))
+            Err(faulty(
+                "_partition",
+                what,
+                "write `1/4` for the first of four parts",
+            ))
         }
     }
 }
@@ -257,20 +350,37 @@ pub(super) fn not_referenced(context: &Context<'_>, text: &str) -> Result<Condit
     let name = "_not-referenced";
     let referrers = text.split(',').map(|it| {
         let Some((kind, code)) = it.split_once(':') else {
-            return Err(faulty(name, "a value of another form", "write `Type:parameter`, `Type:*` or `*:*`"));
+            return Err(faulty(
+                name,
+                "a value of another form",
+                "write `Type:parameter`, `Type:*` or `*:*`",
+            ));
         };
         if (kind, code) == ("*", "*") {
-            return Ok(Referrer { kind: None, code: None });
+            return Ok(Referrer {
+                kind: None,
+                code: None,
+            });
         }
         let kind = resource_type(context, name, kind)?;
         if code == "*" {
-            return Ok(Referrer { kind: Some(kind), code: None });
+            return Ok(Referrer {
+                kind: Some(kind),
+                code: None,
+            });
         }
         let of = offered(context.version, name, code, &[kind])?;
         if matches!(of.first().facets, Facets::Reference { .. }) {
-            return Ok(Referrer { kind: Some(kind), code: Some(of.code()) });
+            return Ok(Referrer {
+                kind: Some(kind),
+                code: Some(of.code()),
+            });
         }
-        Err(unfit(name, &format!("`{kind}:{code}` is no reference"), "name a reference"))
+        Err(unfit(
+            name,
+            &format!("`{kind}:{code}` is no reference"),
+            "name a reference",
+        ))
     });
     let referrers: Vec<Referrer> = referrers.collect::<Result<_, _>>()?;
     let max = context.limits.or_values_max;

@@ -10,6 +10,15 @@ pub(super) enum Refused {
     Faulty(Issue),
 }
 
+impl Refused {
+    /// The same, for lenient callers too.
+    pub(super) fn lasting(self) -> Self {
+        match self {
+            Self::Unknown(issue) | Self::Faulty(issue) => Self::Faulty(issue),
+        }
+    }
+}
+
 /// The longest name that is repeated to the client.
 const NAME_SHOWN_MAX: usize = 64;
 
@@ -54,6 +63,9 @@ pub(super) fn not_offered(name: &str, what: &str) -> Refused {
 
 /// More than a limit allows.
 pub(super) fn over(name: &str, limit: &str, max: usize, of_what: &str) -> Refused {
-    let what = format!("the parameter `{}` has more than `{limit}` ({max}) {of_what}", shown(name));
+    let what = format!(
+        "the parameter `{}` has more than `{limit}` ({max}) {of_what}",
+        shown(name)
+    );
     Refused::Faulty(Issue::error(Fault::TooLarge, what).at(location(name)))
 }

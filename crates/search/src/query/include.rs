@@ -23,11 +23,7 @@ pub(super) fn is_include(name: &str) -> bool {
 }
 
 /// Reads an include.
-pub(super) fn include(
-    context: &Context<'_>,
-    name: &str,
-    text: &str,
-) -> Result<Include, Refused> {
+pub(super) fn include(context: &Context<'_>, name: &str, text: &str) -> Result<Include, Refused> {
     let (code, modifier) = match name.split_once(':') {
         Some((code, modifier)) => (code, Some(modifier)),
         None => (name, None),
@@ -64,21 +60,38 @@ fn read_path(
     let (source, code, target) = match parts[..] {
         [source, code] => (source, code, None),
         [source, code, target] => (source, code, Some(target)),
-        _ => return Err(faulty(name, "a value of another form", "write `Type:parameter[:Target]`, `Type:*` or `*`")),
+        _ => {
+            return Err(faulty(
+                name,
+                "a value of another form",
+                "write `Type:parameter[:Target]`, `Type:*` or `*`",
+            ));
+        }
     };
     let source = resource_type(context, name, source)?;
     include.source = Some(source);
     if code != "*" {
         let (code, targets) = reference(context, name, source, code)?;
         include.code = Some(code);
-        include.target = target.map(|it| resource_type(context, name, it)).transpose()?;
-        if let Some(target) = include.target.filter(|it| !targets.is_empty() && !targets.contains(it)) {
+        include.target = target
+            .map(|it| resource_type(context, name, it))
+            .transpose()?;
+        if let Some(target) = include
+            .target
+            .filter(|it| !targets.is_empty() && !targets.contains(it))
+        {
             let what = format!("`{source}:{code}` never refers to a `{target}`");
-            return Err(unfit(name, &what, &format!("it refers to {}", listed(targets))));
+            return Err(unfit(
+                name,
+                &what,
+                &format!("it refers to {}", listed(targets)),
+            ));
         }
         return Ok(());
     }
-    include.target = target.map(|it| resource_type(context, name, it)).transpose()?;
+    include.target = target
+        .map(|it| resource_type(context, name, it))
+        .transpose()?;
     Ok(())
 }
 
@@ -101,7 +114,11 @@ fn reference(
                 .collect();
             if found.is_some() {
                 let what = format!("`{source}:{code}` is no reference");
-                return Err(unfit(name, &what, &format!("the references are {}", listed(&codes))));
+                return Err(unfit(
+                    name,
+                    &what,
+                    &format!("the references are {}", listed(&codes)),
+                ));
             }
             let what = format!("the search parameter `{}` of `{source}`", shown(code));
             Err(unknown(name, &what, nearest(code, codes)))
@@ -118,6 +135,10 @@ pub(super) fn resource_type(
     let definitions = Definitions::of(context.version);
     definitions.resource(text).map(|it| it.name).ok_or_else(|| {
         let what = format!("the resource type `{}`", shown(text));
-        unknown(name, &what, nearest(text, definitions.resources().map(|it| it.name)))
+        unknown(
+            name,
+            &what,
+            nearest(text, definitions.resources().map(|it| it.name)),
+        )
     })
 }

@@ -81,14 +81,26 @@ const RULES: &[Rule] = &[
     rule("text-advanced", Modifier::TextAdvanced, &[Kind::Token]),
     rule("in", Modifier::In, &[Kind::Token]),
     rule("not-in", Modifier::NotIn, &[Kind::Token]),
-    rule("above", Modifier::Above, &[Kind::Token, Kind::Uri, Kind::Reference]),
-    rule("below", Modifier::Below, &[Kind::Token, Kind::Uri, Kind::Reference]),
+    rule(
+        "above",
+        Modifier::Above,
+        &[Kind::Token, Kind::Uri, Kind::Reference],
+    ),
+    rule(
+        "below",
+        Modifier::Below,
+        &[Kind::Token, Kind::Uri, Kind::Reference],
+    ),
     rule("of-type", Modifier::OfType, &[Kind::Token]),
     rule("identifier", Modifier::Identifier, &[Kind::Reference]),
 ];
 
 const fn rule(name: &'static str, modifier: Modifier, kinds: &'static [Kind]) -> Rule {
-    Rule { name, modifier, kinds }
+    Rule {
+        name,
+        modifier,
+        kinds,
+    }
 }
 
 /// The table of modifiers.
@@ -108,7 +120,7 @@ pub(super) fn modifier(
         if rule.kinds.contains(&of.kind) {
             return Ok(rule.modifier);
         }
-        let what = format!("{} does not go with a {} parameter", what(), of.kind.name());
+        let what = format!("{} does not go with {} parameters", what(), of.kind.name());
         return Err(unfit(name, &what, &allowed(of.kind)));
     }
     let is_reference = of.kind == Kind::Reference;
@@ -119,18 +131,26 @@ pub(super) fn modifier(
             return Ok(Modifier::Type(resource.name));
         }
         let what = format!("`{}` never refers to a `{}`", of.code(), resource.name);
-        return Err(unfit(name, &what, &format!("it refers to {}", listed(&targets))));
+        return Err(unfit(
+            name,
+            &what,
+            &format!("it refers to {}", listed(&targets)),
+        ));
     }
-    let own = RULES.iter().filter(|it| it.kinds.contains(&of.kind)).map(|it| it.name);
-    let types = definitions.resources().map(|it| it.name).filter(|_| is_reference);
+    let own = RULES
+        .iter()
+        .filter(|it| it.kinds.contains(&of.kind))
+        .map(|it| it.name);
+    let types = definitions
+        .resources()
+        .map(|it| it.name)
+        .filter(|_| is_reference);
     let near = nearest(text, own.chain(types)).map(|it| format!(":{it}"));
-    match near {
-        Some(near) => Err(unknown(name, &what(), Some(&near))),
-        None => {
-            let what = format!("{} does not exist here", what());
-            Err(unfit(name, &what, &allowed(of.kind)))
-        }
+    if let Some(near) = near {
+        return Err(unknown(name, &what(), Some(&near)));
     }
+    let what = format!("{} does not exist here", what());
+    Err(unfit(name, &what, &allowed(of.kind)))
 }
 
 /// What may stand in place of a modifier that does not go with a kind.
@@ -147,7 +167,15 @@ fn allowed(kind: Kind) -> String {
 /// Names in a message: a few of them.
 pub(super) fn listed(names: &[&str]) -> String {
     const NAMES_SHOWN_MAX: usize = 8;
-    let few: Vec<_> = names.iter().take(NAMES_SHOWN_MAX).map(|it| format!("`{it}`")).collect();
-    let more = if names.len() > NAMES_SHOWN_MAX { " …" } else { "" };
+    let few: Vec<_> = names
+        .iter()
+        .take(NAMES_SHOWN_MAX)
+        .map(|it| format!("`{it}`"))
+        .collect();
+    let more = if names.len() > NAMES_SHOWN_MAX {
+        " …"
+    } else {
+        ""
+    };
     few.join(" ") + more
 }

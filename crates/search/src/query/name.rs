@@ -46,17 +46,30 @@ impl<'n> Name<'n> {
                 _ => Err(form()),
             };
         }
+        if text == "_has" {
+            return Err(form());
+        }
         let end = text.find(['.', ':']).unwrap_or(text.len());
         let (code, after) = text.split_at(end);
         if let Some(rest) = after.strip_prefix('.') {
-            let chain = Self::Chain { code, target: None, rest };
-            return if rest.is_empty() || code.is_empty() { Err(form()) } else { Ok(chain) };
+            let chain = Self::Chain {
+                code,
+                target: None,
+                rest,
+            };
+            return if rest.is_empty() || code.is_empty() {
+                Err(form())
+            } else {
+                Ok(chain)
+            };
         }
         let modifier = after.strip_prefix(':');
         match modifier.and_then(|it| it.split_once('.')) {
-            Some((target, rest)) if !target.is_empty() && !rest.is_empty() => {
-                Ok(Self::Chain { code, target: Some(target), rest })
-            }
+            Some((target, rest)) if !target.is_empty() && !rest.is_empty() => Ok(Self::Chain {
+                code,
+                target: Some(target),
+                rest,
+            }),
             Some(_) => Err(form()),
             None => Ok(Self::Plain { code, modifier }),
         }

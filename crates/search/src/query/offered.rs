@@ -143,7 +143,9 @@ pub(super) fn offered(
     types: &[&'static str],
 ) -> Result<Offered, Refused> {
     let registry = Registry::of(version);
-    let each = types.iter().map(|it| Some((*it, registry.named(it, code)?)));
+    let each = types
+        .iter()
+        .map(|it| Some((*it, registry.named(it, code)?)));
     let Some(each) = each.collect::<Option<Vec<_>>>().filter(|it| !it.is_empty()) else {
         return Err(missing(version, name, code, types));
     };
@@ -157,7 +159,10 @@ pub(super) fn offered(
         );
         return Err(unfit(name, &what, "search one of the types"));
     }
-    Ok(Offered { kind: signature[0], each })
+    Ok(Offered {
+        kind: signature[0],
+        each,
+    })
 }
 
 /// The parameter's kind, then those of its components.
@@ -171,7 +176,10 @@ pub(super) fn signature(parameter: &Parameter) -> Vec<ParameterKind> {
 
 /// The kinds in words.
 pub(super) fn kinds(parameter: &Parameter) -> String {
-    let names: Vec<_> = signature(parameter).into_iter().map(ParameterKind::name).collect();
+    let names: Vec<_> = signature(parameter)
+        .into_iter()
+        .map(ParameterKind::name)
+        .collect();
     match &names[..] {
         [one] => (*one).to_owned(),
         [first, rest @ ..] => format!("{first} of {}", rest.join(" and ")),
@@ -180,15 +188,27 @@ pub(super) fn kinds(parameter: &Parameter) -> String {
 }
 
 /// Parameters of the standard that are no criteria on one resource, and so never chained.
-const OTHERS: &[&str] = &["_has", "_include", "_revinclude", "_type", "_partition", "_not-referenced"];
+const OTHERS: &[&str] = &[
+    "_has",
+    "_include",
+    "_revinclude",
+    "_type",
+    "_partition",
+    "_not-referenced",
+];
 
 fn missing(version: FhirVersion, name: &str, code: &str, types: &[&'static str]) -> Refused {
     let registry = Registry::of(version);
     let lacking = types.iter().find(|it| registry.named(it, code).is_none());
     let somewhere = types.iter().find(|it| registry.named(it, code).is_some());
     if let (Some(lacking), Some(having)) = (lacking, somewhere) {
-        let what = format!("the search parameter `{code}` exists for `{having}` but not for `{lacking}`");
-        return unfit(name, &what, "name the types that have it, as in `_type=Patient`");
+        let what =
+            format!("the search parameter `{code}` exists for `{having}` but not for `{lacking}`");
+        return unfit(
+            name,
+            &what,
+            "name the types that have it, as in `_type=Patient`",
+        );
     }
     let what = format!("the search parameter `{}`", shown(code));
     let definitions = Definitions::of(version);
@@ -200,6 +220,6 @@ fn missing(version: FhirVersion, name: &str, code: &str, types: &[&'static str])
     let codes = own.iter().map(|it| it.definition.code);
     let results = RESULT_PARAMETERS.iter().map(|it| it.name);
     let candidates = codes.chain(results).chain(OTHERS.iter().copied());
-    let known = candidates.filter(|it| *it != super::PAGE);
+    let known = candidates.filter(|it| ![super::PAGE, code].contains(it));
     unknown(name, &what, fhir::suggest::nearest(code, known))
 }

@@ -13,8 +13,10 @@ use crate::text::{append_pair, pairs};
 /// Parameters of the standard that are not offered.
 const LATER: &[&str] = &["_filter", "_query"];
 
+type ReadWhole = fn(&Context<'_>, &str) -> Result<Condition, Refused>;
+
 /// Parameters that are criteria on the resource as a whole, of any type.
-const WHOLE: &[(&str, fn(&Context<'_>, &str) -> Result<Condition, Refused>)] = &[
+const WHOLE: &[(&str, ReadWhole)] = &[
     ("_not-referenced", not_referenced),
     ("_partition", partition),
 ];
@@ -37,7 +39,11 @@ impl Query {
                 Err(Refused::Unknown(issue) | Refused::Faulty(issue)) => faults.push(issue),
             }
         }
-        if faults.is_empty() { Ok(parser.query) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(parser.query)
+        } else {
+            Err(faults)
+        }
     }
 }
 
@@ -56,7 +62,12 @@ fn read_pairs(
     faults: &mut Vec<Issue>,
 ) -> Result<Vec<(String, String)>, Vec<Issue>> {
     let max = context.limits.criteria_max;
-    if text.split('&').filter(|it| !it.is_empty()).nth(max).is_some() {
+    if text
+        .split('&')
+        .filter(|it| !it.is_empty())
+        .nth(max)
+        .is_some()
+    {
         let what = format!("the query has more than `criteria_max` ({max}) parameters");
         return Err(vec![Issue::error(Fault::TooLarge, what)]);
     }
@@ -82,7 +93,12 @@ impl<'p> Parser<'p> {
     fn new(context: &'p Context<'p>, pairs: &'p [(String, String)]) -> Self {
         let mut reader = Reader::new(context);
         reader.distances = distances(pairs);
-        Self { context, reader, query: Query::default(), seen: BTreeSet::new() }
+        Self {
+            context,
+            reader,
+            query: Query::default(),
+            seen: BTreeSet::new(),
+        }
     }
 
     fn read(&mut self, name: &str, text: &str) -> Result<(), Refused> {
@@ -95,16 +111,24 @@ impl<'p> Parser<'p> {
             return self.push_include(name, include);
         }
         if name == "_sort" || name.starts_with("_sort:") {
-            return result::sort(self.context, &self.reader.types, name, text, &mut self.query.result);
+            return result::sort(
+                self.context,
+                &self.reader.types,
+                name,
+                text,
+                &mut self.query.result,
+            );
+        }
+        if name == "_type" {
+            self.check_types(name, text)?;
         }
         if let Some(parameter) = RESULT_PARAMETERS.iter().find(|it| it.name == name) {
             if !self.seen.insert(parameter.name) {
                 return Err(faulty(name, "more than one value", "give it once"));
             }
             let read = (parameter.read)(self.context, &mut self.query.result, text);
-            return read.ok_or_else(|| {
-                faulty(name, "a value that it does not allow", parameter.form)
-            });
+            return read
+                .ok_or_else(|| faulty(name, "a value that it does not allow", parameter.form));
         }
         if self.is_distance(name) {
             return self.distance(name, text);
@@ -114,17 +138,38 @@ impl<'p> Parser<'p> {
             Some((_, read)) => read(self.context, text)?,
             None => self.reader.condition(name, text)?,
         };
-        self.query.criteria.push(Criterion { name: name.into(), condition });
+        self.query.criteria.push(Criterion {
+            name: name.into(),
+            condition,
+        });
+        Ok(())
+    }
+
+    /// To ignore an unknown type would give more than was asked for.
+    fn check_types(&self, name: &str, text: &str) -> Result<(), Refused> {
+        for it in text.split(',') {
+            include::resource_type(self.context, name, it).map_err(Refused::lasting)?;
+        }
         Ok(())
     }
 
     fn check_size(&self, name: &str, text: &str) -> Result<(), Refused> {
         let limits = &self.context.limits;
         if name.len() > limits.name_bytes_max {
-            return Err(over(name, "name_bytes_max", limits.name_bytes_max, "bytes in its name"));
+            return Err(over(
+                name,
+                "name_bytes_max",
+                limits.name_bytes_max,
+                "bytes in its name",
+            ));
         }
         if text.len() > limits.value_bytes_max {
-            return Err(over(name, "value_bytes_max", limits.value_bytes_max, "bytes"));
+            return Err(over(
+                name,
+                "value_bytes_max",
+                limits.value_bytes_max,
+                "bytes",
+            ));
         }
         if text.is_empty() {
             return Err(faulty(name, "no value", "give it a value, or leave it out"));
@@ -136,7 +181,9 @@ impl<'p> Parser<'p> {
         let max = self.context.limits.includes_max;
         if self.query.includes.len() >= max {
             let what = format!("the query has more than `includes_max` ({max}) includes");
-            return Err(Refused::Faulty(Issue::error(Fault::TooLarge, what).at(location(name))));
+            return Err(Refused::Faulty(
+                Issue::error(Fault::TooLarge, what).at(location(name)),
+            ));
         }
         self.query.includes.push(include);
         Ok(())
@@ -158,7 +205,10 @@ impl<'p> Parser<'p> {
     }
 
     fn has_near(&self, before: &str) -> bool {
-        self.reader.distances.get(before).is_some_and(|it| it.has_near)
+        self.reader
+            .distances
+            .get(before)
+            .is_some_and(|it| it.has_near)
     }
 }
 
@@ -194,6 +244,9 @@ fn malformed() -> Issue {
 /// The types searched, as the definitions name them.
 pub(super) fn static_types(context: &Context<'_>) -> Vec<&'static str> {
     let definitions = Definitions::of(context.version);
-    let named = context.types.iter().filter_map(|it| definitions.resource(it));
+    let named = context
+        .types
+        .iter()
+        .filter_map(|it| definitions.resource(it));
     named.map(|it| it.name).collect()
 }

@@ -24,31 +24,49 @@ pub(super) struct ResultParameter {
 
 /// The result parameters, except `_sort` and the includes, which may be given more than once.
 pub(super) const RESULT_PARAMETERS: &[ResultParameter] = &[
-    of("_contained", "write `false`, `true` or `both`", |_, result, value| {
-        result.contained = one_of(value, &[
-            ("false", Contained::False),
-            ("true", Contained::True),
-            ("both", Contained::Both),
-        ])?;
-        Some(())
-    }),
-    of("_containedType", "write `container` or `contained`", |_, result, value| {
-        result.contained_type = one_of(value, &[
-            ("container", ContainedType::Container),
-            ("contained", ContainedType::Contained),
-        ])?;
-        Some(())
-    }),
+    of(
+        "_contained",
+        "write `false`, `true` or `both`",
+        |_, result, value| {
+            result.contained = one_of(
+                value,
+                &[
+                    ("false", Contained::False),
+                    ("true", Contained::True),
+                    ("both", Contained::Both),
+                ],
+            )?;
+            Some(())
+        },
+    ),
+    of(
+        "_containedType",
+        "write `container` or `contained`",
+        |_, result, value| {
+            result.contained_type = one_of(
+                value,
+                &[
+                    ("container", ContainedType::Container),
+                    ("contained", ContainedType::Contained),
+                ],
+            )?;
+            Some(())
+        },
+    ),
     of("_count", "write a whole number", |_, result, value| {
         result.count = Some(whole(value)?);
         Some(())
     }),
-    of("_elements", "write names of elements with commas between them", |_, result, value| {
-        let names: Vec<String> = value.split(',').map(|it| it.trim().to_owned()).collect();
-        let names = names.iter().all(|it| !it.is_empty()).then_some(names)?;
-        result.summary = Summary::Elements(names);
-        Some(())
-    }),
+    of(
+        "_elements",
+        "write names of elements with commas between them",
+        |_, result, value| {
+            let names: Vec<String> = value.split(',').map(|it| it.trim().to_owned()).collect();
+            let names = names.iter().all(|it| !it.is_empty()).then_some(names)?;
+            result.summary = Summary::Elements(names);
+            Some(())
+        },
+    ),
     of("_explain", "write `true` or `false`", |_, result, value| {
         result.explain = one_of(value, &[("true", true), ("false", false)])?;
         Some(())
@@ -59,39 +77,63 @@ pub(super) const RESULT_PARAMETERS: &[ResultParameter] = &[
         result.results_max = Some(whole(value)?);
         Some(())
     }),
-    of(PAGE, "follow the links of a result as they are", |_, result, value| {
-        result.page = Some(value.to_owned());
-        Some(())
-    }),
+    of(
+        PAGE,
+        "follow the links of a result as they are",
+        |_, result, value| {
+            result.page = Some(value.to_owned());
+            Some(())
+        },
+    ),
     of("_pretty", "", |_, _, _| Some(())),
     // Every match is a whole one: what a score could tell is told by its absence.
     of("_score", "write `true` or `false`", |_, _, value| {
         one_of(value, &[("true", ()), ("false", ())])
     }),
-    of("_summary", "write `true`, `false`, `text`, `data` or `count`", |_, result, value| {
-        result.summary = one_of(value, &[
-            ("true", Summary::True),
-            ("false", Summary::None),
-            ("text", Summary::Text),
-            ("data", Summary::Data),
-            ("count", Summary::Count),
-        ])?;
-        Some(())
-    }),
-    of("_total", "write `none`, `estimate` or `accurate`", |_, result, value| {
-        result.total = one_of(value, &[
-            ("none", WantedTotal::None),
-            ("estimate", WantedTotal::Estimate),
-            ("accurate", WantedTotal::Accurate),
-        ])?;
-        Some(())
-    }),
-    of("_type", "write resource types with commas between them", |context, result, value| {
-        let definitions = Definitions::of(context.version);
-        let types = value.split(',').map(|it| Some(definitions.resource(it)?.name));
-        result.types = Some(types.collect::<Option<_>>()?);
-        Some(())
-    }),
+    of(
+        "_summary",
+        "write `true`, `false`, `text`, `data` or `count`",
+        |_, result, value| {
+            result.summary = one_of(
+                value,
+                &[
+                    ("true", Summary::True),
+                    ("false", Summary::None),
+                    ("text", Summary::Text),
+                    ("data", Summary::Data),
+                    ("count", Summary::Count),
+                ],
+            )?;
+            Some(())
+        },
+    ),
+    of(
+        "_total",
+        "write `none`, `estimate` or `accurate`",
+        |_, result, value| {
+            result.total = one_of(
+                value,
+                &[
+                    ("none", WantedTotal::None),
+                    ("estimate", WantedTotal::Estimate),
+                    ("accurate", WantedTotal::Accurate),
+                ],
+            )?;
+            Some(())
+        },
+    ),
+    of(
+        "_type",
+        "write resource types with commas between them",
+        |context, result, value| {
+            let definitions = Definitions::of(context.version);
+            let types = value
+                .split(',')
+                .map(|it| Some(definitions.resource(it)?.name));
+            result.types = Some(types.collect::<Option<_>>()?);
+            Some(())
+        },
+    ),
 ];
 
 const fn of(name: &'static str, form: &'static str, read: Read) -> ResultParameter {
@@ -121,13 +163,26 @@ pub(super) fn sort(
         ":asc" => Some(Direction::Ascending),
         ":desc" => Some(Direction::Descending),
         other => {
-            let what = format!("the modifier `{}` of `_sort`", shown(other));
-            return Err(unknown(name, &what, nearest(other, [":asc", ":desc"])));
+            let what = format!(
+                "the modifier `{}` of `_sort` does not exist here",
+                shown(other)
+            );
+            return Err(unfit(
+                name,
+                &what,
+                "put a `-` before a key to sort downwards",
+            ));
         }
     };
+    let mut keys = Vec::new();
     for key in text.split(',') {
-        if result.sort.len() >= context.limits.sort_keys_max {
-            return Err(over(name, "sort_keys_max", context.limits.sort_keys_max, "keys"));
+        if result.sort.len() + keys.len() >= context.limits.sort_keys_max {
+            return Err(over(
+                name,
+                "sort_keys_max",
+                context.limits.sort_keys_max,
+                "keys",
+            ));
         }
         let (code, direction) = match (key.strip_prefix('-'), direction) {
             (Some(code), None) => (code, Direction::Descending),
@@ -135,8 +190,9 @@ pub(super) fn sort(
             (None, None) => (key, Direction::Ascending),
         };
         let by = sorted_by(context, types, name, code)?;
-        result.sort.push(SortKey { by, direction });
+        keys.push(SortKey { by, direction });
     }
+    result.sort.append(&mut keys);
     Ok(())
 }
 
@@ -150,7 +206,13 @@ fn sorted_by(
         "_id" => return Ok(SortedBy::Id),
         "_lastUpdated" => return Ok(SortedBy::Updated),
         "_score" => return Ok(SortedBy::Score),
-        "" => return Err(faulty(name, "an empty key", "write codes of search parameters")),
+        "" => {
+            return Err(faulty(
+                name,
+                "an empty key",
+                "write codes of search parameters",
+            ));
+        }
         _ => {}
     }
     let registry = Registry::of(context.version);
@@ -168,7 +230,10 @@ fn sorted_by(
         )
     };
     if !has_order(&parameter.facets) || found.any(|it| !has_order(&it.facets)) {
-        let what = format!("the values of `{}` have no order", parameter.definition.code);
+        let what = format!(
+            "the values of `{}` have no order",
+            parameter.definition.code
+        );
         return Err(unfit(name, &what, "sort by another search parameter"));
     }
     Ok(SortedBy::Parameter(parameter.definition.code))

@@ -37,15 +37,21 @@ pub(super) fn value(
         ParameterKind::Token => token::token_value(given, facets, modifier, text),
         ParameterKind::Reference => reference::reference(given, modifier, text),
         ParameterKind::Uri => uri(given.name, modifier, text),
-        ParameterKind::Date => number::date(given.context.version, given.name, text).map(Value::Date),
+        ParameterKind::Date => {
+            number::date(given.context.version, given.name, text).map(Value::Date)
+        }
         ParameterKind::Number => number::number(given.name, text),
         ParameterKind::Quantity => number::quantity(given.name, text),
         ParameterKind::Place => near::near(given, text),
-        ParameterKind::Words => Words::parse(given.name, &unescaped(given.name, text)?).map(Value::Words),
-        ParameterKind::Composite => composite(given, facets, text),
-        ParameterKind::Id | ParameterKind::Updated | ParameterKind::Elsewhere => {
-            Err(faulty(given.name, "a component that has no values", "search its components one by one"))
+        ParameterKind::Words => {
+            Words::parse(given.name, &unescaped(given.name, text)?).map(Value::Words)
         }
+        ParameterKind::Composite => composite(given, facets, text),
+        ParameterKind::Id | ParameterKind::Updated | ParameterKind::Elsewhere => Err(faulty(
+            given.name,
+            "a component that has no values",
+            "search its components one by one",
+        )),
     }
 }
 
@@ -59,7 +65,10 @@ fn string(name: &str, modifier: Option<Modifier>, text: &str) -> Result<Value, R
     if how != TextMatch::Exact {
         check_letters(name, &text)?;
     }
-    Ok(Value::Text { how, text: text.into() })
+    Ok(Value::Text {
+        how,
+        text: text.into(),
+    })
 }
 
 /// A text without letters and digits would match everything.
@@ -79,27 +88,50 @@ fn uri(name: &str, modifier: Option<Modifier>, text: &str) -> Result<Value, Refu
         _ => UriMatch::Exact,
     };
     if how == UriMatch::Exact {
-        return Ok(Value::Uri { how, uri: uri.into() });
+        return Ok(Value::Uri {
+            how,
+            uri: uri.into(),
+        });
     }
     if !uri.contains("://") {
         let remedy = "`:above` and `:below` follow the path of a URL, which a URN has not";
         return Err(faulty(name, "a value that is no absolute URL", remedy));
     }
-    Ok(Value::Uri { how, uri: uri.trim_end_matches('/').into() })
+    Ok(Value::Uri {
+        how,
+        uri: uri.trim_end_matches('/').into(),
+    })
 }
 
 fn composite(given: &Given<'_>, facets: &Facets, text: &str) -> Result<Value, Refused> {
     let Facets::Composite(components) = facets else {
-        return Err(faulty(given.name, "no components", "search another parameter"));
+        return Err(faulty(
+            given.name,
+            "no components",
+            "search another parameter",
+        ));
     };
     let parts: Vec<&str> = split_unescaped(text, '$').collect();
     if parts.len() != components.len() || parts.contains(&"") {
         let codes: Vec<_> = components.iter().map(|it| it.definition.code).collect();
-        let form = format!("write `{}`, and a `$` inside a value as `\\$`", codes.join("$"));
-        return Err(faulty(given.name, "a value with another number of components", &form));
+        let form = format!(
+            "write `{}`, and a `$` inside a value as `\\$`",
+            codes.join("$")
+        );
+        return Err(faulty(
+            given.name,
+            "a value with another number of components",
+            &form,
+        ));
     }
     let values = components.iter().zip(parts).map(|(component, part)| {
-        value(given, ParameterKind::of(&component.facets), &component.facets, None, part)
+        value(
+            given,
+            ParameterKind::of(&component.facets),
+            &component.facets,
+            None,
+            part,
+        )
     });
     Ok(Value::Composite(values.collect::<Result<_, _>>()?))
 }

@@ -36,12 +36,19 @@ impl Words {
         let spaced = text.replace('(', " ( ").replace(')', " ) ");
         let terms: Vec<&str> = spaced.split_whitespace().collect();
         let parsed = (terms.len() <= WORDS_MAX).then(|| {
-            let mut reader = Reader { terms: &terms, depth: 0 };
+            let mut reader = Reader {
+                terms: &terms,
+                depth: 0,
+            };
             reader.any().filter(|_| reader.terms.is_empty())
         });
         parsed.flatten().ok_or_else(|| {
             let what = "a value that is no search for words";
-            faulty(name, what, "write words, `and`, `or`, `not` and parentheses, up to 200 and 16 deep")
+            faulty(
+                name,
+                what,
+                "write words, `and`, `or`, `not` and parentheses, up to 200 and 16 deep",
+            )
         })
     }
 }
@@ -64,7 +71,10 @@ impl Reader<'_> {
         let mut all = vec![self.single()?];
         loop {
             let is_joined = self.take("and");
-            let goes_on = self.terms.first().is_some_and(|it| *it != ")" && !is(it, "or"));
+            let goes_on = self
+                .terms
+                .first()
+                .is_some_and(|it| *it != ")" && !is(it, "or"));
             if !goes_on {
                 return (!is_joined).then(|| one_or(all, Words::All));
             }
@@ -85,7 +95,11 @@ impl Reader<'_> {
         } else {
             self.word()?
         };
-        Some(if negations % 2 == 1 { Words::Not(Box::new(word)) } else { word })
+        Some(if negations % 2 == 1 {
+            Words::Not(Box::new(word))
+        } else {
+            word
+        })
     }
 
     fn word(&mut self) -> Option<Words> {
@@ -113,5 +127,9 @@ fn is(term: &str, operator: &str) -> bool {
 }
 
 fn one_or(mut words: Vec<Words>, many: fn(Vec<Words>) -> Words) -> Words {
-    if words.len() == 1 { words.remove(0) } else { many(words) }
+    if words.len() == 1 {
+        words.remove(0)
+    } else {
+        many(words)
+    }
 }

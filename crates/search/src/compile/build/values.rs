@@ -13,9 +13,7 @@ use crate::entry::EntryValue;
 use crate::measure::fit;
 use crate::name::{ByName, ResourceName};
 use crate::plan::{Filter, Member, Test};
-use crate::query::{
-    ReferenceTest, TextMatch, Token, TokenTextMatch, UriMatch, Value, Words,
-};
+use crate::query::{ReferenceTest, TextMatch, Token, TokenTextMatch, UriMatch, Value, Words};
 use crate::registry::{Facets, OfType, Slot};
 use crate::text::{fold, words};
 
@@ -32,7 +30,10 @@ type Tests = Vec<Test<ByName>>;
 
 /// There is a value.
 pub(super) fn present(facets: &Facets) -> Filter<ByName> {
-    let entry = |parameter: &Slot| Filter::Entry { parameter: *parameter, test: Test::Present };
+    let entry = |parameter: &Slot| Filter::Entry {
+        parameter: *parameter,
+        test: Test::Present,
+    };
     match facets {
         Facets::String(slot)
         | Facets::Uri(slot)
@@ -44,10 +45,15 @@ pub(super) fn present(facets: &Facets) -> Filter<ByName> {
         Facets::Reference { literal, .. } => entry(literal),
         Facets::Quantity(slots) => entry(&slots.written),
         Facets::Composite(components) => {
-            let members = components.iter().filter_map(|it| match present(&it.facets) {
-                Filter::Entry { parameter, test } => Some(Member { parameter, any_of: vec![test] }),
-                _ => None,
-            });
+            let members = components
+                .iter()
+                .filter_map(|it| match present(&it.facets) {
+                    Filter::Entry { parameter, test } => Some(Member {
+                        parameter,
+                        any_of: vec![test],
+                    }),
+                    _ => None,
+                });
             Filter::Together(members.collect())
         }
         Facets::Id | Facets::Updated => Filter::EVERYTHING,
@@ -64,10 +70,23 @@ impl Work<'_> {
         value: &Value,
     ) -> Filter<ByName> {
         match (facets, value) {
-            (Facets::Token(slots), Value::OfType { system, code, value }) => {
-                slots.of_type.map_or(Filter::NOTHING, |slots| of_type(slots, system, code, value))
-            }
-            (Facets::Token(slots), Value::TokenText { how: TokenTextMatch::Words, text }) => {
+            (
+                Facets::Token(slots),
+                Value::OfType {
+                    system,
+                    code,
+                    value,
+                },
+            ) => slots
+                .of_type
+                .map_or(Filter::NOTHING, |slots| of_type(slots, system, code, value)),
+            (
+                Facets::Token(slots),
+                Value::TokenText {
+                    how: TokenTextMatch::Words,
+                    text,
+                },
+            ) => {
                 let folded = fold(text);
                 let contains = |word: &str| Filter::Entry {
                     parameter: slots.text,
@@ -106,7 +125,9 @@ impl Work<'_> {
     ) -> Option<(Slot, Tests)> {
         let now = self.builder.now;
         let (slot, tests) = match (facets, value) {
-            (Facets::String(slot), Value::Text { how, text }) => (*slot, vec![text_test(*how, text)]),
+            (Facets::String(slot), Value::Text { how, text }) => {
+                (*slot, vec![text_test(*how, text)])
+            }
             (Facets::Token(slots), Value::TokenText { text, .. }) => {
                 (slots.text, vec![text_test(TextMatch::Starts, text)])
             }
@@ -116,13 +137,20 @@ impl Work<'_> {
             }
             (Facets::Token(slots), Value::Subsumed { side, system, code }) => {
                 let (side, system, code) = (*side, system.clone(), code.clone());
-                (slots.code, self.codes(Need::Subsumed { side, system, code }))
+                (
+                    slots.code,
+                    self.codes(Need::Subsumed { side, system, code }),
+                )
             }
             (Facets::Reference { literal, .. }, Value::Reference(test)) => {
                 (*literal, self.reference(definition, test))
             }
             (Facets::Reference { literal, .. }, Value::Hierarchy { side, kind, id }) => {
-                let need = Need::Hierarchy { side: *side, kind, id: id.clone() };
+                let need = Need::Hierarchy {
+                    side: *side,
+                    kind,
+                    id: id.clone(),
+                };
                 let found = self.resources(need);
                 (*literal, found.into_iter().map(refers_to).collect())
             }
@@ -134,12 +162,21 @@ impl Work<'_> {
             (Facets::Number(slot), Value::Number { prefix, number }) => {
                 (*slot, tests_of::number(*prefix, *number))
             }
-            (Facets::Quantity(slots), Value::Quantity { prefix, number, unit }) => {
-                tests_of::quantity(slots, *prefix, *number, unit)
-            }
-            (Facets::Place(slot), Value::Near { place, metres }) => {
-                (*slot, vec![Test::Near { place: *place, metres: *metres }])
-            }
+            (
+                Facets::Quantity(slots),
+                Value::Quantity {
+                    prefix,
+                    number,
+                    unit,
+                },
+            ) => tests_of::quantity(slots, *prefix, *number, unit),
+            (Facets::Place(slot), Value::Near { place, metres }) => (
+                *slot,
+                vec![Test::Near {
+                    place: *place,
+                    metres: *metres,
+                }],
+            ),
             _ => return None,
         };
         self.count(tests.len());
@@ -150,8 +187,14 @@ impl Work<'_> {
         self.count(1);
         match wanted {
             Words::Has(word) => {
-                let token = EntryValue::Token { system: None, code: fit(word).into() };
-                Filter::Entry { parameter: slot, test: Test::Is(token) }
+                let token = EntryValue::Token {
+                    system: None,
+                    code: fit(word).into(),
+                };
+                Filter::Entry {
+                    parameter: slot,
+                    test: Test::Is(token),
+                }
             }
             Words::All(all) => Filter::all(all.iter().map(|it| self.words(slot, it)).collect()),
             Words::Any(any) => Filter::any(any.iter().map(|it| self.words(slot, it)).collect()),
@@ -161,18 +204,27 @@ impl Work<'_> {
 
     fn reference(&self, definition: &SearchParameter, test: &ReferenceTest) -> Tests {
         match test {
-            ReferenceTest::Local { kind, id } => {
-                vec![refers_to(ResourceName { kind, id: id.clone() })]
-            }
-            ReferenceTest::Id { kind: Some(kind), id } => {
-                vec![refers_to(ResourceName { kind, id: id.clone() })]
-            }
+            ReferenceTest::Local { kind, id }
+            | ReferenceTest::Id {
+                kind: Some(kind),
+                id,
+            } => vec![refers_to(ResourceName {
+                kind,
+                id: id.clone(),
+            })],
             ReferenceTest::Id { kind: None, id } => {
                 let definitions = Definitions::of(self.builder.version);
                 let targets = definition.targets;
                 let kinds = definitions.resources().map(|it| it.name);
                 let kinds = kinds.filter(|it| targets.is_empty() || targets.contains(it));
-                kinds.map(|kind| refers_to(ResourceName { kind, id: id.clone() })).collect()
+                kinds
+                    .map(|kind| {
+                        refers_to(ResourceName {
+                            kind,
+                            id: id.clone(),
+                        })
+                    })
+                    .collect()
             }
             ReferenceTest::Url(url) => vec![is_uri(url)],
             ReferenceTest::Versions(url) => {
@@ -219,13 +271,18 @@ fn code_tests(set: &CodeSet) -> Result<Tests, Issue> {
     for (system, codes) in set.systems() {
         match codes {
             Codes::Listed(codes) => tests.extend(codes.iter().map(|code| {
-                Test::Is(EntryValue::Token { system: Some(fit(system).into()), code: fit(code).into() })
+                Test::Is(EntryValue::Token {
+                    system: Some(fit(system).into()),
+                    code: fit(code).into(),
+                })
             })),
             Codes::AllExcept(codes) if codes.is_empty() => {
                 tests.push(Test::System(Some(fit(system).into())));
             }
             Codes::AllExcept(_) => {
-                let what = format!("the value set has all codes of `{system}` but some, which is not offered yet");
+                let what = format!(
+                    "the value set has all codes of `{system}` but some, which is not offered yet"
+                );
                 return Err(Issue::error(Fault::NotSupported, what));
             }
         }
@@ -243,14 +300,19 @@ fn text_test(how: TextMatch, text: &str) -> Test<ByName> {
 
 fn token_tests(token: &Token) -> Tests {
     let is = |system: Option<&str>, code: &str| {
-        Test::Is(EntryValue::Token { system: system.map(Into::into), code: code.into() })
+        Test::Is(EntryValue::Token {
+            system: system.map(Into::into),
+            code: code.into(),
+        })
     };
     match token {
         Token::Code(code) => vec![Test::Code(code.clone())],
         Token::System(system) => vec![Test::System(Some(system.clone()))],
         Token::Coded { system, code } => {
             let mut tests = vec![is(system.as_deref(), code)];
-            let is_special = system.as_deref().is_some_and(|it| SPECIAL_VALUES.contains(&it));
+            let is_special = system
+                .as_deref()
+                .is_some_and(|it| SPECIAL_VALUES.contains(&it));
             if is_special && BOOLEANS.contains(&&**code) {
                 tests.push(is(None, code));
             }
@@ -261,11 +323,20 @@ fn token_tests(token: &Token) -> Tests {
 
 fn of_type(slots: OfType, system: &str, code: &str, value: &str) -> Filter<ByName> {
     let token = |system: Option<&str>, code: &str| {
-        Test::Is(EntryValue::Token { system: system.map(Into::into), code: code.into() })
+        Test::Is(EntryValue::Token {
+            system: system.map(Into::into),
+            code: code.into(),
+        })
     };
     Filter::Together(vec![
-        Member { parameter: slots.kind, any_of: vec![token(Some(system), code)] },
-        Member { parameter: slots.value, any_of: vec![token(None, value)] },
+        Member {
+            parameter: slots.kind,
+            any_of: vec![token(Some(system), code)],
+        },
+        Member {
+            parameter: slots.value,
+            any_of: vec![token(None, value)],
+        },
     ])
 }
 
@@ -285,7 +356,9 @@ fn uri_tests(how: UriMatch, uri: &str) -> Tests {
         UriMatch::Above => {
             let path = uri.find("://").map_or(0, |it| it + 3);
             let ends = uri[path..].match_indices('/').map(|(at, _)| path + at);
-            ends.map(|end| is_uri(&uri[..end])).chain([is_uri(uri)]).collect()
+            ends.map(|end| is_uri(&uri[..end]))
+                .chain([is_uri(uri)])
+                .collect()
         }
     }
 }

@@ -3,10 +3,10 @@
 
 use fhir::FhirVersion;
 use fhir::decimal::{Decimal, Rounding};
+use fhir::ucum;
 
 use super::{Given, number};
 use crate::entry::Place;
-use crate::measure::ucum;
 use crate::query::fault::{Refused, faulty};
 use crate::query::{Prefix, Unit, Value};
 
@@ -19,18 +19,6 @@ const METRES_MAX: u32 = 20_100_000;
 const FORM: &str = "write `48.2|16.4`, or `48.2|16.4|10|km`";
 const STU3_FORM: &str = "write `48.2:16.4`, and `near-distance=10||km` beside it";
 
-/// Units of length that are known without UCUM's tables, in metres.
-const LENGTHS: &[(&str, &str)] = &[
-    ("m", "1"),
-    ("km", "1000"),
-    ("cm", "0.01"),
-    ("[mi_i]", "1609.344"),
-    ("[mi_us]", "1609.347219"),
-    ("[nmi_i]", "1852"),
-    ("[ft_i]", "0.3048"),
-    ("[yd_i]", "0.9144"),
-];
-
 pub(super) fn near(given: &Given<'_>, text: &str) -> Result<Value, Refused> {
     let name = given.name;
     let is_r4 = given.context.version != FhirVersion::Stu3;
@@ -38,12 +26,19 @@ pub(super) fn near(given: &Given<'_>, text: &str) -> Result<Value, Refused> {
     let wrong = || faulty(name, "a value that is no place", form);
     let parts: Vec<&str> = text.split(if is_r4 { '|' } else { ':' }).collect();
     let (place, metres) = match parts[..] {
-        [latitude, longitude] => (place(latitude, longitude), given.distance.map(|it| distance(name, it)).transpose()?),
+        [latitude, longitude] => (
+            place(latitude, longitude),
+            given.distance.map(|it| distance(name, it)).transpose()?,
+        ),
         [latitude, longitude, far] if is_r4 => (place(latitude, longitude), metres(far, "km")),
         [latitude, longitude, far, unit] if is_r4 => {
             let unit = if unit.is_empty() { "km" } else { unit };
             let metres = metres(far, unit).ok_or_else(|| {
-                faulty(name, "a distance in an unknown unit", "write `km`, `m` or another unit of UCUM")
+                faulty(
+                    name,
+                    "a distance that is no length",
+                    "write a number, and `km`, `m` or another unit of UCUM",
+                )
             })?;
             (place(latitude, longitude), Some(metres))
         }
@@ -53,17 +48,29 @@ pub(super) fn near(given: &Given<'_>, text: &str) -> Result<Value, Refused> {
         return Err(wrong());
     }
     let place = place.ok_or_else(wrong)?;
-    Ok(Value::Near { place, metres: metres.unwrap_or(METRES_UNSAID) })
+    Ok(Value::Near {
+        place,
+        metres: metres.unwrap_or(METRES_UNSAID),
+    })
 }
 
 /// STU3's `near-distance`, in metres: a quantity, at most so far.
 pub(in crate::query) fn distance(name: &str, text: &str) -> Result<u32, Refused> {
     let wrong = || faulty(name, "a value that is no distance", STU3_FORM);
-    let Value::Quantity { prefix, number, unit } = number::quantity(name, text)? else {
+    let Value::Quantity {
+        prefix,
+        number,
+        unit,
+    } = number::quantity(name, text)?
+    else {
         return Err(wrong());
     };
     if !matches!(prefix, Prefix::Equal | Prefix::LessOrEqual | Prefix::Less) {
-        return Err(faulty(name, "a comparator other than `le`", "`near` finds what is near"));
+        return Err(faulty(
+            name,
+            "a comparator other than `le`",
+            "`near` finds what is near",
+        ));
     }
     let unit = match &unit {
         Unit::Any => "km",
@@ -77,25 +84,30 @@ fn metres(number: &str, unit: &str) -> Option<u32> {
 }
 
 fn in_metres(number: Decimal, unit: &str) -> Option<u32> {
-    let known = LENGTHS.iter().find(|it| it.0 == unit);
-    let metres = match known {
-        Some((_, factor)) => number.checked_mul(factor.parse().ok()?)?,
-        None => ucum(unit, number).filter(|it| &*it.0 == "m")?.1,
-    };
-    if metres.is_negative() {
+    let (metres, unit) = ucum::canonical(number, unit)?;
+    if &*unit != "m" || metres.is_negative() {
         return None;
     }
-    let whole = metres.round(0, Rounding::HalfEven).to_i64().unwrap_or(i64::MAX);
+    let whole = metres
+        .round(0, Rounding::HalfEven)
+        .to_i64()
+        .unwrap_or(i64::MAX);
     Some(u32::try_from(whole).map_or(METRES_MAX, |it| it.min(METRES_MAX)))
 }
 
 fn place(latitude: &str, longitude: &str) -> Option<Place> {
-    Some(Place { latitude: degrees(latitude, 90)?, longitude: degrees(longitude, 180)? })
+    Some(Place {
+        latitude: degrees(latitude, 90)?,
+        longitude: degrees(longitude, 180)?,
+    })
 }
 
 /// Degrees in units of 10⁻⁷; `None` for what is not on Earth.
 fn degrees(text: &str, most: u32) -> Option<i32> {
-    let scaled = text.parse::<Decimal>().ok()?.checked_mul(Decimal::from(10_000_000))?;
+    let scaled = text
+        .parse::<Decimal>()
+        .ok()?
+        .checked_mul(Decimal::from(10_000_000))?;
     let whole = scaled.round(0, Rounding::HalfEven).to_i64()?;
     let whole = i32::try_from(whole).ok()?;
     (whole.unsigned_abs() <= most * 10_000_000).then_some(whole)

@@ -2,7 +2,7 @@
 //! <https://hl7.org/fhir/R4/search.html#prefix>
 
 use fhir::FhirVersion;
-use fhir::decimal::Decimal;
+use fhir::decimal::{Decimal, DecimalError};
 
 use crate::measure::{fit, period};
 use crate::query::criterion::unescaped;
@@ -27,7 +27,9 @@ const PREFIX_FORM: &str = "a comparator may be `eq` `ne` `gt` `lt` `ge` `le` `sa
 
 /// The comparator, and what follows it.
 pub(super) fn prefixed<'t>(name: &str, text: &'t str) -> Result<(Prefix, &'t str), Refused> {
-    let letters = text.find(|it: char| !it.is_ascii_alphabetic()).unwrap_or(text.len());
+    let letters = text
+        .find(|it: char| !it.is_ascii_alphabetic())
+        .unwrap_or(text.len());
     if letters == 0 {
         return Ok((Prefix::Equal, text));
     }
@@ -41,7 +43,9 @@ pub(super) fn prefixed<'t>(name: &str, text: &'t str) -> Result<(Prefix, &'t str
 pub(super) fn date(version: FhirVersion, name: &str, text: &str) -> Result<DateTest, Refused> {
     let (prefix, text) = prefixed(name, text)?;
     let ends = match text.split_once(' ') {
-        Some((before, zone)) if before.contains('T') => period(&format!("{before}+{zone}"), version),
+        Some((before, zone)) if before.contains('T') => {
+            period(&format!("{before}+{zone}"), version)
+        }
         _ => period(text, version),
     };
     let (low, high) = ends.ok_or_else(|| {
@@ -62,12 +66,20 @@ pub(in crate::query) fn dates(
 
 pub(super) fn number(name: &str, text: &str) -> Result<Value, Refused> {
     let (prefix, number) = prefixed(name, text)?;
-    Ok(Value::Number { prefix, number: decimal(name, number)? })
+    Ok(Value::Number {
+        prefix,
+        number: decimal(name, number)?,
+    })
 }
 
 pub(super) fn decimal(name: &str, text: &str) -> Result<Decimal, Refused> {
-    text.parse().map_err(|error| {
-        faulty(name, "a value that is no number", &format!("a number {error}"))
+    text.parse().map_err(|error| match error {
+        DecimalError::Syntax => faulty(
+            name,
+            "a value that is no number",
+            "write a number such as `5.40` or `54e-1`",
+        ),
+        other => faulty(name, "a number beyond all limits", &other.to_string()),
     })
 }
 
@@ -88,5 +100,9 @@ pub(super) fn quantity(name: &str, text: &str) -> Result<Value, Refused> {
             return Err(faulty(name, "a quantity of another form", remedy));
         }
     };
-    Ok(Value::Quantity { prefix, number: decimal(name, number)?, unit })
+    Ok(Value::Quantity {
+        prefix,
+        number: decimal(name, number)?,
+        unit,
+    })
 }

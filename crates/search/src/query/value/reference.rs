@@ -64,21 +64,37 @@ fn read(
     let name = given.name;
     let definitions = Definitions::of(given.context.version);
     match given.context.bases.target(definitions, text) {
-        Target::Local { version: Some(_), .. } => {
+        Target::Local {
+            version: Some(_), ..
+        } => {
             let remedy = "leave `/_history/…` out: references are found whatever version they name";
             Err(faulty(name, "a reference to one version", remedy))
         }
-        Target::Local { resource_type, id, .. } => {
+        Target::Local {
+            resource_type, id, ..
+        } => {
             let found = definitions.resource(resource_type).map(|it| it.name);
             match found.filter(|it| target.is_none_or(|target| target == *it)) {
-                Some(kind) => Ok(ReferenceTest::Local { kind, id: id.into() }),
-                None => Err(faulty(name, "a reference to another type than its modifier", "leave the modifier out")),
+                Some(kind) => Ok(ReferenceTest::Local {
+                    kind,
+                    id: id.into(),
+                }),
+                None => Err(faulty(
+                    name,
+                    "a reference to another type than its modifier",
+                    "leave the modifier out",
+                )),
             }
         }
-        Target::Elsewhere(id) if fhir::id::is_id(id) => {
-            Ok(ReferenceTest::Id { kind: target, id: id.into() })
-        }
+        Target::Elsewhere(id) if fhir::id::is_id(id) => Ok(ReferenceTest::Id {
+            kind: target,
+            id: id.into(),
+        }),
         Target::Elsewhere(uri) if uri.contains(':') => Ok(ReferenceTest::Url(fit(uri).into())),
-        _ => Err(faulty(name, "a value that is no reference", "write `Type/id`, an id or an absolute URL")),
+        _ => Err(faulty(
+            name,
+            "a value that is no reference",
+            "write `Type/id`, an id or an absolute URL",
+        )),
     }
 }

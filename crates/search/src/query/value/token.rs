@@ -25,10 +25,15 @@ pub(super) fn token_value(
         Some(Modifier::OfType) => of_type(name, facets, text),
         _ => match side(modifier) {
             Some(side) => match token(name, text)? {
-                Token::Coded { system: Some(system), code } => {
-                    Ok(Value::Subsumed { side, system, code })
-                }
-                _ => Err(faulty(name, "a code without its system", "write `system|code`")),
+                Token::Coded {
+                    system: Some(system),
+                    code,
+                } => Ok(Value::Subsumed { side, system, code }),
+                _ => Err(faulty(
+                    name,
+                    "a code without its system",
+                    "write `system|code`",
+                )),
             },
             None => Ok(Value::Token(token(name, text)?)),
         },
@@ -38,7 +43,10 @@ pub(super) fn token_value(
 fn read_text(name: &str, how: TokenTextMatch, text: &str) -> Result<Value, Refused> {
     let text = unescaped(name, text)?;
     check_letters(name, &text)?;
-    Ok(Value::TokenText { how, text: text.into() })
+    Ok(Value::TokenText {
+        how,
+        text: text.into(),
+    })
 }
 
 /// Reads a code with or without system.
@@ -50,7 +58,10 @@ pub(super) fn token(name: &str, text: &str) -> Result<Token, Refused> {
         [system, ""] if !system.is_empty() => Ok(Token::System(part(system)?)),
         [system, code] if !code.is_empty() => {
             let system = (!system.is_empty()).then(|| part(system)).transpose()?;
-            Ok(Token::Coded { system, code: part(code)? })
+            Ok(Token::Coded {
+                system,
+                code: part(code)?,
+            })
         }
         _ => Err(faulty(
             name,
@@ -74,6 +85,10 @@ fn of_type(name: &str, facets: &Facets, text: &str) -> Result<Value, Refused> {
             code: fit(code).into(),
             value: fit(value).into(),
         }),
-        _ => Err(faulty(name, "an `:of-type` without its three parts", "write `system|code|value`")),
+        _ => Err(faulty(
+            name,
+            "an `:of-type` without its three parts",
+            "write `system|code|value`",
+        )),
     }
 }
