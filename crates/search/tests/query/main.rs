@@ -5,6 +5,10 @@ mod abuse;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod includes;
+#[cfg(test)]
+mod numbers;
+#[cfg(test)]
 mod printer;
 #[cfg(test)]
 mod table;
