@@ -5,6 +5,8 @@ mod abuse;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod compartments;
+#[cfg(test)]
 mod includes;
 #[cfg(test)]
 mod numbers;
