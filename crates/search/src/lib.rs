@@ -7,9 +7,12 @@
 pub mod compile;
 pub mod entry;
 pub mod extract;
+pub mod measure;
+pub mod name;
 pub mod parameter;
 mod path;
 pub mod plan;
 pub mod query;
 pub mod reference;
+pub mod registry;
 pub mod text;

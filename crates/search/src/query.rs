@@ -1,33 +1,35 @@
-//! From raw query text to typed criteria and result parameters.
+//! From raw query text to typed criteria, includes and result parameters.
 //!
 //! Everything is decided here: an unknown parameter, modifier or value is an issue that names it;
-//! later stages see types. <https://hl7.org/fhir/R4/search.html>
+//! later stages see types. Nothing is looked up in a store, and no slot is chosen: that is
+//! [`crate::compile`]'s. <https://hl7.org/fhir/R4/search.html>
 
-use fhir::suggest::nearest;
-use fhir::{Definitions, Fault, FhirVersion, Issue};
+mod criterion;
+mod fault;
+mod include;
+mod limits;
+mod modifier;
+mod name;
+mod offered;
+mod parse;
+mod result;
+mod value;
+mod words;
 
-use crate::extract::{NamedValue, fit};
-use crate::parameter::{Offered, ParameterKind, Parameters};
-use crate::reference::{Bases, Target};
-use crate::text::{append_pair, pairs, split_unescaped, unescape};
+use fhir::decimal::Decimal;
+use fhir::{FhirVersion, Issue};
 
-/// Limits of a query, by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueryLimits {
-    /// Parameters in one query.
-    pub criteria_max: usize,
-    /// Values of one parameter, separated by commas.
-    pub or_values_max: usize,
-}
+use crate::entry::{Direction, Place};
+use crate::reference::Bases;
 
-impl Default for QueryLimits {
-    fn default() -> Self {
-        Self {
-            criteria_max: 100,
-            or_values_max: 1_000,
-        }
-    }
-}
+pub use criterion::criterion;
+pub use limits::QueryLimits;
+pub use modifier::{Modifier, Rule, rules};
+pub use offered::ParameterKind;
+pub use parse::types_wanted;
+pub use value::near::METRES_UNSAID;
+pub use value::reference::HIERARCHIES;
+pub use words::Words;
 
 /// What to do with what is unknown (`Prefer: handling=…`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,7 +46,7 @@ pub enum Handling {
 pub struct Context<'c> {
     /// The FHIR version.
     pub version: FhirVersion,
-    /// The types searched; a parameter must be offered for each of them.
+    /// The types searched; a parameter must be one of each of them.
     pub types: &'c [&'c str],
     /// The bases of this server.
     pub bases: &'c Bases,
@@ -61,30 +63,77 @@ pub struct Query {
     pub criteria: Vec<Criterion>,
     /// How the result is to be given.
     pub result: ResultParameters,
+    /// What is given besides the matches, in the order of the query.
+    pub includes: Vec<Include>,
     /// What was ignored.
     pub ignored: Vec<Issue>,
     /// The parameters that were understood, as given, without the page's token.
     pub understood: String,
 }
 
-/// One search condition: a parameter with values of which one must match.
-#[derive(Clone)]
+/// One search condition.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Criterion {
-    /// The parameter's canonical URLs: one, or one for each of the types searched.
-    pub parameters: Vec<&'static str>,
-    /// The condition.
+    /// Its parameter as given: codes, types and modifiers that exist (`subject:Patient.name:exact`).
+    pub name: Box<str>,
+    /// What it demands.
     pub condition: Condition,
 }
 
-/// What a criterion demands.
+/// What a criterion demands of a resource. Parameters are named by their codes; each of the types
+/// searched has them, and of one kind ([`ParameterKind`]).
 #[derive(Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// One of these ids.
+    /// `_id`: one of these.
     Ids(Vec<Box<str>>),
-    /// A value that passes one of these tests.
-    AnyOf(Vec<NamedTest>),
-    /// Whether there is no value at all (`:missing`).
-    Missing(Presence),
+    /// `_lastUpdated`: within one of these.
+    Updated(Vec<DateTest>),
+    /// `_partition=k/n`: this one of disjoint parts, counted from zero.
+    Partition {
+        /// Which part.
+        part: u64,
+        /// Of how many.
+        of: u64,
+    },
+    /// `_list`: in one of these List resources, by id.
+    Lists(Vec<Box<str>>),
+    /// `_not-referenced`: nothing of these refers to it.
+    NotReferenced(Vec<Referrer>),
+    /// `:missing`
+    Missing {
+        /// The parameter.
+        code: &'static str,
+        /// Whether there must be a value or none.
+        presence: Presence,
+    },
+    /// A value of the parameter passes one of the tests; negated: none does, also because there is
+    /// no value at all.
+    Matches {
+        /// The parameter.
+        code: &'static str,
+        /// Whether it is to match or not.
+        sense: Sense,
+        /// The tests.
+        any_of: Vec<Value>,
+    },
+    /// A reference leads to a resource of one of these types that meets the condition.
+    Chain {
+        /// The parameter, of references.
+        code: &'static str,
+        /// The types that the reference may lead to and that have the rest of the chain.
+        targets: Vec<&'static str>,
+        /// The condition on them.
+        condition: Box<Condition>,
+    },
+    /// `_has`: a resource of that type that meets the condition refers to this one.
+    Has {
+        /// The type of the other resource.
+        kind: &'static str,
+        /// Its parameter, of references.
+        code: &'static str,
+        /// The condition on it.
+        condition: Box<Condition>,
+    },
 }
 
 /// What `:missing` asks for.
@@ -96,22 +145,276 @@ pub enum Presence {
     Present,
 }
 
-/// A test on the value of an entry, in names.
+/// Whether the values of a criterion are wanted or unwanted (`:not`, `:not-in`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sense {
+    /// One of them must match.
+    Plain,
+    /// None of them may match.
+    Negated,
+}
+
+/// References that `_not-referenced` is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Referrer {
+    /// Those in resources of this type; of any, if there is none.
+    pub kind: Option<&'static str>,
+    /// Those of this parameter; of any, if there is none.
+    pub code: Option<&'static str>,
+}
+
+/// A comparator before a number, date or quantity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Prefix {
+    /// `eq`, or nothing: within the range searched for.
+    Equal,
+    /// `ne`: not within it.
+    NotEqual,
+    /// `gt`: reaches above it.
+    Greater,
+    /// `lt`: reaches below it.
+    Less,
+    /// `ge`
+    GreaterOrEqual,
+    /// `le`
+    LessOrEqual,
+    /// `sa`: lies above it as a whole.
+    StartsAfter,
+    /// `eb`: lies below it as a whole.
+    EndsBefore,
+    /// `ap`: overlaps it, widened by a tenth.
+    Approximately,
+}
+
+/// A date with its comparator.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct DateTest {
+    /// The comparator.
+    pub prefix: Prefix,
+    /// The first microsecond of what the date covers.
+    pub low: i64,
+    /// The last one.
+    pub high: i64,
+}
+
+/// A test on the value of a parameter.
 #[derive(Clone, PartialEq, Eq)]
-pub enum NamedTest {
-    /// Exactly this value.
-    Is(NamedValue),
-    /// This code in any system.
+pub enum Value {
+    /// A text, of a string parameter.
+    Text {
+        /// How it is compared.
+        how: TextMatch,
+        /// As given.
+        text: Box<str>,
+    },
+    /// What people read in place of a code.
+    TokenText {
+        /// How it is compared.
+        how: TokenTextMatch,
+        /// As given.
+        text: Box<str>,
+    },
+    /// A code.
+    Token(Token),
+    /// `:of-type`: an identifier by its type and value.
+    OfType {
+        /// The system of its type.
+        system: Box<str>,
+        /// The code of its type.
+        code: Box<str>,
+        /// Its value.
+        value: Box<str>,
+    },
+    /// `:in`, `:not-in`: a code of this value set, by its canonical URL or as `ValueSet/id`.
+    InValueSet(Box<str>),
+    /// `:above`, `:below`: a code that subsumes this one, or is subsumed by it.
+    Subsumed {
+        /// In which direction.
+        side: Side,
+        /// The code's system.
+        system: Box<str>,
+        /// The code.
+        code: Box<str>,
+    },
+    /// A reference.
+    Reference(ReferenceTest),
+    /// `:identifier`: a reference with this identifier.
+    Identifier(Token),
+    /// `:above`, `:below` of a reference: what lies above or below in a hierarchy of resources of
+    /// one type, the resource itself included.
+    Hierarchy {
+        /// In which direction.
+        side: Side,
+        /// The type.
+        kind: &'static str,
+        /// The id.
+        id: Box<str>,
+    },
+    /// A URI.
+    Uri {
+        /// How it is compared.
+        how: UriMatch,
+        /// As given, without slashes at the end where it is not compared exactly.
+        uri: Box<str>,
+    },
+    /// A date.
+    Date(DateTest),
+    /// A number; its written precision says which range it stands for.
+    Number {
+        /// The comparator.
+        prefix: Prefix,
+        /// The number.
+        number: Decimal,
+    },
+    /// A quantity.
+    Quantity {
+        /// The comparator.
+        prefix: Prefix,
+        /// The number.
+        number: Decimal,
+        /// Its unit.
+        unit: Unit,
+    },
+    /// `near`: at most so far away.
+    Near {
+        /// From where.
+        place: Place,
+        /// How far.
+        metres: u32,
+    },
+    /// `_text`, `_content`
+    Words(Words),
+    /// The components of a composite, in order; all of one place.
+    Composite(Vec<Value>),
+}
+
+/// How a text is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextMatch {
+    /// It begins so, folded ([`crate::text::fold`]).
+    Starts,
+    /// It contains this, folded.
+    Contains,
+    /// It is written exactly so.
+    Exact,
+}
+
+/// How what people read in place of a code is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenTextMatch {
+    /// `:text`, `:code-text`: it begins so, folded.
+    Starts,
+    /// `:text-advanced`: it contains all these words, in any order.
+    Words,
+}
+
+/// A code as given.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Token {
+    /// `code`: in any system and without one.
     Code(Box<str>),
-    /// Any code of this system.
+    /// `system|code`, or `|code` for none.
+    Coded {
+        /// The system.
+        system: Option<Box<str>>,
+        /// The code.
+        code: Box<str>,
+    },
+    /// `system|`: any code of it.
     System(Box<str>),
 }
 
-/// Says which parameters, never which values.
-impl std::fmt::Debug for Criterion {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Criterion({})", self.parameters.join(", "))
-    }
+/// A direction in a hierarchy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Side {
+    /// What is more general.
+    Above,
+    /// What is more special.
+    Below,
+}
+
+/// A reference as given.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ReferenceTest {
+    /// To a resource of this server.
+    Local {
+        /// Its type.
+        kind: &'static str,
+        /// Its id.
+        id: Box<str>,
+    },
+    /// To a resource of this id and of any type that the parameter may lead to, or of the one given.
+    Id {
+        /// The type (`subject:Patient=1`).
+        kind: Option<&'static str>,
+        /// The id.
+        id: Box<str>,
+    },
+    /// To an absolute URL: elsewhere, or a canonical one, with or without version.
+    Url(Box<str>),
+    /// `:below` with `url|version`: to a canonical URL whose version is this one or begins with it
+    /// and a point.
+    Versions(Box<str>),
+}
+
+/// How a URI is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UriMatch {
+    /// It is this one.
+    Exact,
+    /// It is this one or lies above it, at a boundary of its path.
+    Above,
+    /// It is this one or lies below it, at a boundary of its path.
+    Below,
+}
+
+/// The unit of a searched quantity.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Unit {
+    /// Any (`5.4`).
+    Any,
+    /// By code or by its text, whatever the system (`5.4||mg`).
+    Named(Box<str>),
+    /// By system and code (`5.4|http://unitsofmeasure.org|mg`).
+    Coded {
+        /// The system.
+        system: Box<str>,
+        /// The code.
+        code: Box<str>,
+    },
+}
+
+/// `_include` or `_revinclude`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Include {
+    /// Which of them.
+    pub towards: Towards,
+    /// Whether what was included is looked at as well.
+    pub rounds: Rounds,
+    /// The type that has the parameter; any, if there is none.
+    pub source: Option<&'static str>,
+    /// The parameter; any of references, if there is none.
+    pub code: Option<&'static str>,
+    /// Only references to this type.
+    pub target: Option<&'static str>,
+}
+
+/// Which way references are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Towards {
+    /// `_include`: to what matches refer to.
+    Targets,
+    /// `_revinclude`: to what refers to matches.
+    Sources,
+}
+
+/// How often an include is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rounds {
+    /// To the matches.
+    Once,
+    /// `:iterate`, `:recurse`: also to what was included, until nothing is new.
+    Iterated,
 }
 
 /// How a result is to be given.
@@ -119,14 +422,46 @@ impl std::fmt::Debug for Criterion {
 pub struct ResultParameters {
     /// `_count`
     pub count: Option<usize>,
+    /// `_maxresults`: greatest number of matches over all pages.
+    pub results_max: Option<usize>,
     /// `_total`
     pub total: WantedTotal,
     /// `_summary` and `_elements`
     pub summary: Summary,
+    /// `_sort`
+    pub sort: Vec<SortKey>,
+    /// `_contained`
+    pub contained: Contained,
+    /// `_containedType`
+    pub contained_type: ContainedType,
     /// `_type`: the types looked at, of those that were searched.
-    pub types: Option<Vec<String>>,
+    pub types: Option<Vec<&'static str>>,
+    /// `_explain=true`: how the search is executed.
+    pub explain: bool,
     /// The token of a page after the first.
     pub page: Option<String>,
+}
+
+/// A key of `_sort`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SortKey {
+    /// By what.
+    pub by: SortedBy,
+    /// In which direction.
+    pub direction: Direction,
+}
+
+/// What is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SortedBy {
+    /// `_id`
+    Id,
+    /// `_lastUpdated`
+    Updated,
+    /// `_score`: every match is a whole one, so all are equal.
+    Score,
+    /// The parameter of that code; a type without it has no value.
+    Parameter(&'static str),
 }
 
 /// `_total`
@@ -161,417 +496,34 @@ pub enum Summary {
     Elements(Vec<String>),
 }
 
+/// `_contained`: whether contained resources are searched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Contained {
+    /// They are not.
+    #[default]
+    False,
+    /// Only they.
+    True,
+    /// They and the others.
+    Both,
+}
+
+/// `_containedType`: what is given for a contained resource that matches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ContainedType {
+    /// The resource that contains it.
+    #[default]
+    Container,
+    /// It alone.
+    Contained,
+}
+
 /// The name of the parameter that carries a page's token.
 pub const PAGE: &str = "_page";
 
-type ReadResult = fn(&mut Query, &str) -> Option<()>;
-
-/// The result parameters, and how each is read; `None` from the reader refuses the value.
-const RESULT_PARAMETERS: &[(&str, ReadResult)] = &[
-    ("_count", |query, value| {
-        query.result.count = Some(value.parse().ok()?);
-        Some(())
-    }),
-    ("_elements", |query, value| {
-        let names: Vec<String> = value.split(',').map(|it| it.trim().to_owned()).collect();
-        query.result.summary =
-            Summary::Elements(names.iter().all(|it| !it.is_empty()).then_some(names)?);
-        Some(())
-    }),
-    // Format and layout are the caller's business; they are no criteria.
-    ("_format", |_, _| Some(())),
-    (PAGE, |query, value| {
-        query.result.page = Some(value.to_owned());
-        Some(())
-    }),
-    ("_pretty", |_, _| Some(())),
-    ("_summary", |query, value| {
-        query.result.summary = match value {
-            "true" => Summary::True,
-            "false" => Summary::None,
-            "text" => Summary::Text,
-            "data" => Summary::Data,
-            "count" => Summary::Count,
-            _ => return None,
-        };
-        Some(())
-    }),
-    ("_total", |query, value| {
-        query.result.total = match value {
-            "none" => WantedTotal::None,
-            "estimate" => WantedTotal::Estimate,
-            "accurate" => WantedTotal::Accurate,
-            _ => return None,
-        };
-        Some(())
-    }),
-];
-
-/// Parameters of the standard that are no definitions, not offered yet.
-const LATER: &[&str] = &[
-    "_contained",
-    "_containedType",
-    "_filter",
-    "_has",
-    "_include",
-    "_list",
-    "_maxresults",
-    "_query",
-    "_revinclude",
-    "_score",
-    "_sort",
-    "_text",
-    "_content",
-];
-
-/// Modifiers of the standard that are not offered yet.
-const MODIFIERS_LATER: &[&str] = &[
-    "above",
-    "below",
-    "code-text",
-    "contains",
-    "exact",
-    "identifier",
-    "in",
-    "iterate",
-    "not",
-    "not-in",
-    "of-type",
-    "recurse",
-    "text",
-    "text-advanced",
-];
-
-impl Query {
-    /// Reads raw query text. All faults are reported; with [`Handling::Lenient`] unknown names are
-    /// kept in `ignored` instead.
-    pub fn parse(text: &str, context: &Context<'_>) -> Result<Self, Vec<Issue>> {
-        let mut query = Self::default();
-        let mut faults = Vec::new();
-        for (place, pair) in pairs(text).enumerate() {
-            if place >= context.limits.criteria_max {
-                let max = context.limits.criteria_max;
-                let what = format!("the query has more than `criteria_max` ({max}) parameters");
-                return Err(vec![Issue::error(Fault::TooLarge, what)]);
-            }
-            let (Some(name), Some(value)) = pair else {
-                faults.push(malformed());
-                continue;
-            };
-            match query.read(&name, &value, context) {
-                Ok(()) if name == PAGE => {}
-                Ok(()) => append_pair(&mut query.understood, &name, &value),
-                Err(Refused::Unknown(issue)) if context.handling == Handling::Lenient => {
-                    query.ignored.push(Issue {
-                        severity: fhir::Severity::Warning,
-                        ..issue
-                    });
-                }
-                Err(Refused::Unknown(issue) | Refused::Faulty(issue)) => faults.push(issue),
-            }
-        }
-        if faults.is_empty() {
-            Ok(query)
-        } else {
-            Err(faults)
-        }
-    }
-
-    fn read(&mut self, name: &str, value: &str, context: &Context<'_>) -> Result<(), Refused> {
-        if value.is_empty() {
-            let issue = Issue::error(
-                Fault::Invalid,
-                format!("the parameter `{}` has no value", shown(name)),
-            );
-            return Err(Refused::Faulty(issue.at(location(name))));
-        }
-        if name == "_type" {
-            return self.types(value, context);
-        }
-        if let Some((_, read)) = RESULT_PARAMETERS.iter().find(|it| it.0 == name) {
-            return read(self, value)
-                .ok_or_else(|| faulty(name, "a value that it does not allow", None));
-        }
-        self.criteria.push(criterion(name, value, context)?);
-        Ok(())
-    }
-
-    fn types(&mut self, value: &str, context: &Context<'_>) -> Result<(), Refused> {
-        let definitions = Definitions::of(context.version);
-        let names: Vec<String> = value.split(',').map(str::to_owned).collect();
-        if !names.iter().all(|it| definitions.resource(it).is_some()) {
-            return Err(faulty("_type", "a resource type that does not exist", None));
-        }
-        self.result.types = Some(names);
-        Ok(())
+/// Says which parameters, never which values.
+impl std::fmt::Debug for Criterion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Criterion({})", self.name)
     }
 }
-
-/// The value of `_type` in a query, before the rest can be understood.
-pub fn types_wanted(text: &str) -> Option<Vec<String>> {
-    let of_type = |(name, value): (Option<String>, Option<String>)| {
-        (name.as_deref() == Some("_type"))
-            .then_some(value)
-            .flatten()
-    };
-    let value = pairs(text).find_map(of_type)?;
-    Some(value.split(',').map(str::to_owned).collect())
-}
-
-/// Why a parameter was not taken.
-enum Refused {
-    /// Its name or modifier is unknown or not offered: lenient callers go on without it.
-    Unknown(Issue),
-    /// Its value is wrong: nobody goes on without it.
-    Faulty(Issue),
-}
-
-fn criterion(name: &str, value: &str, context: &Context<'_>) -> Result<Criterion, Refused> {
-    let (code, modifier) = match name.split_once(':') {
-        Some((code, modifier)) => (code, Some(modifier)),
-        None => (name, None),
-    };
-    let offered = offered(code, context).ok_or_else(|| unknown(code, context))?;
-    let condition = match modifier {
-        Some("missing") if offered[0].kind != ParameterKind::Id => missing(code, value)?,
-        _ => {
-            let target = modifier
-                .map(|it| target_type(code, it, offered[0], context))
-                .transpose()?;
-            condition(code, value, &offered, target, context)?
-        }
-    };
-    let mut parameters: Vec<&'static str> = offered.iter().map(|it| it.definition.url).collect();
-    parameters.dedup();
-    Ok(Criterion {
-        parameters,
-        condition,
-    })
-}
-
-/// The parameter as each of the types has it; `None` if one has not.
-fn offered(code: &str, context: &Context<'_>) -> Option<Vec<&'static Offered>> {
-    let parameters = Parameters::of(context.version);
-    let each = context.types.iter().map(|it| parameters.named(it, code));
-    each.collect::<Option<Vec<_>>>().filter(|it| !it.is_empty())
-}
-
-fn condition(
-    code: &str,
-    value: &str,
-    offered: &[&'static Offered],
-    target: Option<&str>,
-    context: &Context<'_>,
-) -> Result<Condition, Refused> {
-    let values: Vec<&str> = split_unescaped(value, ',').collect();
-    let max = context.limits.or_values_max;
-    if values.len() > max {
-        let what = format!("the parameter `{code}` has more than `or_values_max` ({max}) values");
-        return Err(Refused::Faulty(
-            Issue::error(Fault::TooLarge, what).at(location(code)),
-        ));
-    }
-    if values.iter().any(|it| it.is_empty()) {
-        return Err(faulty(code, "an empty value between its commas", None));
-    }
-    if offered[0].kind == ParameterKind::Id {
-        let ids = values.iter().map(|it| unescaped(code, it).map(Into::into));
-        return Ok(Condition::Ids(ids.collect::<Result<_, _>>()?));
-    }
-    let mut tests = Vec::new();
-    for value in values {
-        match offered[0].kind {
-            ParameterKind::Token => tests.push(token(code, value)?),
-            _ => references(code, value, offered, target, context, &mut tests)?,
-        }
-    }
-    Ok(Condition::AnyOf(tests))
-}
-
-/// `code`, `system|code`, `|code` or `system|`. <https://hl7.org/fhir/R4/search.html#token>
-fn token(code: &str, value: &str) -> Result<NamedTest, Refused> {
-    let parts: Vec<&str> = split_unescaped(value, '|').collect();
-    let text = |part: &str| unescaped(code, part).map(|it| Box::<str>::from(fit(&it)));
-    match parts[..] {
-        [it] => Ok(NamedTest::Code(text(it)?)),
-        [system, ""] if !system.is_empty() => Ok(NamedTest::System(text(system)?)),
-        [system, it] if !it.is_empty() => {
-            let system = (!system.is_empty()).then(|| text(system)).transpose()?;
-            Ok(NamedTest::Is(NamedValue::Token {
-                system,
-                code: text(it)?,
-            }))
-        }
-        _ => Err(faulty(
-            code,
-            "a token that is not `code`, `system|code`, `|code` or `system|`",
-            Some(r"write a `|` inside a value as `\|`"),
-        )),
-    }
-}
-
-/// `Type/id`, `id` (of every type it may be) or a URL. <https://hl7.org/fhir/R4/search.html#reference>
-fn references(
-    code: &str,
-    value: &str,
-    offered: &[&'static Offered],
-    target: Option<&str>,
-    context: &Context<'_>,
-    tests: &mut Vec<NamedTest>,
-) -> Result<(), Refused> {
-    let definitions = Definitions::of(context.version);
-    let text = unescaped(code, value)?;
-    let is = |resource_type: &str, id: &str| {
-        let (resource_type, id) = (resource_type.into(), id.into());
-        NamedTest::Is(NamedValue::Reference { resource_type, id })
-    };
-    match context.bases.target(definitions, &text) {
-        Target::Local {
-            resource_type, id, ..
-        } => {
-            if target.is_none_or(|it| it == resource_type) {
-                tests.push(is(resource_type, id));
-            }
-        }
-        Target::Elsewhere(id) if fhir::id::is_id(id) => {
-            let all = definitions.resources().map(|it| it.name);
-            let types: Vec<&str> = match target {
-                Some(target) => vec![target],
-                None if offered.iter().any(|it| it.definition.targets.is_empty()) => all.collect(),
-                None => offered
-                    .iter()
-                    .flat_map(|it| it.definition.targets)
-                    .copied()
-                    .collect(),
-            };
-            tests.extend(types.into_iter().map(|it| is(it, id)));
-        }
-        Target::Elsewhere(uri) if uri.contains(':') => {
-            tests.push(NamedTest::Is(NamedValue::Uri(fit(uri).into())));
-        }
-        _ => {
-            let remedy = "write `Type/id`, an id or an absolute URL";
-            return Err(faulty(code, "a value that is no reference", Some(remedy)));
-        }
-    }
-    Ok(())
-}
-
-fn missing(code: &str, value: &str) -> Result<Condition, Refused> {
-    match value {
-        "true" => Ok(Condition::Missing(Presence::Absent)),
-        "false" => Ok(Condition::Missing(Presence::Present)),
-        _ => Err(faulty(
-            code,
-            "a `:missing` that is neither `true` nor `false`",
-            None,
-        )),
-    }
-}
-
-/// The modifier of a reference that names the type it must point to.
-fn target_type(
-    code: &str,
-    modifier: &str,
-    offered: &Offered,
-    context: &Context<'_>,
-) -> Result<&'static str, Refused> {
-    let definitions = Definitions::of(context.version);
-    let is_reference = offered.kind == ParameterKind::Reference;
-    if let Some(found) = definitions.resource(modifier).filter(|_| is_reference) {
-        return Ok(found.name);
-    }
-    let what = format!("the modifier `:{}` of `{code}`", shown(modifier));
-    if MODIFIERS_LATER.contains(&modifier) {
-        let issue = Issue::error(Fault::NotSupported, format!("{what} is not offered yet"));
-        return Err(Refused::Unknown(issue.at(location(code))));
-    }
-    let known = ["missing"]
-        .into_iter()
-        .chain(MODIFIERS_LATER.iter().copied());
-    let types = definitions
-        .resources()
-        .map(|it| it.name)
-        .filter(|_| is_reference);
-    let suggestion = nearest(modifier, known.chain(types)).map(|it| format!(":{it}"));
-    Err(Refused::Unknown(unknown_name(
-        code,
-        &what,
-        suggestion.as_deref(),
-    )))
-}
-
-fn unknown(code: &str, context: &Context<'_>) -> Refused {
-    let definitions = Definitions::of(context.version);
-    let is_defined = !context.types.is_empty()
-        && context
-            .types
-            .iter()
-            .all(|it| definitions.search_parameter(it, code).is_some());
-    let what = format!("the search parameter `{}`", shown(code));
-    if is_defined || LATER.contains(&code) || code.contains('.') {
-        let issue = Issue::error(Fault::NotSupported, format!("{what} is not offered yet"));
-        return Refused::Unknown(issue.at(location(code)));
-    }
-    let own = context
-        .types
-        .first()
-        .map(|it| Parameters::of(context.version).offered(it));
-    let codes = own.unwrap_or_default().iter().map(|it| it.definition.code);
-    let results = RESULT_PARAMETERS
-        .iter()
-        .map(|it| it.0)
-        .filter(|it| *it != PAGE);
-    let defined = context
-        .types
-        .first()
-        .map(|it| definitions.search_parameters_of(it));
-    let defined = defined.iter().flatten().map(|it| it.code);
-    let suggestion = nearest(code, codes.chain(results).chain(defined));
-    Refused::Unknown(unknown_name(code, &what, suggestion))
-}
-
-fn unknown_name(code: &str, what: &str, suggestion: Option<&str>) -> Issue {
-    let issue = Issue::error(Fault::Invalid, format!("{what} does not exist here"));
-    let issue = issue.at(location(code));
-    match suggestion {
-        Some(name) => issue.mend(format!("did you mean `{name}`?")),
-        None => issue.mend("the CapabilityStatement lists the parameters of each type"),
-    }
-}
-
-fn unescaped(code: &str, text: &str) -> Result<String, Refused> {
-    let remedy = r"only `\,`, `\|`, `\$` and `\\` are escapes";
-    unescape(text).ok_or_else(|| faulty(code, "a value with an unknown escape", Some(remedy)))
-}
-
-fn faulty(code: &str, what: &str, remedy: Option<&str>) -> Refused {
-    let issue = Issue::error(
-        Fault::Invalid,
-        format!("the parameter `{}` has {what}", shown(code)),
-    );
-    let issue = issue.at(location(code));
-    Refused::Faulty(match remedy {
-        Some(remedy) => issue.mend(remedy),
-        None => issue,
-    })
-}
-
-fn malformed() -> Issue {
-    let issue = Issue::error(Fault::Invalid, "the query is not percent-encoded UTF-8");
-    issue.mend("write a `%` as `%25`, and other characters as the bytes of their UTF-8 form")
-}
-
-fn location(name: &str) -> String {
-    format!("http.{}", shown(name))
-}
-
-/// The longest name that is repeated to the client.
-const NAME_SHOWN_MAX: usize = 64;
-
-fn shown(name: &str) -> &str {
-    &name[..name.floor_char_boundary(NAME_SHOWN_MAX)]
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,9 +1,15 @@
-//! The text of queries: pairs, percent-encoding and escapes.
+//! Texts: those of queries (pairs, percent-encoding, escapes), and how texts are compared.
+//!
+//! A text is folded before it is compared: case, accents and the width of letters do not count, and
+//! what stands between words is one space (<https://hl7.org/fhir/R4/search.html#string>). Entries
+//! and queries are folded by the same function.
 //!
 //! <https://hl7.org/fhir/R4/search.html#escaping>,
 //! <https://url.spec.whatwg.org/#application/x-www-form-urlencoded>
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -78,9 +84,89 @@ pub(crate) fn unescape(text: &str) -> Option<String> {
     Some(plain)
 }
 
+/// What letters become when they are compared; see `data/SOURCE.md`.
+static FOLDED: LazyLock<HashMap<char, &'static str>> = LazyLock::new(|| {
+    let rows = include_str!("../data/fold.tsv").lines();
+    let pairs = rows.filter_map(|row| row.split_once('\t'));
+    pairs
+        .flat_map(|(becomes, letters)| letters.chars().map(move |letter| (letter, becomes)))
+        .collect()
+});
+
+/// The text as it is compared: in lower case, without accents, words joined by one space.
+pub fn fold(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    let mut is_apart = false;
+    for character in text.chars() {
+        if character.is_ascii() {
+            fold_one(character, &mut is_apart, &mut folded);
+            continue;
+        }
+        match FOLDED.get(&character) {
+            Some(becomes) => becomes
+                .chars()
+                .for_each(|it| fold_one(it, &mut is_apart, &mut folded)),
+            None => character
+                .to_lowercase()
+                .for_each(|it| fold_lower(it, &mut is_apart, &mut folded)),
+        }
+    }
+    folded
+}
+
+fn fold_lower(character: char, is_apart: &mut bool, folded: &mut String) {
+    match FOLDED.get(&character) {
+        Some(becomes) => becomes
+            .chars()
+            .for_each(|it| fold_one(it, is_apart, folded)),
+        None => fold_one(character, is_apart, folded),
+    }
+}
+
+fn fold_one(character: char, is_apart: &mut bool, folded: &mut String) {
+    if !character.is_alphanumeric() {
+        *is_apart = true;
+        return;
+    }
+    if std::mem::take(is_apart) && !folded.is_empty() {
+        folded.push(' ');
+    }
+    folded.push(character.to_ascii_lowercase());
+}
+
+/// The words of a folded text.
+pub fn words(folded: &str) -> impl Iterator<Item = &str> {
+    folded.split(' ').filter(|it| !it.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_are_compared_without_case_accents_and_punctuation() {
+        for (text, expected) in [
+            ("Müller", "muller"),
+            ("Mu\u{308}ller", "muller"),
+            ("  O'Brien-Smith,  John ", "o brien smith john"),
+            ("Straße", "strasse"),
+            ("İstanbul", "istanbul"),
+            ("ISTANBUL ı", "istanbul i"),
+            ("Nguyễn Thị Hương", "nguyen thi huong"),
+            ("Ωραίος ΛΌΓΟΣ", "ωραιοσ λογοσ"),
+            ("Сергей ЙОД", "сергеи иод"),
+            ("ＡＢＣ ﬁn", "abc fin"),
+            ("張伟", "張伟"),
+            ("1.5 mg/dL", "1 5 mg dl"),
+            ("--", ""),
+            ("", ""),
+        ] {
+            let folded = fold(text);
+            assert_eq!(folded, expected, "{text}");
+            assert_eq!(fold(&folded), folded, "{text}");
+        }
+        assert_eq!(words(&fold("a, b  c")).collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
 
     #[test]
     fn percent_encoding_is_undone_or_refused() {

@@ -1,0 +1,157 @@
+//! Which slots of a tenant hold the values of every resource.
+//!
+//! A directory of another build has slots that this one does not fill any more, and lacks some that
+//! it searches in. The tenant's row says which are complete; the others are filled by a job
+//! ([`crate::reindex`]), and a search that needs one of them says how far that is.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use fhir::{Fault, FhirVersion, Issue};
+use search::registry::{Registry, Slot};
+use store::{
+    At, Commit, NamedChange, NamedExpected, NamedKey, Position, Precondition, StoreError, TenantId,
+};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{InteractionError, Interactions, reindex};
+
+/// What is known of the tenants that were asked for, by version.
+#[derive(Default)]
+pub(crate) struct Indexes {
+    known: Mutex<HashMap<(TenantId, FhirVersion), Arc<HashSet<Slot>>>>,
+}
+
+impl Interactions {
+    /// Refuses a search that needs slots which are not complete yet.
+    pub(crate) async fn require_indexed(
+        &self,
+        tenant: &TenantId,
+        version: FhirVersion,
+        slots: impl IntoIterator<Item = &Slot>,
+    ) -> Result<(), InteractionError> {
+        let incomplete = self.incomplete(tenant, version).await?;
+        if incomplete.is_empty() || !slots.into_iter().any(|it| incomplete.contains(it)) {
+            return Ok(());
+        }
+        let progress = self.reindex_progress(tenant, version).await?;
+        let what = "a search parameter of this query is being indexed";
+        let issue = Issue::error(Fault::Busy, what);
+        Err(issue.mend(format!("ask again later: {progress}")).into())
+    }
+
+    /// The slots of a tenant that are not complete; begins their job where there are any.
+    async fn incomplete(
+        &self,
+        tenant: &TenantId,
+        version: FhirVersion,
+    ) -> Result<Arc<HashSet<Slot>>, InteractionError> {
+        let key = (tenant.clone(), version);
+        let known = self.indexes.known().get(&key).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let incomplete = Arc::new(self.find_incomplete(tenant, version).await?);
+        if !incomplete.is_empty() {
+            self.begin_reindex(tenant, version).await?;
+        }
+        self.indexes.known().insert(key, Arc::clone(&incomplete));
+        Ok(incomplete)
+    }
+
+    async fn find_incomplete(
+        &self,
+        tenant: &TenantId,
+        version: FhirVersion,
+    ) -> Result<HashSet<Slot>, InteractionError> {
+        let view = self.store.view(tenant, At::Newest).await?;
+        let row = view.named(&[key(version)]).await?.pop().flatten();
+        let slots = slots(version);
+        if let Some(row) = row {
+            let complete = decode(&row.value);
+            let is_complete = |slot: &&Slot| complete.contains(&hash(**slot));
+            return Ok(slots.iter().filter(|it| !is_complete(it)).copied().collect());
+        }
+        if view.position() > Position(0) {
+            return Ok(slots);
+        }
+        // Nothing was ever written: what is written from now on is in every slot.
+        let commit = Commit {
+            named: vec![complete_row(version)],
+            preconditions: vec![Precondition::Named {
+                key: key(version),
+                expected: NamedExpected::Absent,
+            }],
+            ..Commit::default()
+        };
+        match self.store.commit(tenant, commit).await {
+            Ok(_) | Err(StoreError::Precondition { .. }) => Ok(HashSet::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Says that everything is complete, after the commit that made it so.
+    pub(crate) fn note_complete(&self, tenant: &TenantId, version: FhirVersion) {
+        let key = (tenant.clone(), version);
+        self.indexes.known().insert(key, Arc::default());
+    }
+
+    async fn reindex_progress(
+        &self,
+        tenant: &TenantId,
+        version: FhirVersion,
+    ) -> Result<String, InteractionError> {
+        let id = reindex::id(version);
+        let jobs = self.jobs(tenant).await?;
+        let job = jobs.into_iter().find(|it| it.0 == id);
+        Ok(job.map_or_else(String::new, |(_, job)| {
+            let progress = job.progress;
+            format!(
+                "{} of {} {} are done",
+                progress.done, progress.total, progress.unit
+            )
+        }))
+    }
+}
+
+impl Indexes {
+    fn known(
+        &self,
+    ) -> std::sync::MutexGuard<'_, HashMap<(TenantId, FhirVersion), Arc<HashSet<Slot>>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets a tenant: its name may be given to another.
+    pub(crate) fn forget(&self, tenant: &TenantId) {
+        self.known().retain(|(it, _), _| it != tenant);
+    }
+}
+
+fn key(version: FhirVersion) -> NamedKey {
+    NamedKey(format!("index/{}", version.slug()).into())
+}
+
+/// The row that says that every slot of today is complete.
+pub(crate) fn complete_row(version: FhirVersion) -> NamedChange {
+    let mut hashes: Vec<u64> = slots(version).into_iter().map(hash).collect();
+    hashes.sort_unstable();
+    NamedChange::Put {
+        key: key(version),
+        value: hashes.iter().flat_map(|it| it.to_be_bytes()).collect(),
+        expires: None,
+    }
+}
+
+fn decode(value: &Bytes) -> HashSet<u64> {
+    let hashes = value.as_chunks::<8>().0.iter();
+    hashes.map(|it| u64::from_be_bytes(*it)).collect()
+}
+
+fn slots(version: FhirVersion) -> HashSet<Slot> {
+    Registry::of(version).slots()
+}
+
+fn hash(slot: Slot) -> u64 {
+    xxh3_64(slot.0.as_bytes())
+}

@@ -1,0 +1,321 @@
+//! From criteria to a plan in names.
+
+use std::collections::BTreeSet;
+
+use fhir::{Fault, FhirVersion, Instant, Issue};
+
+use super::needs::{Answers, Need};
+use super::visibility::Visibility;
+use super::{scope, sort};
+use crate::entry::{RecordId, Space};
+use crate::name::{ByName, ResourceName};
+use crate::plan::{Filter, Part, Plan, Total};
+use crate::query::{Condition, Presence, Query, QueryLimits, Referrer, Sense};
+use crate::reference::Bases;
+use crate::registry::{Facets, Parameter, Registry};
+
+mod values;
+
+/// What plans are built with.
+#[derive(Clone, Copy)]
+pub struct Builder<'b> {
+    /// The FHIR version.
+    pub version: FhirVersion,
+    /// Where its resources lie.
+    pub space: Space,
+    /// The bases of this server.
+    pub bases: &'b Bases,
+    /// What may be seen.
+    pub visibility: &'b Visibility,
+    /// What was looked up so far.
+    pub answers: &'b Answers,
+    /// The time of the request, for `ap`.
+    pub now: Instant,
+    /// The limits.
+    pub limits: QueryLimits,
+}
+
+/// What came of building.
+#[derive(Debug)]
+pub enum Built {
+    /// The plan: without a limit, a total and a place to go on from, which are the caller's.
+    Plan(Plan<ByName>),
+    /// What has to be looked up first; never empty.
+    Needs(Vec<Need>),
+}
+
+impl Builder<'_> {
+    /// The plan of a query over these types, perhaps within the compartment of a resource. All
+    /// faults are reported.
+    pub fn plan(
+        &self,
+        types: &[&'static str],
+        compartment: Option<&ResourceName>,
+        query: &Query,
+    ) -> Result<Built, Vec<Issue>> {
+        let mut work = Work::new(self);
+        let wanted = query.result.types.as_ref();
+        let types = types
+            .iter()
+            .filter(|it| wanted.is_none_or(|wanted| wanted.contains(it)));
+        let parts = types.map(|&kind| {
+            let within = compartment.map(|of| scope::compartment(&mut work, kind, of));
+            let all = query.criteria.iter().map(|it| {
+                work.name = &it.name;
+                work.condition(kind, &it.condition)
+            });
+            let filter = all.fold(Filter::EVERYTHING, Filter::and);
+            let filter = within.into_iter().fold(filter, Filter::and);
+            let keys = query.result.sort.iter();
+            Part {
+                kind,
+                filter: work.seen(kind, filter),
+                sort: keys
+                    .map(|it| sort::sort_by(self.version, kind, it.by))
+                    .collect(),
+            }
+        });
+        let parts = parts.collect();
+        let plan = Plan {
+            space: self.space,
+            parts,
+            order: query.result.sort.iter().map(|it| it.direction).collect(),
+            after: None,
+            not_later_than: None,
+            limit: 0,
+            total: Total::None,
+        };
+        work.finish(plan)
+    }
+
+    /// What of these resources may be seen.
+    pub fn visible(&self, kind: &'static str, ids: Vec<RecordId>) -> Part<ByName> {
+        let filter = self.visibility.around(kind, Filter::Ids(ids));
+        Part {
+            kind,
+            filter,
+            sort: Vec::new(),
+        }
+    }
+}
+
+/// A plan in the making.
+pub(super) struct Work<'w> {
+    pub(super) builder: &'w Builder<'w>,
+    needs: BTreeSet<Need>,
+    faults: Vec<Issue>,
+    /// The single tests so far.
+    tests: usize,
+    /// The criterion that is being built.
+    name: &'w str,
+}
+
+impl<'w> Work<'w> {
+    fn new(builder: &'w Builder<'w>) -> Self {
+        Self {
+            builder,
+            needs: BTreeSet::new(),
+            faults: Vec::new(),
+            tests: 0,
+            name: "",
+        }
+    }
+
+    fn finish(mut self, plan: Plan<ByName>) -> Result<Built, Vec<Issue>> {
+        if self.is_over() {
+            let max = self.builder.limits.tests_max;
+            let what = format!("the query needs more than `tests_max` ({max}) tests");
+            let issue = Issue::error(Fault::TooLarge, what);
+            self.faults.push(issue.mend(
+                "give fewer values, or name types: `Patient/1` for `1`, `subject:Patient.name` for `subject.name`",
+            ));
+        }
+        match (self.faults.is_empty(), self.needs.is_empty()) {
+            (false, _) => Err(self.faults),
+            (true, false) => Ok(Built::Needs(self.needs.into_iter().collect())),
+            (true, true) => Ok(Built::Plan(plan)),
+        }
+    }
+
+    fn count(&mut self, tests: usize) {
+        self.tests = self.tests.saturating_add(tests);
+    }
+
+    /// More tests than allowed: nothing is worth building any more.
+    fn is_over(&self) -> bool {
+        self.tests > self.builder.limits.tests_max
+    }
+
+    fn refuse(&mut self, issue: Issue) {
+        let issue = issue.at(format!("http.{}", self.name));
+        if !self.faults.contains(&issue) {
+            self.faults.push(issue);
+        }
+    }
+
+    /// The condition, and that the record may be seen.
+    pub(super) fn seen(&self, kind: &str, filter: Filter<ByName>) -> Filter<ByName> {
+        self.builder.visibility.around(kind, filter)
+    }
+
+    fn parameter(&self, kind: &str, code: &str) -> Option<&'static Parameter> {
+        Registry::of(self.builder.version).named(kind, code)
+    }
+
+    /// What a resource of that type must match. A type without the parameter matches nothing;
+    /// queries have been read against the types.
+    pub(super) fn condition(
+        &mut self,
+        kind: &'static str,
+        condition: &Condition,
+    ) -> Filter<ByName> {
+        self.count(1);
+        if self.is_over() {
+            return Filter::NOTHING;
+        }
+        match condition {
+            Condition::Ids(ids) => self.ids(ids.iter()),
+            Condition::Updated(tests) => self.updated(tests),
+            Condition::Partition { part, of } => Filter::Remainder {
+                part: *part,
+                of: *of,
+            },
+            Condition::Lists(lists) => self.lists(kind, lists),
+            Condition::NotReferenced(referrers) => self.not_referenced(kind, referrers),
+            Condition::Missing { code, presence } => {
+                let parameter = self.parameter(kind, code);
+                let present = parameter.map_or(Filter::NOTHING, |it| values::present(&it.facets));
+                match presence {
+                    Presence::Present => present,
+                    Presence::Absent => present.negated(),
+                }
+            }
+            Condition::Matches {
+                code,
+                sense,
+                any_of,
+            } => {
+                let Some(parameter) = self.parameter(kind, code) else {
+                    return Filter::NOTHING;
+                };
+                let any = any_of
+                    .iter()
+                    .map(|it| self.value(parameter.definition, &parameter.facets, it));
+                let any = Filter::any(any.collect());
+                match sense {
+                    Sense::Plain => any,
+                    Sense::Negated => any.negated(),
+                }
+            }
+            Condition::Chain {
+                code,
+                targets,
+                condition,
+            } => self.chain(kind, code, targets, condition),
+            Condition::Has {
+                kind,
+                code,
+                condition,
+            } => {
+                let Some(Facets::Reference { literal, .. }) = self.facets(kind, code) else {
+                    return Filter::NOTHING;
+                };
+                let filter = self.condition(kind, condition);
+                Filter::ReferredToBy {
+                    kind,
+                    parameter: *literal,
+                    filter: Box::new(self.seen(kind, filter)),
+                }
+            }
+        }
+    }
+
+    fn facets(&self, kind: &str, code: &str) -> Option<&'static Facets> {
+        self.parameter(kind, code).map(|it| &it.facets)
+    }
+
+    fn chain(
+        &mut self,
+        kind: &str,
+        code: &str,
+        targets: &[&'static str],
+        condition: &Condition,
+    ) -> Filter<ByName> {
+        let Some(Parameter {
+            definition,
+            facets: Facets::Reference { literal, .. },
+        }) = self.parameter(kind, code)
+        else {
+            return Filter::NOTHING;
+        };
+        let own =
+            |it: &&&'static str| definition.targets.is_empty() || definition.targets.contains(it);
+        let targets = targets.iter().filter(own).map(|target| {
+            let filter = self.condition(target, condition);
+            (*target, self.seen(target, filter))
+        });
+        Filter::RefersTo {
+            parameter: *literal,
+            targets: targets.collect(),
+        }
+    }
+
+    fn ids<'i>(&mut self, ids: impl Iterator<Item = &'i Box<str>>) -> Filter<ByName> {
+        let ids: Vec<RecordId> = ids.map(|it| RecordId(it.clone())).collect();
+        self.count(ids.len());
+        Filter::Ids(ids)
+    }
+
+    fn updated(&mut self, tests: &[crate::query::DateTest]) -> Filter<ByName> {
+        let now = self.builder.now;
+        let ranges = tests
+            .iter()
+            .flat_map(|it| super::tests_of::instants(it, now));
+        Filter::any(ranges.map(Filter::Updated).collect())
+    }
+
+    fn lists(&mut self, kind: &str, lists: &[Box<str>]) -> Filter<ByName> {
+        let mut ids = Vec::new();
+        for list in lists {
+            for record in self.resources(Need::List(list.clone())) {
+                if record.kind == kind {
+                    ids.push(record.id);
+                }
+            }
+        }
+        self.ids(ids.iter())
+    }
+
+    fn not_referenced(&mut self, kind: &'static str, by: &[Referrer]) -> Filter<ByName> {
+        let registry = Registry::of(self.builder.version);
+        let mut slots = BTreeSet::new();
+        for referrer in by {
+            let all = fhir::Definitions::of(self.builder.version)
+                .resources()
+                .map(|it| it.name);
+            for source in all.filter(|it| referrer.kind.is_none_or(|kind| kind == *it)) {
+                for parameter in registry.parameters(source) {
+                    let definition = parameter.definition;
+                    let is_meant = referrer.code.is_none_or(|it| it == definition.code);
+                    let leads_here =
+                        definition.targets.is_empty() || definition.targets.contains(&kind);
+                    if let Facets::Reference { literal, .. } = parameter.facets
+                        && is_meant
+                        && leads_here
+                    {
+                        slots.insert((source, literal));
+                    }
+                }
+            }
+        }
+        self.count(slots.len());
+        let refers = slots
+            .into_iter()
+            .map(|(kind, parameter)| Filter::ReferredToBy {
+                kind,
+                parameter,
+                filter: Box::new(self.seen(kind, Filter::EVERYTHING)),
+            });
+        Filter::any(refers.collect()).negated()
+    }
+}
