@@ -11,6 +11,7 @@
 pub mod decimal;
 pub mod definitions;
 pub mod element;
+pub mod fhirpath;
 pub mod id;
 pub mod instant;
 pub mod issue;

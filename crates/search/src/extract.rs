@@ -1,230 +1,123 @@
 //! From a resource to what it is found by: index entries in names, and its patients.
 //!
-//! Numbers are given to the names by whoever writes the entries ([`crate::compile::Numbers`]).
-
-use std::collections::BTreeSet;
+//! All expressions of a resource type are walked at once ([`crate::program`]); what they reach
+//! becomes values by datatype and facet ([`crate::value`]). Numbers are given to the names by
+//! whoever writes the entries.
 
 use fhir::json::Value;
 use fhir::{Definitions, FhirVersion};
 
-use crate::parameter::{Offered, ParameterKind, Parameters};
-use crate::reference::{Bases, Target};
+use crate::entry::{Entry, EntryValue};
+use crate::name::ByName;
+use crate::reference::Bases;
+use crate::registry::{Index, Registry};
+use crate::value::{At, Placed, Surroundings, Values};
 
-/// The longest text of an entry in bytes; longer ones are cut, in entries and in queries alike.
-pub const TEXT_BYTES_MAX: usize = 2_048;
-
-/// An index entry in names.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct NamedEntry {
-    /// The search parameter's canonical URL.
-    pub parameter: &'static str,
-    /// The value.
-    pub value: NamedValue,
+/// What may come out of one resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExtractLimits {
+    /// Greatest number of index entries, before equal ones are joined.
+    pub entries_max: usize,
 }
 
-/// The value of an entry or of a criterion, in names.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NamedValue {
-    /// A code, with its system if it has one.
-    Token {
-        /// The system's URL.
-        system: Option<Box<str>>,
-        /// The code.
-        code: Box<str>,
+impl ExtractLimits {
+    /// 200,000 entries: enough for a group of 60,000 members.
+    pub const DEFAULT: Self = Self {
+        entries_max: 200_000,
+    };
+}
+
+impl Default for ExtractLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// Why nothing was extracted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ExtractError {
+    /// There are more entries than one resource may have.
+    #[error("the resource has more than {entries_max} index entries (`entries_max`)")]
+    TooManyEntries {
+        /// The limit.
+        entries_max: usize,
     },
-    /// A reference to a resource of this server.
-    Reference {
-        /// Its type.
-        resource_type: Box<str>,
-        /// Its id.
-        id: Box<str>,
-    },
-    /// A URI, or a reference that leads elsewhere.
-    Uri(Box<str>),
 }
 
 /// What a resource is found by.
-#[derive(Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Extracted {
-    /// Its entries, each once.
-    pub entries: BTreeSet<NamedEntry>,
-    /// The ids of the patients in whose compartment it is.
-    pub patients: BTreeSet<Box<str>>,
+    /// Its entries, sorted, each once.
+    pub entries: Vec<Entry<ByName>>,
+    /// The ids of the patients in whose compartment it is, sorted, each once.
+    pub patients: Vec<Box<str>>,
 }
 
 /// Says how many there are, never which: the values are somebody's.
 impl std::fmt::Debug for Extracted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "[{} entries, {} patients]",
-            self.entries.len(),
-            self.patients.len()
-        )
+        let (entries, patients) = (self.entries.len(), self.patients.len());
+        write!(f, "[{entries} entries, {patients} patients]")
     }
 }
 
-/// What the resource of that type and id is found by.
+/// What the resource of that type and id is found by; a type that does not exist by nothing.
 pub fn extract(
     version: FhirVersion,
     bases: &Bases,
+    limits: &ExtractLimits,
     resource_type: &str,
     id: &str,
     resource: Value<'_>,
-) -> Extracted {
-    let definitions = Definitions::of(version);
-    let mut extracted = Extracted::default();
-    if resource_type == "Patient" {
-        extracted.patients.insert(id.into());
-    }
-    for offered in Parameters::of(version).offered(resource_type) {
-        let Some(path) = &offered.path else { continue };
-        path.walk(resource, &mut |value| match offered.kind {
-            ParameterKind::Token => extracted.identifier(offered, value),
-            _ => extracted.reference(definitions, bases, offered, value),
+) -> Result<Extracted, ExtractError> {
+    let Some(index) = Registry::of(version).index(resource_type) else {
+        return Ok(Extracted::default());
+    };
+    let surroundings = Surroundings {
+        definitions: Definitions::of(version),
+        bases,
+    };
+    let mut values = Values::new(surroundings, index.slots.len(), limits.entries_max);
+    index
+        .program
+        .walk(resource, &mut |sink, group, found, kind| {
+            values.add(sink, group, found, kind);
         });
+    let at = |slot| At { slot, group: 0 };
+    if let Some(slot) = index.narrative {
+        values.narrative(at(slot), resource);
     }
-    extracted
+    if let Some(slot) = index.content {
+        values.content(at(slot), resource);
+    }
+    if values.has_too_many {
+        let entries_max = limits.entries_max;
+        return Err(ExtractError::TooManyEntries { entries_max });
+    }
+    let own = (resource_type == "Patient").then_some(id);
+    Ok(named(index, values.placed, own))
 }
 
-impl Extracted {
-    fn insert(&mut self, offered: &Offered, value: NamedValue) {
-        self.entries.insert(NamedEntry {
-            parameter: offered.definition.url,
+/// Sorts the values, names their slots and collects the patients.
+fn named(index: &Index, mut placed: Vec<Placed>, own: Option<&str>) -> Extracted {
+    placed.sort_unstable();
+    placed.dedup();
+    let mut patients: Vec<Box<str>> = own.map(Into::into).into_iter().collect();
+    let entries = placed.into_iter().map(|(slot, group, value)| {
+        let slot = usize::from(slot);
+        if let (true, EntryValue::Reference(to)) = (index.lanes[slot], &value)
+            && to.kind == "Patient"
+        {
+            patients.push(to.id.clone());
+        }
+        Entry {
+            parameter: index.slots[slot],
+            group,
             value,
-        });
-    }
-
-    fn identifier(&mut self, offered: &Offered, identifier: Value<'_>) {
-        let text = |name| identifier.get(name).and_then(Value::as_str);
-        if let Some(code) = text("value") {
-            let system = text("system").map(|it| fit(&it).into());
-            self.insert(
-                offered,
-                NamedValue::Token {
-                    system,
-                    code: fit(&code).into(),
-                },
-            );
         }
-    }
-
-    fn reference(
-        &mut self,
-        definitions: &Definitions,
-        bases: &Bases,
-        offered: &Offered,
-        value: Value<'_>,
-    ) {
-        let Some(text) = value.as_str().or_else(|| value.get("reference")?.as_str()) else {
-            return;
-        };
-        match bases.target(definitions, &text) {
-            Target::Local {
-                resource_type, id, ..
-            } => {
-                if offered.is_lane && resource_type == "Patient" {
-                    self.patients.insert(id.into());
-                }
-                let (resource_type, id) = (resource_type.into(), id.into());
-                self.insert(offered, NamedValue::Reference { resource_type, id });
-            }
-            Target::Contained => {}
-            Target::Elsewhere(uri) => {
-                self.insert(offered, NamedValue::Uri(fit(uri).into()));
-                if let Some((canonical, _)) = uri.split_once('|') {
-                    self.insert(offered, NamedValue::Uri(fit(canonical).into()));
-                }
-            }
-        }
-    }
-}
-
-/// The text, cut to what an entry may hold.
-pub(crate) fn fit(text: &str) -> &str {
-    &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
-}
-
-#[cfg(test)]
-mod tests {
-    use fhir::json::{Document, Limits};
-
-    use super::*;
-
-    fn check(version: FhirVersion, resource: &str, expected: &[&str]) {
-        let document = Document::parse(resource.to_owned().into(), &Limits::DEFAULT).unwrap();
-        let resource_type = document
-            .root()
-            .get("resourceType")
-            .unwrap()
-            .as_str()
-            .unwrap();
-        let bases = Bases::new(["http://here"]);
-        let extracted = extract(version, &bases, &resource_type, "me", document.root());
-        let entries = extracted.entries.iter().map(|entry| {
-            let name = entry.parameter.rsplit('/').next().unwrap();
-            match &entry.value {
-                NamedValue::Token { system, code } => {
-                    format!("{name} {}|{code}", system.as_deref().unwrap_or_default())
-                }
-                NamedValue::Reference { resource_type, id } => {
-                    format!("{name} {resource_type}/{id}")
-                }
-                NamedValue::Uri(uri) => format!("{name} <{uri}>"),
-            }
-        });
-        let patients = extracted.patients.iter().map(|id| format!("lane {id}"));
-        assert_eq!(entries.chain(patients).collect::<Vec<_>>(), expected);
-    }
-
-    #[test]
-    fn identifiers_references_and_lanes() {
-        let observation = r##"{"resourceType":"Observation",
-            "identifier":[{"system":"http://s","value":"1"},{"value":"2"},{"system":"http://s"}],
-            "subject":{"reference":"http://here/Patient/p"},
-            "performer":[{"reference":"Practitioner/d/_history/3"},{"reference":"#x"},
-                         {"reference":"urn:uuid:9"},{"display":"somebody"}]}"##;
-        check(
-            FhirVersion::R4,
-            observation,
-            &[
-                "Observation-performer Practitioner/d",
-                "Observation-performer <urn:uuid:9>",
-                "Observation-subject Patient/p",
-                "clinical-identifier |2",
-                "clinical-identifier http://s|1",
-                "clinical-patient Patient/p",
-                "lane p",
-            ],
-        );
-    }
-
-    #[test]
-    fn a_patient_is_in_the_own_lane_and_in_those_it_is_linked_with() {
-        for version in FhirVersion::ALL {
-            check(
-                version,
-                r#"{"resourceType":"Patient","link":[{"other":{"reference":"Patient/other"}}]}"#,
-                &["Patient-link Patient/other", "lane me", "lane other"],
-            );
-        }
-    }
-
-    #[test]
-    fn a_canonical_is_found_with_and_without_its_version() {
-        check(
-            FhirVersion::R4,
-            r#"{"resourceType":"MeasureReport","measure":"http://x/Measure/1|2.0"}"#,
-            &[
-                "MeasureReport-measure <http://x/Measure/1>",
-                "MeasureReport-measure <http://x/Measure/1|2.0>",
-            ],
-        );
-    }
-
-    #[test]
-    fn texts_are_cut_at_a_character() {
-        let text = format!("{}äö", "a".repeat(TEXT_BYTES_MAX - 1));
-        assert_eq!(fit(&text).len(), TEXT_BYTES_MAX - 1);
-    }
+    });
+    let entries = entries.collect();
+    patients.sort_unstable();
+    patients.dedup();
+    Extracted { entries, patients }
 }

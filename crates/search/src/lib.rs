@@ -5,14 +5,15 @@
 //! all that a store provider may use of this crate. <https://hl7.org/fhir/R4/search.html>
 
 pub mod compile;
+mod corrections;
 pub mod entry;
 pub mod extract;
 pub mod measure;
 pub mod name;
-pub mod parameter;
-mod path;
 pub mod plan;
+pub mod program;
 pub mod query;
 pub mod reference;
 pub mod registry;
 pub mod text;
+mod value;

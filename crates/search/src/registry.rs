@@ -5,11 +5,18 @@
 //! (`token Observation.code`), so that parameters that index the same share it, and a changed
 //! extraction is another slot, which has to be filled before it can be searched.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::{LazyLock, Mutex, PoisonError};
+mod build;
 
-use fhir::definitions::{SearchParameter, SearchType};
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, OnceLock};
+
+use fhir::definitions::{SearchComponent, SearchParameter};
 use fhir::{Definitions, FhirVersion};
+
+use crate::corrections::Corrections;
+use crate::program::ProgramFault;
+
+pub(crate) use build::Index;
 
 /// What one facet of a parameter indexes in one type: its name in a tenant's dictionary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,12 +110,12 @@ pub struct Component {
 /// The search parameters of one FHIR version.
 pub struct Registry {
     version: FhirVersion,
-    /// By type, then in order of their codes.
-    by_type: BTreeMap<&'static str, Vec<Parameter>>,
+    /// By type; compiled at first use, because most processes see few types.
+    by_type: BTreeMap<&'static str, OnceLock<Index>>,
 }
 
 impl Registry {
-    /// Those of the standard; made once, at first use.
+    /// Those of the standard.
     pub fn of(version: FhirVersion) -> &'static Self {
         static STU3: LazyLock<Registry> = LazyLock::new(|| Registry::new(FhirVersion::Stu3));
         static R4: LazyLock<Registry> = LazyLock::new(|| Registry::new(FhirVersion::R4));
@@ -125,7 +132,8 @@ impl Registry {
 
     /// The parameters of a resource type, in order of their codes.
     pub fn parameters(&self, resource_type: &str) -> &[Parameter] {
-        self.by_type.get(resource_type).map_or(&[], Vec::as_slice)
+        self.index(resource_type)
+            .map_or(&[], |it| it.parameters.as_slice())
     }
 
     /// The parameter of that code.
@@ -135,132 +143,52 @@ impl Registry {
         place.ok().map(|place| &parameters[place])
     }
 
+    /// The slots of a resource type, in the order of their names.
+    pub fn slots(&self, resource_type: &str) -> &[Slot] {
+        self.index(resource_type)
+            .map_or(&[], |it| it.slots.as_slice())
+    }
+
+    /// What a parameter searches in: as the standard says, or as a correction does.
+    pub fn expression(&self, parameter: &SearchParameter) -> Option<&'static str> {
+        Corrections::of(self.version).expression(parameter)
+    }
+
+    /// The components of a composite parameter, corrected likewise.
+    pub fn components(&self, parameter: &SearchParameter) -> Vec<SearchComponent> {
+        let corrections = Corrections::of(self.version);
+        let places = 0..parameter.components.len();
+        places
+            .map(|it| corrections.component(parameter, it))
+            .collect()
+    }
+
+    /// Why a parameter of the standard is not among these, if it is not an example.
+    pub fn not_indexed(&self, url: &str) -> Option<&'static str> {
+        Corrections::of(self.version).not_indexed(url)
+    }
+
+    /// The parameters of a resource type that cannot be served, by code. With the standard's
+    /// definitions there are none.
+    pub fn faults(&self, resource_type: &str) -> &[(&'static str, ProgramFault)] {
+        self.index(resource_type)
+            .map_or(&[], |it| it.faults.as_slice())
+    }
+
+    /// How a resource type is indexed.
+    pub(crate) fn index(&self, resource_type: &str) -> Option<&Index> {
+        let (name, index) = self.by_type.get_key_value(resource_type)?;
+        Some(index.get_or_init(|| Index::new(Definitions::of(self.version), name)))
+    }
+
     fn new(version: FhirVersion) -> Self {
-        let definitions = Definitions::of(version);
-        let of_type = |resource_type: &'static str| {
-            let all = definitions.search_parameters_of(resource_type).into_iter();
-            let served = all.filter(|it| !it.is_example);
-            let mut parameters: Vec<Parameter> = served
-                .filter_map(|it| parameter(definitions, resource_type, it))
-                .collect();
-            parameters.sort_by_key(|it| it.definition.code);
-            (resource_type, parameters)
-        };
+        let types = Definitions::of(version).resources();
         Self {
             version,
-            by_type: definitions.resources().map(|it| of_type(it.name)).collect(),
+            by_type: types.map(|it| (it.name, OnceLock::new())).collect(),
         }
     }
 }
 
-fn parameter(
-    definitions: &'static Definitions,
-    resource_type: &str,
-    definition: &'static SearchParameter,
-) -> Option<Parameter> {
-    let facets = match definition.code {
-        "_id" => Facets::Id,
-        "_lastUpdated" => Facets::Updated,
-        "_text" => Facets::Words(slot("words", "narrative")),
-        "_content" => Facets::Words(slot("words", "content")),
-        _ if definition.usage == Some("distance") => Facets::Elsewhere,
-        _ => match definition.expression {
-            None => Facets::Elsewhere,
-            Some(expression) => {
-                let source = alternatives(resource_type, expression)?;
-                if definition.search_type == SearchType::Composite {
-                    composite(definitions, definition, &source)?
-                } else if definition.usage == Some("nearby") {
-                    facets(SearchType::Special, &source)
-                } else {
-                    facets(definition.search_type, &source)
-                }
-            }
-        },
-    };
-    Some(Parameter { definition, facets })
-}
-
-fn composite(
-    definitions: &'static Definitions,
-    definition: &SearchParameter,
-    base: &str,
-) -> Option<Facets> {
-    let component = |it: &fhir::definitions::SearchComponent| {
-        let definition = definitions.search_parameter_at(it.definition)?;
-        let source = format!("({base}) / {}", it.expression);
-        Some(Component {
-            definition,
-            facets: facets(definition.search_type, &source),
-        })
-    };
-    let components = definition.components.iter().map(component);
-    components.collect::<Option<_>>().map(Facets::Composite)
-}
-
-fn facets(search_type: SearchType, source: &str) -> Facets {
-    match search_type {
-        SearchType::String => Facets::String(slot("string", source)),
-        SearchType::Token => Facets::Token(TokenSlots {
-            code: slot("token", source),
-            text: slot("token-text", source),
-            of_type: Some(OfType {
-                kind: slot("identifier-type", source),
-                value: slot("identifier-value", source),
-            }),
-        }),
-        SearchType::Reference => Facets::Reference {
-            literal: slot("reference", source),
-            identifier: slot("reference-identifier", source),
-        },
-        SearchType::Uri => Facets::Uri(slot("uri", source)),
-        SearchType::Date => Facets::Date(slot("date", source)),
-        SearchType::Number => Facets::Number(slot("number", source)),
-        SearchType::Quantity => Facets::Quantity(QuantitySlots {
-            canonical: slot("quantity", source),
-            coded: slot("quantity-code", source),
-            written: slot("quantity-written", source),
-        }),
-        SearchType::Special => Facets::Place(slot("place", source)),
-        SearchType::Composite => Facets::Elsewhere,
-    }
-}
-
-/// The alternatives of an expression that begin at the type.
-fn alternatives(resource_type: &str, expression: &str) -> Option<String> {
-    let begins = |term: &&str| {
-        let start = term.trim_start_matches('(');
-        let end = start.find(|it: char| !it.is_ascii_alphanumeric());
-        let name = &start[..end.unwrap_or(start.len())];
-        matches!(name, "Resource" | "DomainResource") || name == resource_type
-    };
-    let terms: Vec<&str> = split(expression, '|').filter(begins).collect();
-    (!terms.is_empty()).then(|| terms.join(" | "))
-}
-
-/// The parts between separators outside parentheses, trimmed.
-fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let mut depth = 0_usize;
-    text.split(move |character| {
-        match character {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth == 0 && character == separator
-    })
-    .map(str::trim)
-}
-
-/// The slot of that name; names live as long as the program, each once.
-fn slot(facet: &str, source: &str) -> Slot {
-    static NAMES: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
-    let name = format!("{facet} {source}");
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = names.get(name.as_str()) {
-        return Slot(known);
-    }
-    let name: &'static str = Box::leak(name.into_boxed_str());
-    names.insert(name);
-    Slot(name)
-}
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,12 @@ impl Decimal {
 
     /// The product, with the digits after the decimal point of both.
     pub fn checked_mul(self, other: Self) -> Option<Self> {
+        let short = self.mantissa.checked_mul(other.mantissa);
+        let exact = short.and_then(|mantissa| Self::new(mantissa, self.scale + other.scale));
+        exact.or_else(|| self.rounded_product(other))
+    }
+
+    fn rounded_product(self, other: Self) -> Option<Self> {
         let scale = i64::from(self.scale) + i64::from(other.scale);
         let magnitude = Wide::product(self.mantissa.unsigned_abs(), other.mantissa.unsigned_abs());
         fit(self.is_negative() != other.is_negative(), magnitude, scale)
@@ -69,6 +75,9 @@ impl Decimal {
         }
         if dividend == 0 {
             return Some(Self::of(0, ideal));
+        }
+        if dividend.is_multiple_of(divisor) && self.scale - other.scale == ideal {
+            return Some(Self::of(self.mantissa / other.mantissa, ideal));
         }
         // So the quotient has 38 digits at least, and one more tells what followed.
         let zeros = DIGITS_MAX + digits(divisor) - digits(dividend);

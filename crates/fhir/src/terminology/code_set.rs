@@ -5,17 +5,18 @@
 //! Codes are compared exactly: most systems do not say that case is of no account.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::grammar;
 
-/// Codes with their systems.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Codes with their systems. `Debug` shows none: a set may hold a code that somebody asked about.
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct CodeSet {
     systems: BTreeMap<Box<str>, Codes>,
 }
 
 /// Codes of one system.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Codes {
     /// These.
     Listed(BTreeSet<Box<str>>),
@@ -154,6 +155,22 @@ impl Codes {
     }
 }
 
+impl fmt::Debug for CodeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(&self.systems).finish()
+    }
+}
+
+impl fmt::Debug for Codes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self {
+            Self::Listed(_) => "codes",
+            Self::AllExcept(_) => "codes left out",
+        };
+        write!(f, "[{} {word}]", self.texts().len())
+    }
+}
+
 fn common(mut own: BTreeSet<Box<str>>, others: &BTreeSet<Box<str>>) -> BTreeSet<Box<str>> {
     own.retain(|it| others.contains(it));
     own
@@ -198,6 +215,12 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn debug_shows_no_code() {
+        let set = CodeSet::listed("s", ["secret"]);
+        assert_eq!(format!("{set:?}"), r#"{"s": [1 codes]}"#);
     }
 
     #[test]

@@ -70,6 +70,12 @@ pub enum TerminologyError {
         /// What its order means.
         hierarchy: Hierarchy,
     },
+    /// A filter chooses among codes that nobody can list; single codes can be told.
+    #[error("the codes of `{system}` that a filter chooses cannot be listed")]
+    NotListable {
+        /// Which system.
+        system: Box<str>,
+    },
     /// A stored definition lacks what it must have.
     #[error("`{canonical}` cannot be used: {what}")]
     Malformed {
@@ -111,6 +117,7 @@ impl TerminologyError {
             Self::UnknownValueSet { .. } => Fault::Invalid,
             Self::ContentMissing { .. }
             | Self::UnsupportedFilter { .. }
+            | Self::NotListable { .. }
             | Self::NoSubsumption { .. } => Fault::NotSupported,
             Self::LimitExceeded { .. } => Fault::TooLarge,
             _ => Fault::Value,

@@ -307,7 +307,14 @@ impl<'e> Evaluation<'e> {
     }
 
     fn filtered(&mut self, system: &Canonical, filters: &[Filter]) -> Result<CodeSet, Stop> {
-        let known = self.whole_system(system)?;
+        let known = match self.whole_system(system) {
+            Ok(known) => known,
+            Err(stop) => {
+                return self
+                    .filtered_by_grammar(system, filters)
+                    .unwrap_or(Err(stop));
+            }
+        };
         self.touch(filters.len() * FILTER_WORK)?;
         let tests = filters.iter().map(|it| it.test(&known));
         let tests = tests.collect::<Result<Vec<_>, _>>().map_err(Stop::Fault)?;
@@ -323,6 +330,31 @@ impl<'e> Evaluation<'e> {
         }
         let codes = chosen.into_iter().map(|it| known.code_of(it));
         Ok(CodeSet::listed(&system.url, codes))
+    }
+
+    /// The same for a system that is a grammar; `None` where the filters need its content.
+    fn filtered_by_grammar(
+        &self,
+        system: &Canonical,
+        filters: &[Filter],
+    ) -> Option<Result<CodeSet, Stop>> {
+        let code = match self.wanted {
+            Wanted::All => "",
+            Wanted::One(it) => it.code,
+        };
+        let chosen = filters
+            .iter()
+            .map(|it| grammar::chooses(&system.url, it, code));
+        let is_chosen = chosen
+            .collect::<Option<Vec<bool>>>()?
+            .into_iter()
+            .all(|it| it);
+        Some(match self.wanted {
+            Wanted::One(it) => Ok(one_if(system, it.code, is_chosen)),
+            Wanted::All => Err(Stop::Fault(TerminologyError::NotListable {
+                system: system.url.clone(),
+            })),
+        })
     }
 
     /// Where nothing is known of a code, nothing says that it is out of use.

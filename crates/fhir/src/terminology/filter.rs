@@ -89,6 +89,12 @@ impl Filter {
         })
     }
 
+    /// Its value, if it asks for that property with that operator.
+    pub(super) fn value_of(&self, property: &str, operator: &str) -> Option<&str> {
+        let is_meant = *self.property == *property && self.operator.code() == operator;
+        is_meant.then_some(&*self.value)
+    }
+
     pub(super) fn memory(&self) -> usize {
         size_of::<Self>() + self.property.len() + self.value.len()
     }

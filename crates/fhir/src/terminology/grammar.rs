@@ -1,11 +1,15 @@
 //! Code systems of the standard that are grammars: their codes can be checked, never listed
 //! (<https://hl7.org/fhir/R4/terminologies-systems.html>).
 
+use super::filter::Filter;
+use crate::ucum::Unit;
 use crate::validate::grammar;
+
+const UCUM: &str = "http://unitsofmeasure.org";
 
 /// The systems, and the name that `open-value-sets.tsv` has for the grammar of their codes.
 const SYSTEMS: [(&str, &str); 3] = [
-    ("http://unitsofmeasure.org", "ucum"),
+    (UCUM, "ucum"),
     ("urn:ietf:bcp:13", "media-type"),
     ("urn:ietf:bcp:47", "language-tag"),
 ];
@@ -20,4 +24,15 @@ pub(super) fn fits(system: &str, code: &str) -> bool {
 pub(super) fn system_of(name: &str) -> Option<&'static str> {
     let found = SYSTEMS.iter().find(|(_, it)| *it == name);
     found.map(|(system, _)| *system)
+}
+
+/// Whether a filter chooses a code of a system that is a grammar; `None` where that cannot be told.
+/// UCUM has one filter, units that can be converted to each other
+/// (<https://hl7.org/fhir/R4/ucum.html#filters>).
+pub(super) fn chooses(system: &str, filter: &Filter, code: &str) -> Option<bool> {
+    if system != UCUM {
+        return None;
+    }
+    let wanted = Unit::read(filter.value_of("canonical", "=")?)?;
+    Some(Unit::read(code).is_some_and(|it| it.comparable(&wanted)))
 }

@@ -3,6 +3,7 @@
 //! The tables are compiled in. At the first question a version's rows are found, by URL; a
 //! definition is read when it is first used, and kept.
 
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use super::canonical::Canonical;
@@ -47,8 +48,8 @@ pub(super) struct Standard {
     code_systems: Vec<SystemEntry>,
     /// By URL.
     value_sets: Vec<ValueSetEntry>,
-    /// The tables that expansions stand in.
-    expansions: [(Table<3>, &'static str); 2],
+    /// By the URL of the value set: systems and lists of codes.
+    expansions: HashMap<&'static str, Vec<[&'static str; 2]>>,
 }
 
 struct SystemEntry {
@@ -77,7 +78,7 @@ impl Standard {
         Self {
             code_systems: system_entries(texts),
             value_sets: value_set_entries(texts.value_sets),
-            expansions: [(EXPANSIONS, texts.expansions), (CODES, texts.codes)],
+            expansions: expansions([(EXPANSIONS, texts.expansions), (CODES, texts.codes)]),
         }
     }
 
@@ -146,12 +147,10 @@ impl Standard {
 
     fn expansion(&self, url: &str) -> Option<CodeSet> {
         let mut set = CodeSet::default();
-        for (table, text) in self.expansions {
-            for [_, system, codes] in table.rows(text).filter(|row| row[0] == url) {
-                set.union(&CodeSet::listed(system, table::list(codes)));
-            }
+        for [system, codes] in self.expansions.get(url)? {
+            set.union(&CodeSet::listed(system, table::list(codes)));
         }
-        (!set.is_empty()).then_some(set)
+        Some(set)
     }
 }
 
@@ -197,6 +196,19 @@ fn part(row: [&'static str; 10]) -> Part {
         choice,
         value_sets: table::list(value_sets).map(Canonical::parse).collect(),
     }
+}
+
+/// The expansions of the tables that have some.
+fn expansions(
+    tables: [(Table<3>, &'static str); 2],
+) -> HashMap<&'static str, Vec<[&'static str; 2]>> {
+    let mut found: HashMap<_, Vec<_>> = HashMap::new();
+    for (table, text) in tables {
+        for [url, system, codes] in table.rows(text) {
+            found.entry(url).or_default().push([system, codes]);
+        }
+    }
+    found
 }
 
 /// The systems with the rows of their concepts, which follow each other in the same order.

@@ -55,20 +55,24 @@ impl Factor {
     /// The same factor with the denominator 1, if the division is exact: so tenths are no
     /// fractions, and numerators and denominators stay short.
     fn reduced(self) -> Option<Self> {
-        if self.denominator == Decimal::ONE {
+        let (numerator, denominator) = (self.numerator, self.denominator);
+        if denominator.mantissa() == 1 {
+            let scale = numerator.scale() - denominator.scale();
+            return Decimal::new(numerator.mantissa(), scale).map(Self::from);
+        }
+        let mut odd = denominator.mantissa();
+        for prime in [2, 5] {
+            while odd % prime == 0 {
+                odd /= prime;
+            }
+        }
+        if numerator.mantissa() % odd != 0 {
             return Some(self);
         }
-        let quotient = self.numerator.checked_div(self.denominator)?.normalized();
-        let exact = quotient.checked_mul(self.denominator) == Some(self.numerator);
-        let whole = Self {
-            numerator: quotient,
-            denominator: Decimal::ONE,
-        };
-        Some(if exact && !quotient.is_zero() {
-            whole
-        } else {
-            self
-        })
+        let quotient = numerator.checked_div(denominator)?.normalized();
+        // The quotient has an end, but it may have more digits than are kept.
+        let exact = quotient.checked_mul(denominator) == Some(numerator);
+        Some(if exact { Self::from(quotient) } else { self })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Units: facts as tables, what is refused, FHIR's own codes, and the tables' checksums.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use expect_test::expect_file;
@@ -383,4 +383,65 @@ fn tables_are_unchanged() {
         PREFIXES.lines().next(),
         Some(ucum::PREFIXES.header().as_str())
     );
+}
+
+/// The value of the first attribute of that name.
+fn attribute<'t>(text: &'t str, name: &str) -> &'t str {
+    let rest = text
+        .split_once(&format!(" {name}=\""))
+        .map_or("", |it| it.1);
+    rest.split('"').next().unwrap_or("")
+}
+
+/// The rows compared with UCUM's own file, taken apart in another way than the generator does.
+#[test]
+fn tables_are_what_ucum_publishes() {
+    let suite = "UCUM table";
+    let Some(folder) = data::folder(suite, "11-fhir-patch-graphql") else {
+        return;
+    };
+    let file = std::fs::read_to_string(folder.join("ucum/ucum-essence.xml")).unwrap();
+    let file = file.replace('\n', " ");
+    let rows = ucum::UNITS.rows(UNITS).map(|row| (row[0], row));
+    let mut rows: BTreeMap<&str, [&str; 6]> = rows.collect();
+    let mut cases = 0;
+    for unit in file.split("<unit ").skip(1) {
+        let head = format!(" {}", unit.split('>').next().unwrap());
+        let [_, kind, metric, value, of, function] = rows.remove(attribute(&head, "Code")).unwrap();
+        assert_eq!(
+            metric == "metric",
+            attribute(&head, "isMetric") == "yes",
+            "{head}"
+        );
+        assert_eq!(
+            kind == "special",
+            attribute(&head, "isSpecial") == "yes",
+            "{head}"
+        );
+        assert_eq!(
+            kind == "arbitrary",
+            attribute(&head, "isArbitrary") == "yes",
+            "{head}"
+        );
+        let definition = unit
+            .split_once("<function")
+            .or(unit.split_once("<value"))
+            .unwrap()
+            .1;
+        let published = [
+            attribute(definition, "value"),
+            attribute(definition, "Unit"),
+        ];
+        match (kind, function) {
+            ("arbitrary", _) if of.is_empty() => assert_eq!(published, ["1", "1"], "{head}"),
+            (_, "tanTimes100" | "100tan") => assert_eq!((published[1], of), ("deg", "rad")),
+            _ => assert_eq!([value, of], published, "{head}"),
+        }
+        cases += 1;
+    }
+    assert!(
+        rows.values().all(|row| row[1] == "base") && rows.len() == 7,
+        "{rows:?}"
+    );
+    println!("isthmus-suite: {suite}: {cases} cases");
 }

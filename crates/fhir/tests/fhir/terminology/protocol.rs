@@ -186,6 +186,29 @@ fn codings_are_told_together() {
     assert!(!has(&[other]) && !has(&[]));
 }
 
+#[test]
+fn units_are_told_by_what_they_measure() {
+    let content = Content::closed();
+    let terminology = Terminology::new(R4, &content, Limits::DEFAULT);
+    let url = "http://hl7.org/fhir/ValueSet/all-time-units";
+    let error = terminology.members(url).expect_err("nobody can list them");
+    assert!(matches!(error, TerminologyError::NotListable { .. }));
+    for (code, expected) in [
+        ("s", true),
+        ("wk", true),
+        ("ms", true),
+        ("m", false),
+        ("??", false),
+    ] {
+        let coding = Coding {
+            system: Some("http://unitsofmeasure.org"),
+            code,
+        };
+        let found = terminology.has_any(url, &[coding]).map(known);
+        assert_eq!(found, Ok(expected), "{code}");
+    }
+}
+
 fn limit_of(content: &Content, limits: Limits, asked: &str) -> Option<&'static str> {
     match Terminology::new(R4, content, limits).members(asked) {
         Err(TerminologyError::LimitExceeded { limit, .. }) => Some(limit),
