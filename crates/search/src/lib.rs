@@ -16,4 +16,4 @@ pub mod query;
 pub mod reference;
 pub mod registry;
 pub mod text;
-pub mod value;
+mod value;

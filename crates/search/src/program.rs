@@ -9,9 +9,11 @@ mod fault;
 
 use fhir::definitions::ElementDefinition;
 use fhir::json::{Kind as JsonKind, Value};
+use fhir::{Definitions, FhirVersion};
 
-use crate::value::{Found, Kind, Sink};
+use crate::value::{Datatype, Kind, Sink};
 
+pub use crate::value::Found;
 pub(crate) use compile::{Compiler, Term};
 pub use fault::ProgramFault;
 
@@ -286,6 +288,31 @@ fn refers_to(resource: Value<'_>, reference: Value<'_>, resource_type: &str) -> 
     }
     let text = text.split_once("/_history/").map_or(&*text, |it| it.0);
     text.rsplit('/').nth(1) == Some(resource_type)
+}
+
+/// What an expression reaches in a resource of that type: elements of all types, and truths.
+pub fn reached<'d>(
+    version: FhirVersion,
+    resource_type: &'static str,
+    expression: &str,
+    resource: Value<'d>,
+) -> Result<Vec<Found<'d>>, ProgramFault> {
+    let definitions = Definitions::of(version);
+    let definition = definitions.resource(resource_type);
+    let definition = definition.ok_or(ProgramFault::OtherType(resource_type))?;
+    let kind = Kind {
+        datatype: Datatype::Code,
+        system: None,
+    };
+    let mut program = Program::default();
+    for term in Compiler::new(definitions, definition).expression(expression)? {
+        for place in &term.places {
+            program.add(&place.way, kind, Sink::String(0));
+        }
+    }
+    let mut reached = Vec::new();
+    program.walk(resource, &mut |_, _, found, _| reached.push(found));
+    Ok(reached)
 }
 
 /// How an element of that type is called in JSON: `value` and `Quantity` make `valueQuantity`.

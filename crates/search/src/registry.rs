@@ -10,7 +10,7 @@ mod build;
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, OnceLock};
 
-use fhir::definitions::SearchParameter;
+use fhir::definitions::{SearchComponent, SearchParameter};
 use fhir::{Definitions, FhirVersion};
 
 use crate::corrections::Corrections;
@@ -147,6 +147,20 @@ impl Registry {
     pub fn slots(&self, resource_type: &str) -> &[Slot] {
         self.index(resource_type)
             .map_or(&[], |it| it.slots.as_slice())
+    }
+
+    /// What a parameter searches in: as the standard says, or as a correction does.
+    pub fn expression(&self, parameter: &SearchParameter) -> Option<&'static str> {
+        Corrections::of(self.version).expression(parameter)
+    }
+
+    /// The components of a composite parameter, corrected likewise.
+    pub fn components(&self, parameter: &SearchParameter) -> Vec<SearchComponent> {
+        let corrections = Corrections::of(self.version);
+        let places = 0..parameter.components.len();
+        places
+            .map(|it| corrections.component(parameter, it))
+            .collect()
     }
 
     /// Why a parameter of the standard is not among these, if it is not an example.

@@ -175,8 +175,8 @@ impl Datatype {
 }
 
 /// What an expression reached.
-#[derive(Clone, Copy)]
-pub(crate) enum Found<'d> {
+#[derive(Debug, Clone, Copy)]
+pub enum Found<'d> {
     /// An element.
     Element(Value<'d>),
     /// A truth that was computed.

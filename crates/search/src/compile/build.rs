@@ -7,9 +7,9 @@ use fhir::{Fault, FhirVersion, Instant, Issue};
 use super::needs::{Answers, Need};
 use super::visibility::Visibility;
 use super::{scope, sort};
-use crate::entry::{RecordId, Space};
+use crate::entry::{EntryValue, RecordId, Space};
 use crate::name::{ByName, ResourceName};
-use crate::plan::{Filter, Part, Plan, Total};
+use crate::plan::{Filter, Part, Plan, Test, Total};
 use crate::query::{Condition, Presence, Query, QueryLimits, Referrer, Sense};
 use crate::reference::Bases;
 use crate::registry::{Facets, Parameter, Registry};
@@ -60,10 +60,10 @@ impl Builder<'_> {
             .filter(|it| wanted.is_none_or(|wanted| wanted.contains(it)));
         let parts = types.map(|&kind| {
             let within = compartment.map(|of| scope::compartment(&mut work, kind, of));
-            let all = query
-                .criteria
-                .iter()
-                .map(|it| work.condition(kind, &it.condition));
+            let all = query.criteria.iter().map(|it| {
+                work.name = &it.name;
+                work.condition(kind, &it.condition)
+            });
             let filter = all.fold(Filter::EVERYTHING, Filter::and);
             let filter = within.into_iter().fold(filter, Filter::and);
             let keys = query.result.sort.iter();
@@ -99,6 +99,28 @@ impl Builder<'_> {
     }
 }
 
+impl Builder<'_> {
+    /// The resources of a type that have one of these canonical URLs and may be seen; `None` if
+    /// the type has no URL. Includes follow canonical URLs so.
+    pub fn canonical(&self, kind: &'static str, urls: &[Box<str>]) -> Option<Part<ByName>> {
+        let parameter = Registry::of(self.version).named(kind, "url")?;
+        let Facets::Uri(slot) = parameter.facets else {
+            return None;
+        };
+        let entries = urls.iter().map(|url| Filter::Entry {
+            parameter: slot,
+            test: Test::Is(EntryValue::Uri(url.clone())),
+        });
+        let filter = Filter::any(entries.collect());
+        let filter = self.visibility.around(kind, filter);
+        Some(Part {
+            kind,
+            filter,
+            sort: Vec::new(),
+        })
+    }
+}
+
 /// A plan in the making.
 pub(super) struct Work<'w> {
     pub(super) builder: &'w Builder<'w>,
@@ -106,6 +128,8 @@ pub(super) struct Work<'w> {
     faults: Vec<Issue>,
     /// The single tests so far.
     tests: usize,
+    /// The criterion that is being built.
+    name: &'w str,
 }
 
 impl<'w> Work<'w> {
@@ -115,6 +139,7 @@ impl<'w> Work<'w> {
             needs: BTreeSet::new(),
             faults: Vec::new(),
             tests: 0,
+            name: "",
         }
     }
 
@@ -144,6 +169,7 @@ impl<'w> Work<'w> {
     }
 
     fn refuse(&mut self, issue: Issue) {
+        let issue = issue.at(format!("http.{}", self.name));
         if !self.faults.contains(&issue) {
             self.faults.push(issue);
         }
@@ -264,9 +290,7 @@ impl<'w> Work<'w> {
 
     fn updated(&mut self, tests: &[crate::query::DateTest]) -> Filter<ByName> {
         let now = self.builder.now;
-        let ranges = tests
-            .iter()
-            .flat_map(|it| super::tests_of::instants(it, now));
+        let ranges = tests.iter().flat_map(|it| super::bounds::instants(it, now));
         Filter::any(ranges.map(Filter::Updated).collect())
     }
 

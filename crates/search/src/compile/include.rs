@@ -18,8 +18,18 @@ pub struct Reach {
     pub source: &'static str,
     /// Their slot.
     pub slot: Slot,
-    /// Only those to this type.
+    /// Only those to these types; to any, if there is none.
+    pub targets: &'static [&'static str],
+    /// Of these only those to this type.
     pub target: Option<&'static str>,
+}
+
+impl Reach {
+    /// Whether references to resources of that type are followed.
+    pub fn leads_to(&self, kind: &str) -> bool {
+        let may = self.targets.is_empty() || self.targets.contains(&kind);
+        may && self.target.is_none_or(|it| it == kind)
+    }
 }
 
 impl Include {
@@ -52,19 +62,18 @@ impl Include {
             let Facets::Reference { literal, .. } = parameter.facets else {
                 continue;
             };
-            let may_lead_to =
-                |it: &str| definition.targets.is_empty() || definition.targets.contains(&it);
+            let (targets, target) = (definition.targets, self.target);
+            let reach = Reach {
+                source,
+                slot: literal,
+                targets,
+                target,
+            };
             let is_meant = self.code.is_none_or(|it| it == definition.code);
-            let leads_there = to.is_none_or(|it| it.iter().any(|it| may_lead_to(it)));
-            let fits = self
-                .target
-                .is_none_or(|it| may_lead_to(it) && to.is_none_or(|to| to.contains(it)));
-            if is_meant && leads_there && fits {
-                reaches.insert(Reach {
-                    source,
-                    slot: literal,
-                    target: self.target,
-                });
+            let leads_anywhere = target.is_none_or(|it| reach.leads_to(it));
+            let leads_there = to.is_none_or(|it| it.iter().any(|it| reach.leads_to(it)));
+            if is_meant && leads_anywhere && leads_there {
+                reaches.insert(reach);
             }
         }
         reaches.into_iter().collect()
@@ -78,9 +87,7 @@ impl Builder<'_> {
         let part = |kind| {
             let own = reaches.iter().filter(|it| it.source == kind);
             let any = own.flat_map(|reach| {
-                let meant = of
-                    .iter()
-                    .filter(|it| reach.target.is_none_or(|kind| kind == it.kind));
+                let meant = of.iter().filter(|it| reach.leads_to(it.kind));
                 meant.map(|it| Filter::Entry {
                     parameter: reach.slot,
                     test: Test::Is(EntryValue::Reference(it.clone())),

@@ -39,7 +39,9 @@ pub struct Numbers {
 impl<'n> Names<'n> {
     /// Adds the names in a plan.
     pub fn of_plan(&mut self, plan: &'n Plan<ByName>) {
-        plan.parts.iter().for_each(|it| self.of_part(it));
+        for part in &plan.parts {
+            self.of_part(part);
+        }
     }
 
     /// Adds the names in a part of a plan.
@@ -57,7 +59,9 @@ impl<'n> Names<'n> {
     pub fn of_filter(&mut self, filter: &'n Filter<ByName>) {
         match filter {
             Filter::All(filters) | Filter::Any(filters) => {
-                filters.iter().for_each(|it| self.of_filter(it));
+                for filter in filters {
+                    self.of_filter(filter);
+                }
             }
             Filter::Not(filter) => self.of_filter(filter),
             Filter::Entry { parameter, test } => {
@@ -67,7 +71,9 @@ impl<'n> Names<'n> {
             Filter::Together(members) => {
                 for member in members {
                     self.parameters.insert(member.parameter.0);
-                    member.any_of.iter().for_each(|it| self.of_test(it));
+                    for test in &member.any_of {
+                        self.of_test(test);
+                    }
                 }
             }
             Filter::RefersTo { parameter, targets } => {

@@ -76,10 +76,10 @@ impl Compiler {
     /// The alternatives of an expression that begin at the resource type.
     pub(crate) fn expression(&self, text: &str) -> Terms {
         let terms = self.relative(text, &[self.whole(self.resource.name, None)])?;
-        match terms.is_empty() {
-            true => Err(ProgramFault::OtherType(self.resource.name)),
-            false => Ok(terms),
+        if terms.is_empty() {
+            return Err(ProgramFault::OtherType(self.resource.name));
         }
+        Ok(terms)
     }
 
     /// The alternatives of an expression whose names begin at what others lead to; their ways
@@ -159,13 +159,15 @@ impl Compiler {
 
     /// Types other than that of the resource lead to nothing in it.
     fn start(&self, name: &str) -> Option<Term> {
-        let base = |it: &&'static TypeDefinition| {
-            it.base.and_then(|base| self.definitions.type_named(base))
-        };
-        let mut lineage = std::iter::successors(Some(self.resource), base);
-        lineage
-            .any(|it| it.name == name)
-            .then(|| self.whole(name, None))
+        let is_own = self.lineage(self.resource.name).any(|it| it.name == name);
+        is_own.then(|| self.whole(name, None))
+    }
+
+    /// A type and those that it specialises.
+    fn lineage(&self, name: &str) -> impl Iterator<Item = &'static TypeDefinition> {
+        let definitions = self.definitions;
+        let base = |it: &&'static TypeDefinition| it.base.and_then(|it| definitions.type_named(it));
+        std::iter::successors(definitions.type_named(name), base)
     }
 
     fn member(&self, terms: Vec<Term>, name: &str) -> Terms {
@@ -191,11 +193,10 @@ impl Compiler {
                 place.shape = wanted.shape;
                 return vec![place];
             }
-            if place.type_name == wanted.name {
-                vec![place]
-            } else {
-                Vec::new()
-            }
+            let is_wanted = self
+                .lineage(place.type_name)
+                .any(|it| it.name == wanted.name);
+            if is_wanted { vec![place] } else { Vec::new() }
         };
         each_place(terms, &format!(".ofType({})", wanted.name), step)
     }
@@ -224,7 +225,7 @@ impl Compiler {
                 *place = place.at(condition);
                 text = said;
             }
-            term.text.push_str(&format!(".where({text})"));
+            term.text = [&term.text, ".where(", &text, ")"].concat();
             filtered.push(term);
         }
         Ok(filtered)
@@ -312,11 +313,9 @@ impl Compiler {
         };
         let places = one.into_iter().flat_map(|it| it.places);
         let ways = places.map(|it| it.way).collect();
-        let mut truth = self.whole(&format!("{text}.exists() and {text} != false"), None);
+        let text = format!("{text}.exists() and {text} != false");
+        let mut truth = self.whole(&text, Some(Step::Truth(ways)));
         for place in &mut truth.places {
-            place
-                .way
-                .push(Step::Truth(std::mem::take(&mut Vec::clone(&ways))));
             place.type_name = boolean.name;
             place.shape = boolean.shape;
         }
@@ -380,10 +379,10 @@ fn each_place(terms: Vec<Term>, suffix: &str, step: impl Fn(&Place) -> Vec<Place
         };
         let text = before + suffix;
         let places: Vec<Place> = term.places.iter().flat_map(&step).collect();
-        match places.is_empty() {
-            true => Err(ProgramFault::YieldsNothing(text)),
-            false => Ok(Term { text, places }),
+        if places.is_empty() {
+            return Err(ProgramFault::YieldsNothing(text));
         }
+        Ok(Term { text, places })
     });
     stepped.collect()
 }

@@ -103,21 +103,9 @@ impl<'c> Reader<'c> {
     ) -> Result<Condition, Refused> {
         let version = self.context.version;
         let of = offered(version, step.whole, code, step.types)?;
-        if of.kind != ParameterKind::Reference {
-            let what = format!(
-                "`{code}` is a {} and leads to no other resource",
-                of.kind.name()
-            );
-            return Err(unfit(step.whole, &what, "only references are chained"));
-        }
+        of.check_leads_on(version, step.whole)?;
         let targets = match target {
-            Some(target) => match modifier(Definitions::of(version), step.whole, target, &of)? {
-                Modifier::Type(target) => vec![target],
-                _ => {
-                    let remedy = "write the name of a resource type, as in `subject:Patient.name`";
-                    return Err(faulty(step.whole, "a chain with a modifier in it", remedy));
-                }
-            },
+            Some(target) => vec![self.named(step, target, &of)?],
             None => self.inferred(step, &of)?,
         };
         let depth = step.depth + 1;
@@ -131,6 +119,16 @@ impl<'c> Reader<'c> {
             targets,
             condition: Box::new(condition),
         })
+    }
+
+    /// The type that a chain names.
+    fn named(&self, step: Step<'_>, target: &str, of: &Offered) -> Result<&'static str, Refused> {
+        let definitions = Definitions::of(self.context.version);
+        if let Modifier::Type(target) = modifier(definitions, step.whole, target, of)? {
+            return Ok(target);
+        }
+        let remedy = "write the name of a resource type, as in `subject:Patient.name`";
+        Err(faulty(step.whole, "a chain with a modifier in it", remedy))
     }
 
     /// The types that the reference may lead to and that have the next step: of one kind.
@@ -174,13 +172,7 @@ impl<'c> Reader<'c> {
         let version = self.context.version;
         let kind = resource_type(self.context, step.whole, kind)?;
         let of = offered(version, step.whole, code, &[kind])?;
-        if of.kind != ParameterKind::Reference {
-            let what = format!(
-                "`{code}` of `{kind}` is a {} and refers to nothing",
-                of.kind.name()
-            );
-            return Err(unfit(step.whole, &what, "`_has` takes references"));
-        }
+        of.check_leads_on(version, step.whole)?;
         let targets = of.targets(version);
         if !step.types.iter().any(|it| targets.contains(it)) {
             let what = format!(

@@ -10,6 +10,15 @@ pub(super) enum Refused {
     Faulty(Issue),
 }
 
+impl Refused {
+    /// The same, for lenient callers too.
+    pub(super) fn lasting(self) -> Self {
+        match self {
+            Self::Unknown(issue) | Self::Faulty(issue) => Self::Faulty(issue),
+        }
+    }
+}
+
 /// The longest name that is repeated to the client.
 const NAME_SHOWN_MAX: usize = 64;
 

@@ -120,7 +120,7 @@ pub(super) fn modifier(
         if rule.kinds.contains(&of.kind) {
             return Ok(rule.modifier);
         }
-        let what = format!("{} does not go with a {} parameter", what(), of.kind.name());
+        let what = format!("{} does not go with {} parameters", what(), of.kind.name());
         return Err(unfit(name, &what, &allowed(of.kind)));
     }
     let is_reference = of.kind == Kind::Reference;
@@ -146,13 +146,11 @@ pub(super) fn modifier(
         .map(|it| it.name)
         .filter(|_| is_reference);
     let near = nearest(text, own.chain(types)).map(|it| format!(":{it}"));
-    match near {
-        Some(near) => Err(unknown(name, &what(), Some(&near))),
-        None => {
-            let what = format!("{} does not exist here", what());
-            Err(unfit(name, &what, &allowed(of.kind)))
-        }
+    if let Some(near) = near {
+        return Err(unknown(name, &what(), Some(&near)));
     }
+    let what = format!("{} does not exist here", what());
+    Err(unfit(name, &what, &allowed(of.kind)))
 }
 
 /// What may stand in place of a modifier that does not go with a kind.

@@ -46,6 +46,9 @@ impl<'n> Name<'n> {
                 _ => Err(form()),
             };
         }
+        if text == "_has" {
+            return Err(form());
+        }
         let end = text.find(['.', ':']).unwrap_or(text.len());
         let (code, after) = text.split_at(end);
         if let Some(rest) = after.strip_prefix('.') {

@@ -13,8 +13,10 @@ use crate::text::{append_pair, pairs};
 /// Parameters of the standard that are not offered.
 const LATER: &[&str] = &["_filter", "_query"];
 
+type ReadWhole = fn(&Context<'_>, &str) -> Result<Condition, Refused>;
+
 /// Parameters that are criteria on the resource as a whole, of any type.
-const WHOLE: &[(&str, fn(&Context<'_>, &str) -> Result<Condition, Refused>)] = &[
+const WHOLE: &[(&str, ReadWhole)] = &[
     ("_not-referenced", not_referenced),
     ("_partition", partition),
 ];
@@ -117,6 +119,9 @@ impl<'p> Parser<'p> {
                 &mut self.query.result,
             );
         }
+        if name == "_type" {
+            self.check_types(name, text)?;
+        }
         if let Some(parameter) = RESULT_PARAMETERS.iter().find(|it| it.name == name) {
             if !self.seen.insert(parameter.name) {
                 return Err(faulty(name, "more than one value", "give it once"));
@@ -137,6 +142,14 @@ impl<'p> Parser<'p> {
             name: name.into(),
             condition,
         });
+        Ok(())
+    }
+
+    /// To ignore an unknown type would give more than was asked for.
+    fn check_types(&self, name: &str, text: &str) -> Result<(), Refused> {
+        for it in text.split(',') {
+            include::resource_type(self.context, name, it).map_err(Refused::lasting)?;
+        }
         Ok(())
     }
 

@@ -163,12 +163,20 @@ pub(super) fn sort(
         ":asc" => Some(Direction::Ascending),
         ":desc" => Some(Direction::Descending),
         other => {
-            let what = format!("the modifier `{}` of `_sort`", shown(other));
-            return Err(unknown(name, &what, nearest(other, [":asc", ":desc"])));
+            let what = format!(
+                "the modifier `{}` of `_sort` does not exist here",
+                shown(other)
+            );
+            return Err(unfit(
+                name,
+                &what,
+                "put a `-` before a key to sort downwards",
+            ));
         }
     };
+    let mut keys = Vec::new();
     for key in text.split(',') {
-        if result.sort.len() >= context.limits.sort_keys_max {
+        if result.sort.len() + keys.len() >= context.limits.sort_keys_max {
             return Err(over(
                 name,
                 "sort_keys_max",
@@ -182,8 +190,9 @@ pub(super) fn sort(
             (None, None) => (key, Direction::Ascending),
         };
         let by = sorted_by(context, types, name, code)?;
-        result.sort.push(SortKey { by, direction });
+        keys.push(SortKey { by, direction });
     }
+    result.sort.append(&mut keys);
     Ok(())
 }
 

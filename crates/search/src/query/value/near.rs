@@ -3,10 +3,10 @@
 
 use fhir::FhirVersion;
 use fhir::decimal::{Decimal, Rounding};
+use fhir::ucum;
 
 use super::{Given, number};
 use crate::entry::Place;
-use crate::measure::ucum;
 use crate::query::fault::{Refused, faulty};
 use crate::query::{Prefix, Unit, Value};
 
@@ -18,18 +18,6 @@ const METRES_MAX: u32 = 20_100_000;
 
 const FORM: &str = "write `48.2|16.4`, or `48.2|16.4|10|km`";
 const STU3_FORM: &str = "write `48.2:16.4`, and `near-distance=10||km` beside it";
-
-/// Units of length that are known without UCUM's tables, in metres.
-const LENGTHS: &[(&str, &str)] = &[
-    ("m", "1"),
-    ("km", "1000"),
-    ("cm", "0.01"),
-    ("[mi_i]", "1609.344"),
-    ("[mi_us]", "1609.347219"),
-    ("[nmi_i]", "1852"),
-    ("[ft_i]", "0.3048"),
-    ("[yd_i]", "0.9144"),
-];
 
 pub(super) fn near(given: &Given<'_>, text: &str) -> Result<Value, Refused> {
     let name = given.name;
@@ -48,8 +36,8 @@ pub(super) fn near(given: &Given<'_>, text: &str) -> Result<Value, Refused> {
             let metres = metres(far, unit).ok_or_else(|| {
                 faulty(
                     name,
-                    "a distance in an unknown unit",
-                    "write `km`, `m` or another unit of UCUM",
+                    "a distance that is no length",
+                    "write a number, and `km`, `m` or another unit of UCUM",
                 )
             })?;
             (place(latitude, longitude), Some(metres))
@@ -96,12 +84,8 @@ fn metres(number: &str, unit: &str) -> Option<u32> {
 }
 
 fn in_metres(number: Decimal, unit: &str) -> Option<u32> {
-    let known = LENGTHS.iter().find(|it| it.0 == unit);
-    let metres = match known {
-        Some((_, factor)) => number.checked_mul(factor.parse().ok()?)?,
-        None => ucum(unit, number).filter(|it| &*it.0 == "m")?.1,
-    };
-    if metres.is_negative() {
+    let (metres, unit) = ucum::canonical(number, unit)?;
+    if &*unit != "m" || metres.is_negative() {
         return None;
     }
     let whole = metres

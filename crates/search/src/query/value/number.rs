@@ -2,7 +2,7 @@
 //! <https://hl7.org/fhir/R4/search.html#prefix>
 
 use fhir::FhirVersion;
-use fhir::decimal::Decimal;
+use fhir::decimal::{Decimal, DecimalError};
 
 use crate::measure::{fit, period};
 use crate::query::criterion::unescaped;
@@ -73,12 +73,13 @@ pub(super) fn number(name: &str, text: &str) -> Result<Value, Refused> {
 }
 
 pub(super) fn decimal(name: &str, text: &str) -> Result<Decimal, Refused> {
-    text.parse().map_err(|error| {
-        faulty(
+    text.parse().map_err(|error| match error {
+        DecimalError::Syntax => faulty(
             name,
             "a value that is no number",
-            &format!("a number {error}"),
-        )
+            "write a number such as `5.40` or `54e-1`",
+        ),
+        other => faulty(name, "a number beyond all limits", &other.to_string()),
     })
 }
 

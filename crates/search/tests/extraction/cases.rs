@@ -5,7 +5,7 @@ use std::path::Path;
 use expect_test::expect_file;
 use fhir::FhirVersion;
 
-use super::printed;
+use crate::printed;
 
 #[test]
 fn resources_have_these_entries() {
@@ -16,7 +16,7 @@ fn resources_have_these_entries() {
             .join(folder);
         for file in crate::data::files(&folder, "in") {
             let document = crate::data::parse(crate::data::read(&file));
-            let extracted = super::extracted(version, document.root());
+            let extracted = crate::given::extracted(version, document.root());
             let expected = file.with_extension("out");
             expect_file![expected].assert_eq(&printed::extracted(&extracted));
             cases += 1;

@@ -6,7 +6,7 @@ use search::extract::Extracted;
 use search::name::ByName;
 
 /// All entries, then the patients.
-pub(super) fn extracted(extracted: &Extracted) -> String {
+pub(crate) fn extracted(extracted: &Extracted) -> String {
     let entries = extracted.entries.iter().map(entry);
     let patients = extracted.patients.iter().map(|id| format!("patient {id}"));
     let lines: Vec<String> = entries.chain(patients).collect();
@@ -21,7 +21,7 @@ fn entry(entry: &Entry<ByName>) -> String {
     format!("{}{group}: {}", entry.parameter.0, value(&entry.value))
 }
 
-pub(super) fn value(value: &EntryValue<ByName>) -> String {
+pub(crate) fn value(value: &EntryValue<ByName>) -> String {
     match value {
         EntryValue::Valueless => "valueless".to_owned(),
         EntryValue::Token { system, code } => {
@@ -39,7 +39,7 @@ pub(super) fn value(value: &EntryValue<ByName>) -> String {
     }
 }
 
-pub(super) fn moment(micros: i64) -> String {
+pub(crate) fn moment(micros: i64) -> String {
     match micros {
         i64::MIN | i64::MAX => "open".to_owned(),
         micros => fhir::Instant::from_micros(micros).to_string(),

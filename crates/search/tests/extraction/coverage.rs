@@ -11,7 +11,7 @@ use search::registry::{Facets, Registry, Slot};
 fn every_parameter_has_a_value() {
     for version in FhirVersion::ALL {
         let suite = format!("extraction coverage {version}");
-        let Some(examples) = super::examples(&suite, version) else {
+        let Some(examples) = crate::given::examples(&suite, version) else {
             continue;
         };
         let mut seen = BTreeSet::new();
@@ -28,18 +28,18 @@ fn every_parameter_has_a_value() {
 }
 
 /// Resources made for parameters that no example has a value for.
-fn made(version: FhirVersion) -> &'static str {
+pub(crate) fn made(version: FhirVersion) -> &'static str {
     match version {
-        FhirVersion::Stu3 => include_str!("../../cases/coverage/stu3.ndjson"),
-        FhirVersion::R4 => include_str!("../../cases/coverage/r4.ndjson"),
+        FhirVersion::Stu3 => include_str!("../cases/coverage/stu3.ndjson"),
+        FhirVersion::R4 => include_str!("../cases/coverage/r4.ndjson"),
     }
 }
 
 type Seen = BTreeSet<(String, Slot)>;
 
 fn see(version: FhirVersion, document: &Document, seen: &mut Seen) {
-    let resource_type = super::text(document.root(), "resourceType").unwrap();
-    for entry in super::extracted(version, document.root()).entries {
+    let resource_type = crate::given::text(document.root(), "resourceType").unwrap();
+    for entry in crate::given::extracted(version, document.root()).entries {
         if entry.value != EntryValue::Valueless {
             seen.insert((resource_type.clone(), entry.parameter));
         }

@@ -1,9 +1,4 @@
-//! From resources to index entries.
-
-mod cases;
-mod coverage;
-mod indexes;
-mod printed;
+//! What is extracted from: examples and bases.
 
 use bytes::Bytes;
 use fhir::FhirVersion;
@@ -17,16 +12,16 @@ const EXAMPLES: [(FhirVersion, &str); 2] = [
     (FhirVersion::R4, "03-fhir-r4-examples"),
 ];
 
-fn bases() -> Bases {
+pub(crate) fn bases() -> Bases {
     Bases::new(["http://here/fhir"])
 }
 
-fn text(value: Value<'_>, name: &str) -> Option<String> {
+pub(crate) fn text(value: Value<'_>, name: &str) -> Option<String> {
     Some(value.get(name)?.as_str()?.into_owned())
 }
 
 /// What a resource is found by.
-fn extracted(version: FhirVersion, resource: Value<'_>) -> Extracted {
+pub(crate) fn extracted(version: FhirVersion, resource: Value<'_>) -> Extracted {
     let resource_type = text(resource, "resourceType").unwrap();
     let id = text(resource, "id").unwrap_or_else(|| "me".to_owned());
     let limits = ExtractLimits::DEFAULT;
@@ -34,7 +29,7 @@ fn extracted(version: FhirVersion, resource: Value<'_>) -> Extracted {
 }
 
 /// The examples of a version, each a resource.
-fn examples(suite: &str, version: FhirVersion) -> Option<Vec<Bytes>> {
+pub(crate) fn examples(suite: &str, version: FhirVersion) -> Option<Vec<Bytes>> {
     let set = EXAMPLES.iter().find(|it| it.0 == version)?.1;
     let folder = crate::data::folder(suite, set)?;
     let files = crate::data::files(&folder, "json");
