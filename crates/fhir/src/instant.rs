@@ -199,7 +199,7 @@ fn number(text: &str, digits: usize) -> Option<i32> {
 
 /// Days since 1970-01-01 of a date in the proleptic Gregorian calendar. Years are counted from
 /// March, so that the leap day is a year's last and months have a closed formula.
-fn days_from_civil(year: i32, month: u8, day: u8) -> i64 {
+pub fn days_from_civil(year: i32, month: u8, day: u8) -> i64 {
     let (month, day) = (i64::from(month), i64::from(day));
     let year = i64::from(year) - i64::from(month <= 2);
     let era = year.div_euclid(400);

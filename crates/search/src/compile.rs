@@ -6,13 +6,13 @@
 //! collected ([`Names`]), looked up, and put in ([`Numbers`]). A name without a number is on no
 //! entry, so that it matches nothing.
 
+mod bounds;
 mod build;
 mod include;
 mod needs;
 mod numbers;
 mod scope;
 mod sort;
-mod tests_of;
 mod visibility;
 
 pub use build::{Builder, Built};

@@ -1,8 +1,9 @@
 //! What queries and entries measure alike: dates as periods, numbers as bytes, units.
 
 use fhir::decimal::Decimal;
+use fhir::instant::days_from_civil;
 use fhir::primitive::temporal::{Temporal, TimeOfDay, days_in_month};
-use fhir::{FhirVersion, Instant, ucum};
+use fhir::{FhirVersion, ucum};
 
 use crate::entry::Magnitude;
 
@@ -41,49 +42,38 @@ pub fn canonical_unit(system: Option<&str>, code: &str, number: Decimal) -> (Box
 /// <https://hl7.org/fhir/R4/search.html#date>
 pub fn period(text: &str, version: FhirVersion) -> Option<(i64, i64)> {
     if let Some(temporal) = Temporal::parse(text, version) {
-        return covered(temporal);
+        return Some(covered(temporal));
     }
     let (date, rest) = text.split_once('T')?;
     let at = rest.find(['Z', '+', '-']).unwrap_or(rest.len());
     let (time, zone) = rest.split_at(at);
     let zone = if zone.is_empty() { "Z" } else { zone };
     let seconds = if time.len() == 5 { ":00" } else { "" };
-    let (low, high) = covered(Temporal::parse(
-        &format!("{date}T{time}{seconds}{zone}"),
-        version,
-    )?)?;
-    let is_minute = !seconds.is_empty();
-    Some((
-        low,
-        if is_minute {
-            low + 60 * MICROS_PER_SECOND - 1
-        } else {
-            high
-        },
-    ))
+    let text = format!("{date}T{time}{seconds}{zone}");
+    let (low, high) = covered(Temporal::parse(&text, version)?);
+    let is_whole = seconds.is_empty();
+    Some(if is_whole {
+        (low, high)
+    } else {
+        (low, low + 60 * MICROS_PER_SECOND - 1)
+    })
 }
 
-fn covered(temporal: Temporal) -> Option<(i64, i64)> {
-    let (year, month, day) = (
-        temporal.year,
-        temporal.month.unwrap_or(1),
-        temporal.day.unwrap_or(1),
-    );
-    let start = Instant::parse(&format!("{year:04}-{month:02}-{day:02}T00:00:00Z"))?.micros();
+fn covered(temporal: Temporal) -> (i64, i64) {
+    let (year, month) = (temporal.year, temporal.month.unwrap_or(1));
+    let first = days_from_civil(year, month, temporal.day.unwrap_or(1));
     let days = match (temporal.month, temporal.day) {
         (_, Some(_)) => 1,
         (Some(month), None) => i64::from(days_in_month(year, month)),
-        (None, None) => 337 + i64::from(days_in_month(year, 2)),
+        (None, None) => days_from_civil(year + 1, 1, 1) - first,
     };
-    Some(match temporal.time {
-        None => (start, start + days * MICROS_PER_DAY - 1),
-        Some(time) => {
-            let offset = i64::from(temporal.offset_minutes.unwrap_or_default()) * 60;
-            let low =
-                start + (time.seconds() - offset) * MICROS_PER_SECOND + i64::from(time.micros);
-            (low, low + step(time) - 1)
-        }
-    })
+    let start = first * MICROS_PER_DAY;
+    let Some(time) = temporal.time else {
+        return (start, start + days * MICROS_PER_DAY - 1);
+    };
+    let offset = i64::from(temporal.offset_minutes.unwrap_or_default()) * 60;
+    let low = start + (time.seconds() - offset) * MICROS_PER_SECOND + i64::from(time.micros);
+    (low, low + step(time) - 1)
 }
 
 /// How long a time of its precision lasts: a second, or a unit of its last digit.
@@ -94,6 +84,8 @@ fn step(time: TimeOfDay) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use fhir::Instant;
+
     use super::*;
 
     #[test]

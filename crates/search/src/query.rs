@@ -4,6 +4,7 @@
 //! later stages see types. Nothing is looked up in a store, and no slot is chosen: that is
 //! [`crate::compile`]'s. <https://hl7.org/fhir/R4/search.html>
 
+mod canonical;
 mod criterion;
 mod fault;
 mod include;
@@ -57,7 +58,7 @@ pub struct Context<'c> {
 }
 
 /// A query, understood.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Query {
     /// What a resource must match: all of them.
     pub criteria: Vec<Criterion>,
@@ -520,6 +521,17 @@ pub enum ContainedType {
 
 /// The name of the parameter that carries a page's token.
 pub const PAGE: &str = "_page";
+
+/// Says which parameters, never which values.
+impl std::fmt::Debug for Query {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Query")
+            .field("criteria", &self.criteria)
+            .field("result", &self.result)
+            .field("includes", &self.includes)
+            .finish_non_exhaustive()
+    }
+}
 
 /// Says which parameters, never which values.
 impl std::fmt::Debug for Criterion {

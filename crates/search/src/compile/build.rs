@@ -7,9 +7,9 @@ use fhir::{Fault, FhirVersion, Instant, Issue};
 use super::needs::{Answers, Need};
 use super::visibility::Visibility;
 use super::{scope, sort};
-use crate::entry::{RecordId, Space};
+use crate::entry::{EntryValue, RecordId, Space};
 use crate::name::{ByName, ResourceName};
-use crate::plan::{Filter, Part, Plan, Total};
+use crate::plan::{Filter, Part, Plan, Test, Total};
 use crate::query::{Condition, Presence, Query, QueryLimits, Referrer, Sense};
 use crate::reference::Bases;
 use crate::registry::{Facets, Parameter, Registry};
@@ -96,6 +96,28 @@ impl Builder<'_> {
             filter,
             sort: Vec::new(),
         }
+    }
+}
+
+impl Builder<'_> {
+    /// The resources of a type that have one of these canonical URLs and may be seen; `None` if
+    /// the type has no URL. Includes follow canonical URLs so.
+    pub fn canonical(&self, kind: &'static str, urls: &[Box<str>]) -> Option<Part<ByName>> {
+        let parameter = Registry::of(self.version).named(kind, "url")?;
+        let Facets::Uri(slot) = parameter.facets else {
+            return None;
+        };
+        let entries = urls.iter().map(|url| Filter::Entry {
+            parameter: slot,
+            test: Test::Is(EntryValue::Uri(url.clone())),
+        });
+        let filter = Filter::any(entries.collect());
+        let filter = self.visibility.around(kind, filter);
+        Some(Part {
+            kind,
+            filter,
+            sort: Vec::new(),
+        })
     }
 }
 
@@ -268,9 +290,7 @@ impl<'w> Work<'w> {
 
     fn updated(&mut self, tests: &[crate::query::DateTest]) -> Filter<ByName> {
         let now = self.builder.now;
-        let ranges = tests
-            .iter()
-            .flat_map(|it| super::tests_of::instants(it, now));
+        let ranges = tests.iter().flat_map(|it| super::bounds::instants(it, now));
         Filter::any(ranges.map(Filter::Updated).collect())
     }
 

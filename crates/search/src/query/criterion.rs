@@ -103,13 +103,7 @@ impl<'c> Reader<'c> {
     ) -> Result<Condition, Refused> {
         let version = self.context.version;
         let of = offered(version, step.whole, code, step.types)?;
-        if of.kind != ParameterKind::Reference {
-            let what = format!(
-                "`{code}` is a {} and leads to no other resource",
-                of.kind.name()
-            );
-            return Err(unfit(step.whole, &what, "only references are chained"));
-        }
+        of.check_leads_on(version, step.whole)?;
         let targets = match target {
             Some(target) => vec![self.named(step, target, &of)?],
             None => self.inferred(step, &of)?,
@@ -178,13 +172,7 @@ impl<'c> Reader<'c> {
         let version = self.context.version;
         let kind = resource_type(self.context, step.whole, kind)?;
         let of = offered(version, step.whole, code, &[kind])?;
-        if of.kind != ParameterKind::Reference {
-            let what = format!(
-                "`{code}` of `{kind}` is a {} and refers to nothing",
-                of.kind.name()
-            );
-            return Err(unfit(step.whole, &what, "`_has` takes references"));
-        }
+        of.check_leads_on(version, step.whole)?;
         let targets = of.targets(version);
         if !step.types.iter().any(|it| targets.contains(it)) {
             let what = format!(

@@ -135,10 +135,14 @@ pub(super) fn resource_type(
     let definitions = Definitions::of(context.version);
     definitions.resource(text).map(|it| it.name).ok_or_else(|| {
         let what = format!("the resource type `{}`", shown(text));
-        unknown(
-            name,
-            &what,
-            nearest(text, definitions.resources().map(|it| it.name)),
-        )
+        let near = nearest(text, definitions.resources().map(|it| it.name));
+        match near {
+            Some(near) => unknown(name, &what, Some(near)),
+            None => unfit(
+                name,
+                &format!("{what} does not exist here"),
+                "the CapabilityStatement lists the types",
+            ),
+        }
     })
 }

@@ -6,7 +6,7 @@ pub(super) mod reference;
 mod token;
 
 use super::criterion::unescaped;
-use super::fault::{Refused, faulty};
+use super::fault::{Refused, faulty, over};
 use super::modifier::Modifier;
 use super::offered::ParameterKind;
 use super::{Context, Side, TextMatch, UriMatch, Value, Words};
@@ -80,6 +80,9 @@ fn check_letters(name: &str, text: &str) -> Result<(), Refused> {
     Ok(())
 }
 
+/// How many slashes a URL may have for `:above`: every step of its path is looked for.
+const SLASHES_MAX: usize = 64;
+
 fn uri(name: &str, modifier: Option<Modifier>, text: &str) -> Result<Value, Refused> {
     let uri = unescaped(name, text)?;
     let how = match modifier {
@@ -96,6 +99,9 @@ fn uri(name: &str, modifier: Option<Modifier>, text: &str) -> Result<Value, Refu
     if !uri.contains("://") {
         let remedy = "`:above` and `:below` follow the path of a URL, which a URN has not";
         return Err(faulty(name, "a value that is no absolute URL", remedy));
+    }
+    if how == UriMatch::Above && uri.matches('/').count() > SLASHES_MAX {
+        return Err(over(name, "uri_slashes_max", SLASHES_MAX, "slashes"));
     }
     Ok(Value::Uri {
         how,

@@ -182,6 +182,14 @@ fn outcome(version: FhirVersion, printer: &Printer, case: &str) -> Vec<String> {
         Err(issues) => return told(&issues, ""),
         Ok(query) => query,
     };
+    let again = parse(version, &searched.types, &query.understood, handling);
+    let again = again.unwrap_or_else(|it| panic!("{case}: {it:?}"));
+    assert!(
+        again.criteria == query.criteria,
+        "{case}: {}",
+        query.understood
+    );
+    assert_eq!(again.includes, query.includes, "{case}");
     let mut lines = planned(version, printer, &searched, &query);
     let result = ResultParameters {
         sort: Vec::new(),

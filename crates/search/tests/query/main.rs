@@ -5,6 +5,12 @@ mod abuse;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod compartments;
+#[cfg(test)]
+mod includes;
+#[cfg(test)]
+mod numbers;
+#[cfg(test)]
 mod printer;
 #[cfg(test)]
 mod table;

@@ -122,7 +122,7 @@ impl Printer {
         format!("{} {}", self.slot(member.parameter), tests.join(" or "))
     }
 
-    fn slot(&self, slot: Slot) -> String {
+    pub(crate) fn slot(&self, slot: Slot) -> String {
         let name = self.slots.get(&slot);
         name.cloned()
             .unwrap_or_else(|| panic!("{}: {slot:?} is no slot of a parameter", self.version))

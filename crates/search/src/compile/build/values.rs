@@ -7,8 +7,8 @@ use fhir::terminology::{CodeSet, Codes};
 use fhir::{Definitions, Fault, Issue};
 
 use super::Work;
+use crate::compile::bounds;
 use crate::compile::needs::{Answer, Need};
-use crate::compile::tests_of;
 use crate::entry::EntryValue;
 use crate::measure::fit;
 use crate::name::{ByName, ResourceName};
@@ -123,6 +123,9 @@ impl Work<'_> {
         facets: &Facets,
         value: &Value,
     ) -> Option<(Slot, Tests)> {
+        if self.is_over() {
+            return None;
+        }
         let now = self.builder.now;
         let (slot, tests) = match (facets, value) {
             (Facets::String(slot), Value::Text { how, text }) => {
@@ -158,9 +161,9 @@ impl Work<'_> {
                 (*identifier, token_tests(token))
             }
             (Facets::Uri(slot), Value::Uri { how, uri }) => (*slot, uri_tests(*how, uri)),
-            (Facets::Date(slot), Value::Date(test)) => (*slot, tests_of::date(test, now)),
+            (Facets::Date(slot), Value::Date(test)) => (*slot, bounds::date(test, now)),
             (Facets::Number(slot), Value::Number { prefix, number }) => {
-                (*slot, tests_of::number(*prefix, *number))
+                (*slot, bounds::number(*prefix, *number))
             }
             (
                 Facets::Quantity(slots),
@@ -169,7 +172,7 @@ impl Work<'_> {
                     number,
                     unit,
                 },
-            ) => tests_of::quantity(slots, *prefix, *number, unit),
+            ) => bounds::quantity(slots, *prefix, *number, unit),
             (Facets::Place(slot), Value::Near { place, metres }) => (
                 *slot,
                 vec![Test::Near {

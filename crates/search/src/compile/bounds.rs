@@ -207,3 +207,108 @@ pub(super) fn quantity(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PREFIXES: [Prefix; 9] = [
+        Prefix::Equal,
+        Prefix::NotEqual,
+        Prefix::Greater,
+        Prefix::Less,
+        Prefix::GreaterOrEqual,
+        Prefix::LessOrEqual,
+        Prefix::StartsAfter,
+        Prefix::EndsBefore,
+        Prefix::Approximately,
+    ];
+
+    fn lies<T: PartialOrd>(range: &Range<T>, value: &T) -> bool {
+        use std::ops::RangeBounds;
+        (range.0.as_ref(), range.1.as_ref()).contains(value)
+    }
+
+    /// The table in words: what each comparator says of two ranges of whole numbers.
+    fn holds(prefix: Prefix, stored: (i64, i64), (a, b): (i64, i64)) -> bool {
+        let mut of_stored = stored.0..=stored.1;
+        let is_within = stored.0 >= a && stored.1 <= b;
+        match prefix {
+            Prefix::Equal => is_within,
+            Prefix::NotEqual => !is_within,
+            Prefix::Greater => of_stored.any(|it| it > b),
+            Prefix::Less => of_stored.any(|it| it < a),
+            Prefix::GreaterOrEqual => of_stored.any(|it| it > b) || stored.0 >= a,
+            Prefix::LessOrEqual => of_stored.any(|it| it < a) || stored.1 <= b,
+            Prefix::StartsAfter => of_stored.all(|it| it > b),
+            Prefix::EndsBefore => of_stored.all(|it| it < a),
+            Prefix::Approximately => of_stored.any(|it| (a..=b).contains(&it)),
+        }
+    }
+
+    /// All pairs of ranges between zero and six, against what the comparators mean.
+    #[test]
+    fn comparators_compare_ranges_as_they_say() {
+        let ranges = || (0..6).flat_map(|low| (low..6).map(move |high| (low, high)));
+        for prefix in PREFIXES {
+            for (searched, stored) in ranges().flat_map(|it| ranges().map(move |other| (it, other)))
+            {
+                let expected = holds(prefix, stored, searched);
+                let test = DateTest {
+                    prefix,
+                    low: searched.0,
+                    high: searched.1,
+                };
+                let now = Instant::from_micros(searched.0);
+                let passes = date(&test, now).iter().any(|it| match it {
+                    Test::Period { low, high } => lies(low, &stored.0) && lies(high, &stored.1),
+                    _ => false,
+                });
+                assert_eq!(passes, expected, "{prefix:?} {searched:?} {stored:?}");
+                if stored.0 == stored.1 {
+                    let passes = instants(&test, now).iter().any(|it| lies(it, &stored.0));
+                    assert_eq!(passes, expected, "{prefix:?} {searched:?} {stored:?}");
+                }
+            }
+        }
+    }
+
+    /// Points against the range of the written precision, and the number itself.
+    #[test]
+    fn numbers_take_their_precision_for_equality_only() {
+        for (prefix, passing, failing) in [
+            (
+                Prefix::Equal,
+                &["99.5", "100", "100.49"][..],
+                &["99.49", "100.5"][..],
+            ),
+            (Prefix::NotEqual, &["99.49", "100.5"], &["99.5", "100.49"]),
+            (Prefix::Greater, &["100.1", "1e9"], &["100", "99"]),
+            (Prefix::Less, &["99.9", "-1e9"], &["100", "101"]),
+            (
+                Prefix::GreaterOrEqual,
+                &["100", "100.0", "101"],
+                &["99.999"],
+            ),
+            (Prefix::LessOrEqual, &["100", "99"], &["100.001"]),
+            (Prefix::StartsAfter, &["100.1"], &["100"]),
+            (Prefix::EndsBefore, &["99.9"], &["100"]),
+            (
+                Prefix::Approximately,
+                &["89.5", "110.4"],
+                &["89.4", "110.5"],
+            ),
+        ] {
+            let tests = number(prefix, "100".parse().unwrap());
+            let passes = |text: &str| {
+                let it = magnitude(text.parse().unwrap());
+                tests.iter().any(|test| match test {
+                    Test::Number { low, high, .. } => lies(low, &it) && lies(high, &it),
+                    _ => false,
+                })
+            };
+            assert!(passing.iter().all(|it| passes(it)), "{prefix:?}");
+            assert!(!failing.iter().any(|it| passes(it)), "{prefix:?}");
+        }
+    }
+}
