@@ -72,7 +72,8 @@ pub enum Facets {
 pub struct TokenSlots {
     /// The codes.
     pub code: Slot,
-    /// What people read in their place, as texts (`:text`).
+    /// What people read in their place, as texts (`:text`): folded only, nobody asks how they are
+    /// written.
     pub text: Slot,
     /// For identifiers, in groups (`:of-type`).
     pub of_type: Option<OfType>,

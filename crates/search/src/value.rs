@@ -120,7 +120,12 @@ const ACCEPTED: &[(SearchType, &[Datatype])] = &[
     ),
     (
         SearchType::String,
-        &[Datatype::String, Datatype::HumanName, Datatype::Address],
+        &[
+            Datatype::String,
+            Datatype::Code,
+            Datatype::HumanName,
+            Datatype::Address,
+        ],
     ),
     (
         SearchType::Token,

@@ -1,6 +1,7 @@
 //! How one resource type is indexed: its parameters, their slots, and one program for all.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::rc::Rc;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use fhir::Definitions;
@@ -38,7 +39,9 @@ impl Index {
         let mut parameters = Vec::new();
         let mut faults = Vec::new();
         let mut builder = Builder::new(definitions, resource_type);
-        for definition in definitions.search_parameters_of(resource_type) {
+        let mut all = definitions.search_parameters_of(resource_type);
+        all.sort_by_key(|it| it.search_type != SearchType::Composite);
+        for definition in all {
             let is_left_out = builder.corrections.not_indexed(definition.url).is_some();
             if definition.is_example || is_left_out {
                 continue;
@@ -62,6 +65,9 @@ struct Builder {
     slots: BTreeSet<Slot>,
     walks: Vec<Walked>,
     bases: Vec<(String, Vec<Way>)>,
+    /// By what they lead to: the parts of composites. Other parameters that lead to the same share
+    /// their slots, for which groups do not count; hence composites come first.
+    parts: BTreeMap<Vec<String>, Rc<Part>>,
     /// The sinks that have their ways already: parameters that index the same share them.
     seen: HashSet<Sink<Slot>>,
 }
@@ -73,6 +79,14 @@ struct Walked {
     way: Way,
     kind: Kind,
     sink: Sink<Slot>,
+}
+
+/// What lies in the groups of a base.
+struct Part {
+    text: String,
+    base: usize,
+    /// For each way of the base: what lies below it.
+    below: Vec<Vec<Term>>,
 }
 
 /// Where the values of a parameter or a component are.
@@ -95,6 +109,7 @@ impl Builder {
             slots: BTreeSet::new(),
             walks: Vec::new(),
             bases: Vec::new(),
+            parts: BTreeMap::new(),
             seen: HashSet::new(),
         }
     }
@@ -119,8 +134,19 @@ impl Builder {
         if search_type == SearchType::Composite {
             return self.composite(definition, &terms);
         }
-        let source = self.source(search_type, &terms)?;
+        let source = match self.shared(search_type, &terms) {
+            Some(source) => source,
+            None => self.source(search_type, &terms)?,
+        };
         Ok(self.indexed(search_type, &source))
+    }
+
+    /// The part of a composite that leads to the same. Identifiers have groups of their own.
+    fn shared(&self, search_type: SearchType, terms: &[Term]) -> Option<Source> {
+        let part = self.parts.get(&sorted_texts(terms))?;
+        let source = self.of_part(search_type, part).ok()?;
+        let mut kinds = source.ends.iter().map(|it| it.2.datatype);
+        kinds.all(|it| it != Datatype::Identifier).then_some(source)
     }
 
     fn compile<T>(
@@ -183,7 +209,10 @@ impl Builder {
             let definition = found.ok_or(ProgramFault::UnknownComponent(component.definition))?;
             let source = match bases {
                 [base] if is_whole => self.part_of_resource(definition, base, expression)?,
-                _ => self.part(definition, bases, expression)?,
+                _ => {
+                    let part = self.part(bases, expression)?;
+                    self.of_part(definition.search_type, &part)?
+                }
             };
             let facets = self.indexed(definition.search_type, &source);
             components.push(Component {
@@ -209,31 +238,38 @@ impl Builder {
         self.source(definition.search_type, &terms)
     }
 
-    fn part(
-        &mut self,
-        definition: &SearchParameter,
-        bases: &[Term],
-        expression: &str,
-    ) -> Result<Source, ProgramFault> {
-        let ways = bases
-            .iter()
-            .flat_map(|it| &it.places)
-            .map(|it| it.way.clone());
-        let base = self.base(text_of(bases), ways.collect());
-        let below = self.compile(|it| it.below(expression, bases))?;
-        let mut ends = Vec::new();
-        let mut place = 0;
-        for (base, terms) in bases.iter().zip(&below) {
-            let found = self.ends(definition.search_type, terms)?;
-            for _ in &base.places {
-                ends.extend(found.iter().map(|(way, kind)| (place, way.clone(), *kind)));
-                place += 1;
+    fn part(&mut self, bases: &[Term], expression: &str) -> Result<Rc<Part>, ProgramFault> {
+        let terms = self.compile(|it| it.below(expression, bases))?;
+        let expression = terms.first().map(|it| text_of(it)).unwrap_or_default();
+        let text = format!("({}) / {expression}", text_of(bases));
+        let places = bases.iter().flat_map(|it| &it.places);
+        let ways = places.map(|it| it.way.clone()).collect();
+        let mut whole = terms.clone();
+        for (base, terms) in bases.iter().zip(&mut whole) {
+            for term in terms {
+                term.text = [&base.text, ".", &term.text].concat();
             }
         }
-        let expression = below.first().map(|it| text_of(it)).unwrap_or_default();
+        let below = bases.iter().zip(terms);
+        let below = below.flat_map(|(base, terms)| vec![terms; base.places.len()]);
+        let part = Rc::new(Part {
+            text,
+            base: self.base(text_of(bases), ways),
+            below: below.collect(),
+        });
+        let key = sorted_texts(&whole.concat());
+        Ok(Rc::clone(self.parts.entry(key).or_insert(part)))
+    }
+
+    fn of_part(&self, search_type: SearchType, part: &Part) -> Result<Source, ProgramFault> {
+        let mut ends = Vec::new();
+        for (place, terms) in part.below.iter().enumerate() {
+            let found = self.ends(search_type, terms)?;
+            ends.extend(found.into_iter().map(|(way, kind)| (place, way, kind)));
+        }
         Ok(Source {
-            text: format!("({}) / {expression}", text_of(bases)),
-            base: Some(base),
+            text: part.text.clone(),
+            base: Some(part.base),
             ends,
         })
     }
@@ -423,6 +459,12 @@ fn without_of_type(facets: Facets) -> Facets {
         }),
         other => other,
     }
+}
+
+fn sorted_texts(terms: &[Term]) -> Vec<String> {
+    let mut texts: Vec<String> = terms.iter().map(|it| it.text.clone()).collect();
+    texts.sort_unstable();
+    texts
 }
 
 fn text_of(terms: &[Term]) -> String {

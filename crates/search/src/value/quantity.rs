@@ -38,21 +38,32 @@ impl Values<'_> {
         }
     }
 
-    /// The ends of a range have one unit; if they do not, each is a point.
+    /// An end without unit has that of the other one.
     fn range(&mut self, slots: [At; 3], value: Value<'_>) {
-        match (value.get("low"), value.get("high")) {
-            (Some(low), Some(high)) => {
-                let (unit, other) = (Unit::of(low), Unit::of(high));
-                if unit == other {
-                    self.measured(slots, [number(low), number(high)], &unit);
-                } else {
-                    self.measured(slots, point(low), &unit);
-                    self.measured(slots, point(high), &other);
-                }
-            }
-            (Some(low), None) => self.measured(slots, [number(low), None], &Unit::of(low)),
-            (None, Some(high)) => self.measured(slots, [None, number(high)], &Unit::of(high)),
-            (None, None) => self.measured(slots, [None, None], &Unit::default()),
+        let [low, high] = ["low", "high"].map(|name| value.get(name).unwrap_or(value));
+        let (ends, unit, other) = ([number(low), number(high)], Unit::of(low), Unit::of(high));
+        if unit == other || other.is_unnamed() {
+            self.measured(slots, ends, &unit);
+        } else if unit.is_unnamed() {
+            self.measured(slots, ends, &other);
+        } else {
+            self.mixed(slots, ends, [&unit, &other]);
+        }
+    }
+
+    /// Ends with different units make a range in canonical units, if these are the same; as
+    /// written, and otherwise, they are points.
+    fn mixed(&mut self, slots: [At; 3], [low, high]: Ends, [unit, other]: [&Unit<'_>; 2]) {
+        let [canonical, coded, written] = slots;
+        let (name, [least, _]) = unit.canonical([low, None]);
+        let (other_name, [_, greatest]) = other.canonical([None, high]);
+        if name == other_name {
+            self.push(canonical, span(least, greatest, name));
+            self.as_written([coded, written], [low; 2], unit);
+            self.as_written([coded, written], [high; 2], other);
+        } else {
+            self.measured(slots, [low; 2], unit);
+            self.measured(slots, [high; 2], other);
         }
     }
 
@@ -83,9 +94,12 @@ impl Values<'_> {
     }
 
     fn measured(&mut self, [canonical, coded, written]: [At; 3], ends: Ends, unit: &Unit<'_>) {
-        let [low, high] = ends;
-        let (name, [canonical_low, canonical_high]) = unit.canonical(ends);
-        self.push(canonical, span(canonical_low, canonical_high, name));
+        let (name, [low, high]) = unit.canonical(ends);
+        self.push(canonical, span(low, high, name));
+        self.as_written([coded, written], ends, unit);
+    }
+
+    fn as_written(&mut self, [coded, written]: [At; 2], [low, high]: Ends, unit: &Unit<'_>) {
         for name in unit.names() {
             self.push(coded, span(low, high, Some(fit(name).into())));
         }
@@ -117,6 +131,10 @@ impl<'d> Unit<'d> {
             code: text("code"),
             text: text("unit"),
         }
+    }
+
+    fn is_unnamed(&self) -> bool {
+        self.code.is_none() && self.text.is_none()
     }
 
     /// The code and the text, unless they are the same.

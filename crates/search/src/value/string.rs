@@ -5,7 +5,6 @@ use fhir::json::Value;
 use super::{At, Datatype, Values, each};
 use crate::entry::EntryValue;
 use crate::measure::fit;
-use crate::name::ByName;
 use crate::text::fold;
 
 /// The parts of a name that are compared (<https://hl7.org/fhir/R4/search.html#string>).
@@ -49,16 +48,17 @@ impl Values<'_> {
         }
     }
 
-    pub(super) fn text(&mut self, at: At, text: &str) {
-        self.push(at, text_value(text));
+    fn text(&mut self, at: At, text: &str) {
+        let exact = fit(text);
+        let folded = fit(&fold(exact)).into();
+        let exact = exact.into();
+        self.push(at, EntryValue::Text { folded, exact });
     }
-}
 
-/// A text as an entry holds it.
-fn text_value(text: &str) -> EntryValue<ByName> {
-    let exact = fit(text);
-    EntryValue::Text {
-        folded: fit(&fold(exact)).into(),
-        exact: exact.into(),
+    /// A text that nobody compares as it was written.
+    pub(super) fn folded_text(&mut self, at: At, text: &str) {
+        let folded = fit(&fold(fit(text))).into();
+        let exact = Box::default();
+        self.push(at, EntryValue::Text { folded, exact });
     }
 }

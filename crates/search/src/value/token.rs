@@ -76,7 +76,7 @@ impl Values<'_> {
     /// What people read, if it is there.
     fn read(&mut self, at: At, text: Option<Value<'_>>) {
         if let Some(text) = text.and_then(Value::as_str) {
-            self.text(at, &text);
+            self.folded_text(at, &text);
         }
     }
 

@@ -105,18 +105,32 @@ impl Values<'_> {
     pub(crate) fn narrative(&mut self, at: At, resource: Value<'_>) {
         let div = resource.get("text").and_then(|it| it.get("div"));
         if let Some(div) = div.and_then(Value::as_str) {
-            self.words(at, &without_markup(&div));
+            let mut found = HashSet::new();
+            add_words(&without_markup(&div), &mut found);
+            self.words(at, found);
         }
     }
 
     /// The words of all texts.
     pub(crate) fn content(&mut self, at: At, resource: Value<'_>) {
-        Texts::of(self.version()).each(resource, &mut |text| self.words(at, text));
+        let mut found = HashSet::new();
+        let texts = Texts::of(self.version());
+        texts.each(resource, &mut |text| add_words(text, &mut found));
+        self.words(at, found);
     }
 
-    fn words(&mut self, at: At, text: &str) {
-        for word in words(&fold(text)) {
-            self.code(at, None, word);
+    fn words(&mut self, at: At, words: HashSet<Box<str>>) {
+        for word in words {
+            self.code(at, None, &word);
+        }
+    }
+}
+
+/// Adds each word once: a long text has few different ones.
+fn add_words(text: &str, to: &mut HashSet<Box<str>>) {
+    for word in words(&fold(text)) {
+        if !to.contains(word) {
+            to.insert(word.into());
         }
     }
 }
