@@ -24,9 +24,19 @@ const CONNECTIONS: [usize; 3] = [1, 16, 64];
 const RESOURCES_MAX: usize = 1_000;
 
 const WARM_UP: Duration = Duration::from_secs(1);
-const DURATION: Duration = Duration::from_secs(5);
+/// The two servers are asked in turns, so that both meet whatever else the machine does.
+const TURNS: usize = 10;
+const TURN: Duration = Duration::from_millis(500);
 
-/// What one server did under a number of connections.
+/// What one server did in its turns.
+#[derive(Default)]
+struct Turns {
+    latencies: Vec<Duration>,
+    time: Duration,
+    cpu_us: f64,
+}
+
+/// The same in figures.
 struct Reads {
     per_second: f64,
     /// Half of all requests took no longer, and 99 of a hundred.
@@ -47,9 +57,15 @@ pub(crate) async fn measure(setup: &Setup) -> Result<Vec<Sample>> {
     let paths: Arc<[String]> = pages.into_iter().map(|(path, _)| path).collect();
     let mut samples = Vec::new();
     for connections in CONNECTIONS {
-        let reads = read(&ours, &paths, connections).await?;
-        let beside = read(&limit, &paths, connections).await?;
-        samples.extend(compare(connections, &reads, &beside));
+        let (mut reads, mut beside) = (Turns::default(), Turns::default());
+        for server in [&ours, &limit] {
+            read_for(server.address, &paths, connections, WARM_UP).await?;
+        }
+        for _ in 0..TURNS {
+            reads.take(&ours, &paths, connections).await?;
+            beside.take(&limit, &paths, connections).await?;
+        }
+        samples.extend(compare(connections, &reads.figures(), &beside.figures()));
     }
     Ok(samples)
 }
@@ -84,25 +100,32 @@ async fn answers(address: SocketAddr, locations: &[String]) -> Result<Vec<(Strin
     Ok(pages)
 }
 
-async fn read(server: &Server, paths: &Arc<[String]>, connections: usize) -> Result<Reads> {
-    read_for(server.address, paths, connections, WARM_UP).await?;
-    let (cpu, start) = (server.cpu_us()?, Instant::now());
-    let mut latencies = read_for(server.address, paths, connections, DURATION).await?;
-    let (seconds, cpu) = (start.elapsed().as_secs_f64(), server.cpu_us()? - cpu);
-    latencies.sort_unstable();
-    let at = |percent: usize| {
-        let index = (latencies.len() * percent / 100).min(latencies.len().saturating_sub(1));
-        latencies
-            .get(index)
-            .map_or(0.0, |it| it.as_secs_f64() * 1e6)
-    };
-    let requests = latencies.len() as f64;
-    Ok(Reads {
-        per_second: requests / seconds,
-        p50_us: at(50),
-        p99_us: at(99),
-        cpu_us: cpu / requests,
-    })
+impl Turns {
+    async fn take(&mut self, server: &Server, paths: &Arc<[String]>, count: usize) -> Result<()> {
+        let (cpu, start) = (server.cpu_us()?, Instant::now());
+        let latencies = read_for(server.address, paths, count, TURN).await?;
+        self.latencies.extend(latencies);
+        self.time += start.elapsed();
+        self.cpu_us += server.cpu_us()? - cpu;
+        Ok(())
+    }
+
+    fn figures(mut self) -> Reads {
+        self.latencies.sort_unstable();
+        let last = self.latencies.len().saturating_sub(1);
+        let at = |percent: usize| {
+            let index = (self.latencies.len() * percent / 100).min(last);
+            let latency = self.latencies.get(index);
+            latency.map_or(0.0, |it| it.as_secs_f64() * 1e6)
+        };
+        let requests = self.latencies.len() as f64;
+        Reads {
+            per_second: requests / self.time.as_secs_f64(),
+            p50_us: at(50),
+            p99_us: at(99),
+            cpu_us: self.cpu_us / requests,
+        }
+    }
 }
 
 /// Reads without a pause over each connection; returns how long each request took.

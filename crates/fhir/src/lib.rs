@@ -8,8 +8,10 @@
 //! means splicing its text ([`json::Splice`]). XML is translated to and from that text with the
 //! definitions ([`xml`]).
 
+pub mod decimal;
 pub mod definitions;
 pub mod element;
+pub mod fhirpath;
 pub mod id;
 pub mod instant;
 pub mod issue;
@@ -21,10 +23,13 @@ pub mod primitive;
 pub mod reference;
 pub mod resource;
 pub mod suggest;
+pub mod terminology;
+pub mod ucum;
 pub mod validate;
 mod version;
 pub mod xml;
 
+pub use decimal::{Decimal, DecimalError};
 pub use definitions::Definitions;
 pub use id::{ResourceId, VersionId};
 pub use instant::Instant;

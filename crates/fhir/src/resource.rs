@@ -182,16 +182,21 @@ impl SpliceMark {
     }
 
     /// The mark of a stored text; nothing if it is not in the stored form.
-    pub fn of(stored: &str) -> Option<Self> {
-        let rest = stored.strip_prefix("{\"resourceType\":\"")?;
-        let (_, rest) = rest.split_once('"')?;
-        let (_, rest) = rest.strip_prefix(",\"id\":\"")?.split_once('"')?;
-        let offset = |rest: &str| stored.len() - rest.len();
-        Some(match rest.strip_prefix(",\"meta\":{") {
+    pub fn of(stored: &[u8]) -> Option<Self> {
+        let rest = stored.strip_prefix(b"{\"resourceType\":\"")?;
+        let rest = after_quote(rest)?.strip_prefix(b",\"id\":\"")?;
+        let rest = after_quote(rest)?;
+        let offset = |rest: &[u8]| stored.len() - rest.len();
+        Some(match rest.strip_prefix(b",\"meta\":{") {
             Some(rest) => Self::new(offset(rest), Insert::FirstMembers),
             None => Self::new(offset(rest), Insert::Meta),
         })
     }
+}
+
+fn after_quote(text: &[u8]) -> Option<&[u8]> {
+    let end = text.iter().position(|it| *it == b'"')?;
+    text.get(end + 1..)
 }
 
 /// The stored text as it goes out: with its version and the time of its commit.
@@ -205,7 +210,7 @@ pub fn with_meta(
     last_updated: &str,
 ) -> Vec<u8> {
     let (before, after) = stored.split_at(mark.offset as usize);
-    let members = format!("\"versionId\":\"{version}\",\"lastUpdated\":\"{last_updated}\"");
+    let version = version.0.to_string();
     let (opening, closing) = match mark.insert {
         Insert::Meta => (",\"meta\":{", "}"),
         Insert::FirstMembers => ("", ","),
@@ -213,7 +218,11 @@ pub fn with_meta(
     let parts = [
         before,
         opening.as_bytes(),
-        members.as_bytes(),
+        b"\"versionId\":\"",
+        version.as_bytes(),
+        b"\",\"lastUpdated\":\"",
+        last_updated.as_bytes(),
+        b"\"",
         closing.as_bytes(),
         after,
     ];
@@ -235,7 +244,7 @@ mod tests {
         let id = ResourceId::parse("a").unwrap();
         let form = stored(parse(text).root(), &id).unwrap();
         assert_eq!(form.text, expected_stored);
-        assert_eq!(SpliceMark::of(&form.text), Some(form.mark));
+        assert_eq!(SpliceMark::of(form.text.as_bytes()), Some(form.mark));
         let out = with_meta(
             form.text.as_bytes(),
             form.mark,

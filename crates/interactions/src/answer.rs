@@ -28,8 +28,8 @@ impl Resource {
     /// # Panics
     /// Never: the store gives back what [`crate::Interactions`] gave it.
     pub fn json(&self) -> Bytes {
-        let text = std::str::from_utf8(&self.body).expect("stored texts are UTF-8");
-        let mark = SpliceMark::of(text).expect("stored texts have a place for version and time");
+        let mark = SpliceMark::of(&self.body);
+        let mark = mark.expect("stored texts have a place for version and time");
         with_meta(
             &self.body,
             mark,

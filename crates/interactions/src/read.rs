@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use fhir::{Fault, Instant, Issue, ResourceId, VersionId};
-use search::compile::Names;
-use store::{At, Operation, Record, RecordKey, VersionNumber, View};
+use store::{At, NameKind, Operation, Record, RecordKey, TypeNumber, VersionNumber, View};
 
-use crate::numbers::Unknown;
 use crate::space::space_of;
 use crate::{Caller, Deleted, InteractionError, Interactions, ReadOutcome, Resource, ResourceKey};
 
@@ -76,16 +74,16 @@ impl Interactions {
         caller: &Caller,
         key: &ResourceKey,
     ) -> Result<Option<RecordKey>, InteractionError> {
-        let mut names = Names::default();
-        names.types.insert(&key.resource_type);
+        let names = [&*key.resource_type];
         let numbers = self
-            .numbers(&caller.tenant, &names, Unknown::LeftOut)
-            .await?;
-        Ok(numbers.key(
-            space_of(caller.version),
-            &key.resource_type,
-            key.id.as_str(),
-        ))
+            .store
+            .known_numbers(&caller.tenant, NameKind::Type, &names);
+        let number = numbers.await?.into_iter().flatten().next();
+        Ok(number.map(|number| RecordKey {
+            space: space_of(caller.version),
+            kind: TypeNumber(number),
+            id: key.id.as_str().into(),
+        }))
     }
 }
 

@@ -110,9 +110,9 @@ pub(crate) fn server(config: &Config) -> server::Config {
         header_read_timeout_ms: config.number("limits.header_read_timeout_ms"),
         body_read_timeout_ms: config.number("limits.body_read_timeout_ms"),
         idle_timeout_ms: config.number("limits.idle_timeout_ms"),
+        response_write_timeout_ms: config.number("limits.response_write_timeout_ms"),
         request_timeout_ms: config.number("limits.request_timeout_ms"),
         shutdown_grace_ms: config.number("limits.shutdown_grace_ms"),
-        ..Limits::default()
     };
     let base_url = match config.text("base_url") {
         "auto" => None,

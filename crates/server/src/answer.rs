@@ -17,6 +17,8 @@ use crate::rejection::Rejection;
 
 /// Shorter bodies gain nothing from a coding.
 const CODED_BYTES_MIN: u64 = 1 << 10;
+/// Room for the headers of a usual answer.
+const HEADERS: usize = 6;
 /// Longer bodies are converted and coded where they hold up nobody else.
 const INLINE_BYTES_MAX: u64 = 128 << 10;
 
@@ -42,7 +44,7 @@ impl Answer {
     pub(crate) fn new(status: StatusCode, content: Content) -> Self {
         Self {
             status,
-            headers: HeaderMap::new(),
+            headers: HeaderMap::with_capacity(HEADERS),
             content,
         }
     }

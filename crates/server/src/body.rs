@@ -238,7 +238,7 @@ fn undecodable() -> Issue {
 pub(crate) struct Body {
     content: Content,
     /// Released when the answer has been sent.
-    held: Option<Box<dyn Send + Sync>>,
+    _held: Option<Box<dyn Send + Sync>>,
 }
 
 #[derive(Default)]
@@ -255,7 +255,7 @@ impl Body {
     pub(crate) fn parts(parts: Vec<Bytes>) -> Self {
         Self {
             content: Content::Many(parts.into()),
-            held: None,
+            _held: None,
         }
     }
 
@@ -263,14 +263,14 @@ impl Body {
     pub(crate) fn stream(parts: mpsc::Receiver<io::Result<Bytes>>) -> Self {
         Self {
             content: Content::Stream(parts),
-            held: None,
+            _held: None,
         }
     }
 
-    /// The same body, keeping that until it has been sent.
+    /// The same body, keeping that (and nothing else) until it has been sent.
     pub(crate) fn holding(self, held: impl Send + Sync + 'static) -> Self {
         Self {
-            held: Some(Box::new((self.held, held))),
+            _held: Some(Box::new(held)),
             ..self
         }
     }
@@ -303,7 +303,7 @@ impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         Self {
             content: Content::One(bytes),
-            held: None,
+            _held: None,
         }
     }
 }

@@ -73,10 +73,7 @@ pub(crate) async fn run(
     let service = service_fn(|request| {
         let busy = Busy::new(&activity);
         let app = Arc::clone(&app);
-        async move {
-            let response = app.respond(peer, request).await;
-            Ok::<_, std::convert::Infallible>(response.map(|body| body.holding(busy)))
-        }
+        async move { Ok::<_, std::convert::Infallible>(app.respond(peer, request, busy).await) }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
     let limits = &app.config.limits;

@@ -52,19 +52,20 @@ type Handled = Result<Answer, Rejection>;
 const PROVENANCE: &str = "x-provenance";
 
 impl Exchange<'_> {
-    /// Does what was asked.
+    /// Does what was asked. The futures of all but reads are large; a request is moved about as one
+    /// future, and a connection keeps room for it.
     pub(crate) async fn answer(self, sent: Sent<'_>) -> Handled {
         match self.endpoint {
             Endpoint::Capabilities => self.capabilities(),
             Endpoint::Read => self.read().await,
             Endpoint::Vread => self.vread().await,
             Endpoint::SearchSystem | Endpoint::SearchType | Endpoint::SearchCompartment => {
-                self.search().await
+                Box::pin(self.search()).await
             }
             Endpoint::HistorySystem | Endpoint::HistoryType | Endpoint::HistoryInstance => {
-                self.history().await
+                Box::pin(self.history()).await
             }
-            _ => self.change(sent).await,
+            _ => Box::pin(self.change(sent)).await,
         }
     }
 
@@ -181,5 +182,6 @@ fn tagged(answer: Answer, resource: &Resource) -> Answer {
 }
 
 fn etag(version: fhir::VersionId) -> HeaderValue {
-    HeaderValue::try_from(format!("W/\"{version}\"")).expect("a number in quotes is ASCII")
+    let tag = ["W/\"", &version.0.to_string(), "\""].concat();
+    HeaderValue::try_from(tag).expect("a number in quotes is ASCII")
 }

@@ -57,11 +57,12 @@ impl App {
         }
     }
 
-    /// Answers a request; every request has an answer.
+    /// Answers a request; every request has an answer. `busy` lives until that has been sent.
     pub(crate) async fn respond(
         &self,
         peer: SocketAddr,
         request: Request<Incoming>,
+        busy: impl Send + Sync + 'static,
     ) -> Response<Body> {
         let began = Instant::now();
         let _in_flight = Raised::new(&self.metrics.in_flight);
@@ -90,7 +91,7 @@ impl App {
         if refused.is_some_and(Rejection::comes_in_time)
             && !head.headers.contains_key(header::EXPECT)
         {
-            drain(&mut body).await;
+            Box::pin(drain(&mut body)).await;
         }
         let knows_tenant = refused.is_none_or(|it| it.status(version) != StatusCode::NOT_FOUND);
         if let Some(cause) = refused.and_then(|rejection| rejection.cause.as_deref()) {
@@ -109,7 +110,7 @@ impl App {
         };
         done.count(&self.metrics);
         done.log();
-        response.map(|body| body.holding(permit))
+        response.map(|body| body.holding((permit, busy)))
     }
 
     async fn work(
@@ -161,7 +162,7 @@ impl App {
                 };
                 self.fhir(asked, controls?, body, rendering).await
             }
-            None => self.other(peer, head, endpoint, place, body).await,
+            None => Box::pin(self.other(peer, head, endpoint, place, body)).await,
         }
     }
 
@@ -185,7 +186,7 @@ impl App {
             Endpoint::SearchSystem | Endpoint::SearchType | Endpoint::SearchCompartment
         );
         let (controls, sent) = if is_search && head.method == Method::POST {
-            let controls = self.with_form(head, base.version, body).await?;
+            let controls = Box::pin(self.with_form(head, base.version, body)).await?;
             let format = controls.format.as_deref();
             rendering.wanted = media::negotiate(&head.headers, format, base.version)?;
             rendering.pretty = controls.pretty;
@@ -394,25 +395,25 @@ fn given_id(headers: &HeaderMap) -> Option<RequestId> {
         .map(RequestId)
 }
 
-/// Makes ids of requests: where this process started at random, and a count.
+/// Makes ids of requests: a random text for this process, and a count.
 struct RequestIds {
-    first: u64,
+    process: String,
     count: AtomicU64,
 }
 
 impl RequestIds {
     fn new() -> Self {
-        let (first, _) = uuid::Uuid::new_v4().as_u64_pair();
+        let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
         Self {
-            first,
+            process: format!("{random:016x}-"),
             count: AtomicU64::new(0),
         }
     }
 
     fn next(&self) -> RequestId {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
-        let text = format!("{:016x}-{count:x}", self.first);
-        RequestId(HeaderValue::try_from(text).expect("hexadecimal digits are ASCII"))
+        let text = [&*self.process, &count.to_string()].concat();
+        RequestId(HeaderValue::try_from(text).expect("digits and hyphens are ASCII"))
     }
 }
 

@@ -128,7 +128,7 @@ impl Writing {
     }
 }
 
-fn read_state(snapshot: &Snapshot) -> Result<State, StoreError> {
+pub(crate) fn read_state(snapshot: &Snapshot) -> Result<State, StoreError> {
     let state = snapshot.get(META, layout::STATE).map_err(fault::engine)?;
     state.map_or(Ok(State::default()), |bytes| State::decode(&bytes))
 }

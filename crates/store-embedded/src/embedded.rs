@@ -15,7 +15,7 @@ use store::{
 
 use crate::check;
 use crate::directory::Directory;
-use crate::engine::{Budgets, Limits};
+use crate::engine::{Budgets, Hold, Limits};
 use crate::expiry;
 use crate::options::{Common, Counters, Options, Stats};
 use crate::prepare;
@@ -253,7 +253,9 @@ impl EmbeddedStore {
         let closed = tenant.turn(|_, writing| writing.close()).await;
         slot.set(None);
         self.inner.open.fetch_sub(1, Ordering::Relaxed);
-        released(tenant).await;
+        let hold = tenant.engine.hold();
+        drop(tenant);
+        released(&hold).await;
         closed
     }
 
@@ -273,11 +275,9 @@ const RELEASE_STEP: Duration = Duration::from_millis(2);
 const RELEASE_STEPS_MAX: usize = 2_500;
 
 /// Waits for those who still hold a tenant that was closed: its committer, readers under way.
-async fn released(tenant: Arc<Tenant>) {
-    let held = Arc::downgrade(&tenant);
-    drop(tenant);
+async fn released(hold: &Hold) {
     for _ in 0..RELEASE_STEPS_MAX {
-        if held.strong_count() == 0 {
+        if hold.is_over() {
             return;
         }
         tokio::time::sleep(RELEASE_STEP).await;
@@ -574,5 +574,27 @@ impl Store for EmbeddedStore {
         }
         drop(directory);
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn closing_waits_until_the_directory_is_free() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(dir.path(), &[], Options::default()).unwrap();
+        let tenant = store.tenant(&TenantId::default()).await.unwrap();
+        let reader = tenant.engine.snapshot();
+        drop(tenant);
+        let mut closing = pin!(store.close());
+        let early = tokio::time::timeout(RELEASE_STEP * 10, &mut closing).await;
+        assert!(early.is_err(), "a reader still holds the files");
+        drop(reader);
+        closing.await.unwrap();
+        assert_eq!(EmbeddedStore::check_directory(dir.path()).unwrap(), []);
     }
 }

@@ -5,11 +5,10 @@
 //! here that is not the newest at its own position.
 
 use std::collections::HashMap;
-use std::hash::Hasher;
 use std::sync::{Mutex, PoisonError};
 
 use store::{Position, Record, RecordKey};
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 const SHARDS: usize = 16;
 /// Longer bodies are not kept: they would push out many others.
@@ -60,9 +59,10 @@ impl Recent {
         view: Position,
     ) -> Option<Record> {
         let hash = hash(tenant, key);
-        let mut shard = self.shard(hash);
-        if let Some(kept) = shard.old.remove(&hash) {
-            self.keep(&mut shard, hash, kept);
+        let shard = &mut *self.shard(hash);
+        if !shard.young.contains_key(&hash) {
+            let kept = shard.old.remove(&hash)?;
+            self.keep(shard, hash, kept);
         }
         let kept = shard.young.get(&hash)?;
         let is_it = kept.tenant == tenant && kept.record.key == *key;
@@ -129,13 +129,10 @@ fn size(kept: &Kept) -> usize {
     kept.record.body.len() + OVERHEAD_BYTES
 }
 
+/// Records whose hashes are the same push each other out.
 fn hash(tenant: TenantNumber, key: &RecordKey) -> u64 {
-    let mut hash = Xxh3::new();
-    hash.write_u64(tenant.0);
-    hash.write_u16(key.space.0);
-    hash.write_u32(key.kind.0);
-    hash.write(key.id.0.as_bytes());
-    hash.finish()
+    let place = tenant.0 << 48 ^ u64::from(key.space.0) << 32 ^ u64::from(key.kind.0);
+    xxh3_64_with_seed(key.id.0.as_bytes(), place)
 }
 
 #[cfg(test)]

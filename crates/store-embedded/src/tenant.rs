@@ -11,10 +11,10 @@ use store::{
 use crate::apply;
 use crate::blobs::Blobs;
 use crate::body::{Dictionaries, Training};
-use crate::committer::{Queue, Writing};
+use crate::committer::{Queue, Writing, read_state};
 use crate::engine::{Batch, Engine, Snapshot};
 use crate::fault;
-use crate::layout::{self, KEY_SPACES, META};
+use crate::layout::{self, KEY_SPACES, META, State};
 use crate::names::Names;
 use crate::options::{Common, Counters};
 use crate::prepare::{self, prepare};
@@ -36,6 +36,8 @@ pub(crate) struct Tenant {
     pub(crate) blobs: Blobs,
     common: Arc<Common>,
     number: TenantNumber,
+    /// The state that was shown last, with the number of its snapshot.
+    shown: Mutex<Option<(u64, State)>>,
 }
 
 impl Drop for Tenant {
@@ -59,11 +61,25 @@ impl Tenant {
             engine,
             common: Arc::clone(common),
             number: TenantNumber(common.next_tenant.fetch_add(1, Ordering::Relaxed)),
+            shown: Mutex::default(),
         })
     }
 
     pub(crate) fn now(&self) -> Instant {
         self.common.options.clock.now()
+    }
+
+    /// The state that a published snapshot shows; there are far more views than commits.
+    pub(crate) fn state_of(&self, snapshot: &Snapshot) -> Result<State, StoreError> {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        match *shown {
+            Some((number, state)) if number == snapshot.number() => Ok(state),
+            _ => {
+                let state = read_state(snapshot)?;
+                *shown = Some((snapshot.number(), state));
+                Ok(state)
+            }
+        }
     }
 
     /// The newest version of a record, if it was read lately.

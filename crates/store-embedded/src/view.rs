@@ -18,7 +18,7 @@ use crate::engine::Snapshot;
 use crate::fault;
 use crate::history;
 use crate::layout::{
-    self, BODIES, CHANGES, HISTORY, INCOMING, Incoming, LEDGER, META, ROWS, State, Version,
+    self, BODIES, CHANGES, HISTORY, INCOMING, Incoming, LEDGER, META, ROWS, Version,
 };
 use crate::search::{self, head_of};
 use crate::tenant::{Tenant, blocking};
@@ -38,8 +38,7 @@ pub(crate) struct TenantView {
 impl TenantView {
     pub(crate) fn open(tenant: Arc<Tenant>, at: At) -> Result<Self, StoreError> {
         let snapshot = tenant.engine.snapshot();
-        let state = snapshot.get(META, layout::STATE).map_err(fault::engine)?;
-        let state = state.map_or(Ok(State::default()), |bytes| State::decode(&bytes))?;
+        let state = tenant.state_of(&snapshot)?;
         let position = match at {
             At::Newest => state.position,
             At::Position(position) if position <= state.position => position,

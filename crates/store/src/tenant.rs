@@ -1,10 +1,11 @@
 //! Tenants: the walls between data.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// A tenant's name: 1 to 63 of `a-z 0-9 -`, beginning with a letter or digit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TenantId(Box<str>);
+pub struct TenantId(Arc<str>);
 
 /// The text is not a tenant's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -65,7 +65,7 @@ pub(super) fn tables(input: &Input, required: &BTreeSet<String>) -> Result<[Writ
 }
 
 /// The content of an expansion that is complete.
-fn closed_expansion(value_set: &Value) -> Option<&[Value]> {
+pub(super) fn closed_expansion(value_set: &Value) -> Option<&[Value]> {
     let expansion = &value_set["expansion"];
     let is_cut = ["valueset-toocostly", "valueset-unclosed"]
         .iter()
@@ -74,7 +74,7 @@ fn closed_expansion(value_set: &Value) -> Option<&[Value]> {
     (!is_cut && !contains.is_empty()).then_some(contains)
 }
 
-fn write_codes(sheet: &mut Sheet<3>, url: &str, contains: &[Value]) -> Result<()> {
+pub(super) fn write_codes(sheet: &mut Sheet<3>, url: &str, contains: &[Value]) -> Result<()> {
     let mut systems: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     collect(contains, &mut systems);
     for (system, codes) in systems {

@@ -168,12 +168,13 @@ fn run(command: &mut Command) -> Result<()> {
 }
 
 /// How the names of the files begin that are read; the others hold nothing that a table has.
-const TYPES: [&str; 5] = [
+const TYPES: [&str; 6] = [
     "StructureDefinition-",
     "SearchParameter-",
     "CompartmentDefinition-",
     "OperationDefinition-",
     "ValueSet-",
+    "CodeSystem-",
 ];
 
 fn read_folder(folder: &Path) -> Result<BTreeMap<String, Value>> {

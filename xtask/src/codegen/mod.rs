@@ -2,7 +2,7 @@
 //!
 //! The packages are fetched with the `npm` client, or taken from a folder
 //! (`--from DIR`, packed or unpacked); the tables are the same either way. Their form is defined
-//! in `fhir::definitions::table`.
+//! in `fhir::definitions::table`. The tables of units are made beside them, where their source is.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,9 @@ mod operations;
 mod provenance;
 mod search;
 mod sheet;
+mod terminology;
 mod types;
+mod ucum;
 
 use input::Input;
 use sheet::Written;
@@ -36,7 +38,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         .into_iter()
         .try_for_each(|version| write(version, &root, &Input::load(version, folder, &scratch)?));
     fs::remove_dir_all(&scratch)?;
-    done.map(|()| ExitCode::SUCCESS)
+    done.and_then(|()| ucum::write(&root, folder))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn write(version: FhirVersion, root: &Path, input: &Input) -> Result<()> {
@@ -58,6 +61,7 @@ fn tables(input: &Input) -> Result<Vec<Written>> {
         required,
     } = types::tables(input)?;
     tables.extend(codes::tables(input, &required)?);
+    tables.extend(terminology::tables(input, &required)?);
     tables.extend(search::parameters(input)?);
     tables.push(search::compartments(input)?);
     tables.extend(operations::tables(input)?);

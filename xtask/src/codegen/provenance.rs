@@ -27,6 +27,17 @@ pub(super) fn source(version: FhirVersion, tables: &[Written], root: &Path) -> R
             package.name, package.version, package.sha256
         )?;
     }
+    list(&mut text, tables)?;
+    writeln!(text, "\nGenerator: `{}`", generator(root)?)?;
+    Ok(Written {
+        file: SOURCE,
+        text,
+        rows: 0,
+    })
+}
+
+/// Appends the tables with their checksums, and that of all together.
+pub(super) fn list(text: &mut String, tables: &[Written]) -> Result<()> {
     text.push_str("\n| table | rows | SHA-256 |\n|---|---|---|\n");
     let mut fingerprint = Sha256::new();
     for table in tables {
@@ -39,12 +50,7 @@ pub(super) fn source(version: FhirVersion, tables: &[Written], root: &Path) -> R
         "\nThe fingerprint is the SHA-256 of what `sha256sum` prints of these tables."
     )?;
     writeln!(text, "\n{FINGERPRINT}`{}`", hex(&fingerprint.finalize()))?;
-    writeln!(text, "\nGenerator: `{}`", generator(root)?)?;
-    Ok(Written {
-        file: SOURCE,
-        text,
-        rows: 0,
-    })
+    Ok(())
 }
 
 /// The SHA-256 of the generator's sources: its files by name, then the format that it writes.

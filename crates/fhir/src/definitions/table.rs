@@ -171,6 +171,56 @@ pub const OPERATION_PARAMETERS: Table<7> = Table {
     ],
 };
 
+/// Code systems by URL. `content` and `hierarchy` are the codes of `CodeSystem.content` and
+/// `CodeSystem.hierarchyMeaning`; `value-set` is the URL that means all codes, where no row of
+/// [`VALUE_SETS`] has it; `properties` lists the declared ones; `concepts` counts the rows of
+/// [`CONCEPTS`] that are this system's.
+pub const CODE_SYSTEMS: Table<7> = Table {
+    file: "code-systems.tsv",
+    columns: [
+        "url",
+        "version",
+        "content",
+        "hierarchy",
+        "value-set",
+        "properties",
+        "concepts",
+    ],
+};
+
+/// The concepts of all code systems, in the order of [`CODE_SYSTEMS`], of each in the order of its
+/// definition. `level` is the depth of nesting: a concept's parent is the nearest one above it whose
+/// level is less. A display that equals the code is left empty. `properties` lists `name=value`.
+pub const CONCEPTS: Table<4> = Table {
+    file: "concepts.tsv",
+    columns: ["level", "code", "display", "properties"],
+};
+
+/// The parts that value sets are composed of, by URL; of each in the order of its definition. `use`
+/// is `include` or `exclude`; a part has `concepts`, or one filter, or neither.
+pub const VALUE_SETS: Table<10> = Table {
+    file: "value-sets.tsv",
+    columns: [
+        "url",
+        "version",
+        "use",
+        "system",
+        "system-version",
+        "value-sets",
+        "concepts",
+        "property",
+        "op",
+        "value",
+    ],
+};
+
+/// Official expansions of value sets that need what no package contains, in the form of [`CODES`];
+/// what stands there is not repeated.
+pub const EXPANSIONS: Table<3> = Table {
+    file: "expansions.tsv",
+    columns: ["value-set", "system", "codes"],
+};
+
 /// The file beside the tables that says where they are from.
 pub const SOURCE: &str = "SOURCE.md";
 

@@ -7,7 +7,7 @@
 
 mod binding;
 mod container;
-mod grammar;
+pub(crate) mod grammar;
 mod handling;
 mod names;
 mod path;

@@ -188,7 +188,7 @@ fn through_store(file: &Path) -> Verdict {
     let document = parse(read(file));
     let id = ResourceId::parse("stored-1").unwrap();
     let form = stored(document.root(), &id).map_err(|it| it.to_string())?;
-    if SpliceMark::of(&form.text) != Some(form.mark) {
+    if SpliceMark::of(form.text.as_bytes()) != Some(form.mark) {
         return Err("the mark is not found again".to_owned());
     }
     let time = "2026-01-02T03:04:05.678901Z";

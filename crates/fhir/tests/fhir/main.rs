@@ -13,6 +13,10 @@ mod json;
 mod mend;
 #[cfg(test)]
 mod mutator;
+#[cfg(test)]
+mod terminology;
+#[cfg(test)]
+mod ucum;
 mod validation;
 #[cfg(test)]
 mod xml;

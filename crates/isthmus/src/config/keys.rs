@@ -166,6 +166,12 @@ pub(crate) const KEYS: &[Key] = &[
         "time a connection may be idle",
     ),
     key(
+        "limits.response_write_timeout_ms",
+        Form::Milliseconds,
+        "30000",
+        "time a client may take nothing of its answer",
+    ),
+    key(
         "limits.request_timeout_ms",
         Form::Milliseconds,
         "300000",

@@ -5,6 +5,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::sync::{Arc, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::EngineError;
@@ -15,6 +16,19 @@ const FILE: &str = "LOCK";
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
+    /// After the file: once this is gone, the directory is free.
+    held: Arc<()>,
+}
+
+/// Tells whether an opener still holds its directory. Counting the holders of an opener would not:
+/// the last one is gone before what it held is.
+pub(crate) struct Hold(Weak<()>);
+
+impl Hold {
+    /// Whether the directory is free.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.strong_count() == 0
+    }
 }
 
 impl Lock {
@@ -44,7 +58,14 @@ impl Lock {
             .set_len(0)
             .and_then(|()| file.seek(SeekFrom::Start(0)))
             .and_then(|_| file.write_all(line.as_bytes()));
-        Ok(Self { _file: file })
+        Ok(Self {
+            _file: file,
+            held: Arc::default(),
+        })
+    }
+
+    pub(super) fn hold(&self) -> Hold {
+        Hold(Arc::downgrade(&self.held))
     }
 }
 

@@ -47,6 +47,7 @@ use std::sync::atomic::Ordering;
 pub(crate) use batch::Batch;
 pub(crate) use budgets::{Budgets, Limits};
 pub(crate) use error::EngineError;
+pub(crate) use lock::Hold;
 pub(crate) use snapshot::{Range, Snapshot};
 pub(crate) use space::{Compression, Filter, KeySpace, Space};
 pub(crate) use verify::{FileFault, verify};
@@ -81,6 +82,11 @@ impl Engine {
     /// The newest durable state.
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot::published(&self.shared)
+    }
+
+    /// Tells when the directory is free.
+    pub(crate) fn hold(&self) -> Hold {
+        self.shared.lock.hold()
     }
 
     /// Reads every file against what is recorded about it, and names the damaged ones. The writer

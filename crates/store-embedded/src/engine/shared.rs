@@ -52,7 +52,7 @@ pub(super) struct Shared {
     pub(super) maintenance: Mutex<()>,
     pub(super) load: Arc<Load>,
     /// Last, so that the directory is free only when everything else is gone.
-    pub(super) _lock: Lock,
+    pub(super) lock: Lock,
 }
 
 /// What the one writer changes.
@@ -130,7 +130,7 @@ impl Shared {
             room: Condvar::new(),
             maintenance: Mutex::new(()),
             load: Arc::default(),
-            _lock: lock,
+            lock,
         }
     }
 

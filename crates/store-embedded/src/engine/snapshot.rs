@@ -34,6 +34,11 @@ impl Snapshot {
         }
     }
 
+    /// Published snapshots of one engine that have the same number show the same.
+    pub(crate) fn number(&self) -> u64 {
+        self.state
+    }
+
     /// The value of a key.
     pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
         let tree = &self.shared.space(space).tree;

@@ -3,6 +3,7 @@
 
 mod damage;
 mod directory;
+mod recent;
 
 use std::path::Path;
 use std::sync::Arc;

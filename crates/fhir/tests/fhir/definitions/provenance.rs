@@ -103,4 +103,8 @@ fn headers_name_the_columns() {
     check(table::COMPARTMENTS);
     check(table::OPERATIONS);
     check(table::OPERATION_PARAMETERS);
+    check(table::CODE_SYSTEMS);
+    check(table::CONCEPTS);
+    check(table::VALUE_SETS);
+    check(table::EXPANSIONS);
 }
