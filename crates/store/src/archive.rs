@@ -454,7 +454,7 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EntryValue, Magnitude, ParameterNumber, Place, SystemNumber, UnitNumber};
+    use crate::{Entry, EntryValue, Magnitude, ParameterNumber, Place, SystemNumber, UnitNumber};
 
     fn key(id: &str) -> RecordKey {
         RecordKey {

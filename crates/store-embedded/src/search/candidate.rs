@@ -1,6 +1,6 @@
 //! One record, looked at: its entries, read once, tested against everything that is asked of it.
 
-use std::cell::{Ref, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 
 use store::{Row, Space, StoreError, TypeNumber};
@@ -27,8 +27,8 @@ pub(super) struct Checker<'s> {
 pub(super) struct Candidate {
     pub(super) kind: TypeNumber,
     pub(super) row: Row,
-    indexed: RefCell<Option<Option<Indexed>>>,
-    version: RefCell<Option<Option<Version>>>,
+    indexed: OnceCell<Option<Indexed>>,
+    version: OnceCell<Option<Version>>,
 }
 
 impl Candidate {
@@ -36,39 +36,31 @@ impl Candidate {
         Self {
             kind,
             row,
-            indexed: RefCell::default(),
-            version: RefCell::default(),
+            indexed: OnceCell::new(),
+            version: OnceCell::new(),
         }
     }
 
     /// Its entries; `None` if it is not live.
-    pub(super) fn indexed(
-        &self,
-        checker: &Checker<'_>,
-    ) -> Result<Option<Ref<'_, Indexed>>, StoreError> {
-        if self.indexed.borrow().is_none() {
-            let bytes = checker.state.get(ENTRIES, &layout::row_key(self.row));
-            let bytes = bytes.map_err(fault::engine)?;
-            let indexed = bytes.map(|bytes| Indexed::decode(&bytes)).transpose()?;
-            *self.indexed.borrow_mut() = Some(indexed);
+    pub(super) fn indexed(&self, checker: &Checker<'_>) -> Result<Option<&Indexed>, StoreError> {
+        if let Some(indexed) = self.indexed.get() {
+            return Ok(indexed.as_ref());
         }
-        let held = Ref::filter_map(self.indexed.borrow(), |it| it.as_ref()?.as_ref());
-        Ok(held.ok())
+        let bytes = checker.state.get(ENTRIES, &layout::row_key(self.row));
+        let bytes = bytes.map_err(fault::engine)?;
+        let indexed = bytes.map(|bytes| Indexed::decode(&bytes)).transpose()?;
+        Ok(self.indexed.get_or_init(|| indexed).as_ref())
     }
 
     /// Its newest version.
-    pub(super) fn version(
-        &self,
-        checker: &Checker<'_>,
-    ) -> Result<Option<Ref<'_, Version>>, StoreError> {
-        if self.version.borrow().is_none() {
-            let key = layout::body_key(checker.space, self.kind, self.row);
-            let bytes = checker.state.get(BODIES, &key).map_err(fault::engine)?;
-            let version = bytes.map(|bytes| Version::decode(&bytes)).transpose()?;
-            *self.version.borrow_mut() = Some(version);
+    pub(super) fn version(&self, checker: &Checker<'_>) -> Result<Option<&Version>, StoreError> {
+        if let Some(version) = self.version.get() {
+            return Ok(version.as_ref());
         }
-        let held = Ref::filter_map(self.version.borrow(), |it| it.as_ref()?.as_ref());
-        Ok(held.ok())
+        let key = layout::body_key(checker.space, self.kind, self.row);
+        let bytes = checker.state.get(BODIES, &key).map_err(fault::engine)?;
+        let version = bytes.map(|bytes| Version::decode(&bytes)).transpose()?;
+        Ok(self.version.get_or_init(|| version).as_ref())
     }
 }
 
@@ -85,7 +77,7 @@ impl<'s> Checker<'s> {
         Kind {
             state: self.state,
             space: self.space,
-            kind,
+            number: kind,
         }
     }
 
@@ -122,10 +114,10 @@ impl<'s> Checker<'s> {
             }
             Node::Entry(condition) => candidate
                 .indexed(self)?
-                .is_some_and(|it| has(&it, condition)),
+                .is_some_and(|it| has(it, condition)),
             Node::Together(members) => candidate
                 .indexed(self)?
-                .is_some_and(|it| together(&it, members)),
+                .is_some_and(|it| together(it, members)),
             Node::RefersTo(refers) => self.refers(refers, candidate)?,
             Node::ReferredToBy(referred) => self.is_referred_to(referred, candidate)?,
         })

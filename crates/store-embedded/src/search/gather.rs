@@ -103,7 +103,7 @@ fn only(
 ) -> Result<Vec<Row>, StoreError> {
     let mut failure = None;
     rows.retain(|row| {
-        let candidate = Candidate::new(kind.kind, *row);
+        let candidate = Candidate::new(kind.number, *row);
         let mut nodes = nodes.iter();
         let verdict = nodes.try_fold(true, |all, node| {
             Ok(all && checker.matches(node, &candidate)?)
@@ -172,7 +172,7 @@ fn posted(
         if budget.spend(CHECK_COST).is_none() {
             return Ok(None);
         }
-        let candidate = Candidate::new(kind.kind, row);
+        let candidate = Candidate::new(kind.number, row);
         let indexed = candidate.indexed(checker)?;
         let passes = indexed.is_some_and(|it| {
             let mut entries = it.of(condition.parameter).iter();
@@ -343,7 +343,7 @@ fn updated(
     last: i64,
     budget: &mut Budget,
 ) -> Gathered {
-    let list = layout::kind_changes(kind.space, kind.kind);
+    let list = layout::kind_changes(kind.space, kind.number);
     let from = layout::change_key(&list, first_position(kind.state, first)?);
     let to = layout::change_key(&list, Position(u64::MAX));
     let mut rows = Vec::new();
@@ -353,7 +353,7 @@ fn updated(
         }
         let (key, value) = entry.map_err(fault::engine)?;
         let row = Changed::decode(&value)?.row;
-        let candidate = Candidate::new(kind.kind, row);
+        let candidate = Candidate::new(kind.number, row);
         let Some(version) = candidate.version(checker)? else {
             continue;
         };

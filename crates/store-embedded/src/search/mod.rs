@@ -95,12 +95,12 @@ fn is_streamed(filter: &Filter) -> bool {
 struct Kind<'s> {
     state: &'s Snapshot,
     space: Space,
-    kind: TypeNumber,
+    number: TypeNumber,
 }
 
 impl Kind<'_> {
     fn live_count(self) -> Result<u64, StoreError> {
-        let key = layout::count_key(self.space, self.kind);
+        let key = layout::count_key(self.space, self.number);
         let bytes = self.state.get(META, &key).map_err(fault::engine)?;
         bytes.map_or(Ok(0), |bytes| layout::decode_number(&bytes))
     }
@@ -125,7 +125,7 @@ impl<'p, 's> Compiled<'p, 's> {
         let kind = Kind {
             state,
             space,
-            kind: part.kind,
+            number: part.kind,
         };
         Ok(Self {
             part,

@@ -203,7 +203,7 @@ impl<'s> Compiler<'s> {
         let kind = Kind {
             state: self.state,
             space: self.space,
-            kind,
+            number: kind,
         };
         for row in rows {
             if is_live(kind, *row)? {
@@ -219,7 +219,7 @@ pub(super) fn is_live(kind: Kind<'_>, row: Row) -> Result<bool, StoreError> {
     let Some(key) = super::key_of(kind.state, row)? else {
         return Ok(false);
     };
-    if (key.space, key.kind) != (kind.space, kind.kind) {
+    if (key.space, key.kind) != (kind.space, kind.number) {
         return Ok(false);
     }
     let entries = kind.state.get(ENTRIES, &layout::row_key(row));

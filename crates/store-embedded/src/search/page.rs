@@ -70,13 +70,13 @@ fn by_row(
     let mut more = false;
     while let Some(Reverse((row, at))) = next.pop() {
         let part = &mut parts[at];
-        let candidate = Candidate::new(part.kind.kind, row);
+        let candidate = Candidate::new(part.kind.number, row);
         if is_old_enough(checker, &candidate, plan.not_later_than)? {
             if found.len() == plan.limit {
                 more = true;
                 break;
             }
-            found.push((part.kind.kind, row));
+            found.push((part.kind.number, row));
         }
         let following = searched[at].next(checker, part, Row(row.0.saturating_add(1)))?;
         next.extend(following.map(|row| Reverse((row, at))));
@@ -137,7 +137,7 @@ impl<'s> Searched<'s> {
         mut from: Row,
     ) -> Result<Option<Row>, StoreError> {
         while let Some(row) = self.stream.seek(from)? {
-            let candidate = Candidate::new(kind.kind, row);
+            let candidate = Candidate::new(kind.number, row);
             if self.exact || checker.matches(node, &candidate)? {
                 return Ok(Some(row));
             }
@@ -162,7 +162,7 @@ impl<'s> Searched<'s> {
                 continue;
             }
             self.left = self.left.saturating_sub(1);
-            let candidate = Candidate::new(part.kind.kind, row);
+            let candidate = Candidate::new(part.kind.number, row);
             if checker.matches(&part.node, &candidate)? {
                 return Ok(Some(row));
             }
@@ -256,7 +256,7 @@ pub(super) fn offer(
     top: &mut Top<'_>,
     row: Row,
 ) -> Result<(), StoreError> {
-    let candidate = Candidate::new(part.kind.kind, row);
+    let candidate = Candidate::new(part.kind.number, row);
     let Some(keys) = rank::keys(checker, &candidate, &part.part.sort, top.directions)? else {
         return Ok(());
     };
@@ -265,7 +265,7 @@ pub(super) fn offer(
         && (part.gathered.is_some() || checker.matches(&part.node, &candidate)?)
         && is_old_enough(checker, &candidate, top.not_later_than)?;
     if wanted {
-        let kind = part.kind.kind;
+        let kind = part.kind.number;
         top.keep(rank, Placed { kind, row, keys });
     }
     Ok(())

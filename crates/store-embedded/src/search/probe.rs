@@ -169,9 +169,12 @@ impl Probe {
     pub(super) fn posted(&self, key: &[u8]) -> Result<Verdict, StoreError> {
         let passes = match self {
             Self::Nothing => false,
-            Self::Present | Self::Code(_) | Self::TextStarts(_) | Self::UriStarts(_) => true,
             Self::Is(Stored::Text { .. }) => return Ok(Verdict::Ask),
-            Self::Is(_) => true,
+            Self::Present
+            | Self::Is(_)
+            | Self::Code(_)
+            | Self::TextStarts(_)
+            | Self::UriStarts(_) => true,
             Self::System(system) => layout::system_of_posting(key)? == *system,
             Self::TextContains(text) => layout::text_of_posting(key)?.contains(&**text),
             Self::TextIs(text) => {

@@ -130,7 +130,7 @@ fn of_code<'s>(code: &[u8], state: &'s Snapshot) -> Result<Option<Stream<'s>>, S
 
 impl<'s> Stream<'s> {
     pub(super) fn live(kind: Kind<'s>) -> Self {
-        Self::posted(layout::live_postings(kind.space, kind.kind), kind.state)
+        Self::posted(layout::live_postings(kind.space, kind.number), kind.state)
     }
 
     pub(super) fn of_value(slot: &[u8], value: &Stored, state: &'s Snapshot) -> Self {

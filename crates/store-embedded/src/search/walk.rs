@@ -220,14 +220,17 @@ fn look(
     offer(checker, part, top, row)
 }
 
+/// A form of values, and what the postings of a slot begin with that are of this form and unit.
+type Prefix = (u8, Vec<u8>);
+
 /// The forms and units in which a slot holds values that have an order; `None` where that is not
 /// the order of its postings.
 fn prefixes(
     kind: Kind<'_>,
     parameter: ParameterNumber,
     direction: Direction,
-) -> Result<Option<Vec<(u8, Vec<u8>)>>, StoreError> {
-    let slot = layout::slot_postings(kind.space, kind.kind, parameter);
+) -> Result<Option<Vec<Prefix>>, StoreError> {
+    let slot = layout::slot_postings(kind.space, kind.number, parameter);
     let (period, range) = match direction {
         Direction::Ascending => (PERIOD_BY_LOW, RANGE_BY_LOW),
         Direction::Descending => (PERIOD_BY_HIGH, RANGE_BY_HIGH),
@@ -293,7 +296,7 @@ impl Source {
     }
 
     /// Keys with this prefix, beginning where their rest is `first`.
-    fn narrowed(prefix: Vec<u8>, begin: Vec<u8>, end: Vec<u8>, direction: Direction) -> Span {
+    fn narrowed(prefix: Vec<u8>, begin: Vec<u8>, end: &[u8], direction: Direction) -> Span {
         let whole = Span::of_prefix(prefix);
         match direction {
             Direction::Ascending => Span {
@@ -301,19 +304,19 @@ impl Source {
                 ..whole
             },
             Direction::Descending => Span {
-                to: after_prefix(&end),
+                to: after_prefix(end),
                 ..whole
             },
         }
     }
 
     fn of_ids(kind: Kind<'_>, direction: Direction, first: Bound<&[u8]>) -> Self {
-        let prefix = layout::ids_of(kind.space, kind.kind);
+        let prefix = layout::ids_of(kind.space, kind.number);
         let span = match first {
             Bound::Included(id) => {
                 let key = Key::new().raw(&prefix).raw(id).done();
                 // Ids that begin with this one come after it; they are passed over one by one.
-                Self::narrowed(prefix, key.clone(), key, direction)
+                Self::narrowed(prefix, key.clone(), &key, direction)
             }
             _ => Span::of_prefix(prefix),
         };
@@ -325,7 +328,7 @@ impl Source {
         direction: Direction,
         first: Bound<&[u8]>,
     ) -> Result<Self, StoreError> {
-        let list = layout::kind_changes(kind.space, kind.kind);
+        let list = layout::kind_changes(kind.space, kind.number);
         let time = match first {
             Bound::Included(key) => <[u8; 8]>::try_from(key).ok(),
             _ => None,
@@ -339,7 +342,7 @@ impl Source {
                 let to = store::Position(to.0 - 1);
                 let begin = layout::change_key(&list, from);
                 let end = layout::change_key(&list, to);
-                Self::narrowed(list, begin, end, direction)
+                Self::narrowed(list, begin, &end, direction)
             }
         };
         Ok(Self::new(kind, CHANGES, Reader::Change, direction, span))
@@ -361,7 +364,7 @@ impl Source {
                 } else {
                     (key.clone().begun(first), key.ended(first))
                 };
-                Self::narrowed(prefix.to_vec(), begin.done(), end.done(), direction)
+                Self::narrowed(prefix.to_vec(), begin.done(), &end.done(), direction)
             }
             _ => Span::of_prefix(prefix.to_vec()),
         };
@@ -469,15 +472,18 @@ impl Source {
     }
 }
 
+/// A sort key, and the row that has it.
+type Keyed = (Box<[u8]>, Row);
+
 /// The instant of a newest version as sort key, and its row; `None` for an older version.
 fn changed(
     checker: &Checker<'_>,
     kind: Kind<'_>,
     key: &[u8],
     value: &[u8],
-) -> Result<Option<(Box<[u8]>, Row)>, StoreError> {
+) -> Result<Option<Keyed>, StoreError> {
     let row = Changed::decode(value)?.row;
-    let candidate = Candidate::new(kind.kind, row);
+    let candidate = Candidate::new(kind.number, row);
     let Some(version) = candidate.version(checker)? else {
         return Ok(None);
     };

@@ -7,7 +7,7 @@ use super::bench::{
 };
 use crate::{
     At, EntryValue, Filter, NewVersion, ParameterNumber, Plan, Position, Row, StoreError,
-    SystemNumber, Test, Total, TypeNumber,
+    SystemNumber, Test, Total, TypeNumber, View,
 };
 
 fn passes(test: Test) -> Filter {
@@ -166,6 +166,10 @@ pub(super) async fn pages_and_totals(bench: &Bench) {
     }
     assert!(rows.windows(2).all(|pair| pair[0].1 < pair[1].1));
     assert_eq!(rows.iter().filter(|(kind, _)| *kind == other).count(), 10);
+    counted(&*view, first).await;
+}
+
+async fn counted(view: &dyn View, first: Plan) {
     let counted = must(
         view.search(&Plan {
             limit: 0,
