@@ -79,6 +79,7 @@ fn settings(config: &Config) -> Settings {
         conditional_delete_max: config.size("fhir.conditional_delete_max"),
         page_size: config.size("fhir.page_size"),
         page_size_max: config.size("fhir.page_size_max"),
+        includes_per_page_max: config.size("fhir.includes_per_page_max"),
         issues_max: config.size("fhir.issues_max"),
         commit_criteria_max: config.size("fhir.commit_criteria_max"),
         commit_matches_max: config.size("fhir.commit_matches_max"),

@@ -68,8 +68,8 @@ async fn criteria_are_strict() {
             "Invalid [http.identifer] the search parameter `identifer` does not exist here",
         ),
         (
-            "birthdate=2000",
-            "NotSupported [http.birthdate] the search parameter `birthdate` is not offered yet",
+            "_filter=name eq x",
+            "NotSupported [http._filter] the search parameter `_filter` is not offered yet",
         ),
     ] {
         assert_eq!(host.create(&patient(""), Some(criteria)).await, expected);

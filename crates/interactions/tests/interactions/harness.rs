@@ -31,7 +31,7 @@ pub(crate) fn host_with(version: FhirVersion, settings: Settings) -> Host {
         origin: Origin(1),
         idempotency: None,
         handling: Handling::Strict,
-        visibility: std::sync::Arc::default(),
+        visibility: Arc::default(),
     };
     Host {
         interactions: Interactions::new(Arc::new(store), settings),

@@ -22,6 +22,7 @@ mod paging;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod searching;
 mod single;
 #[cfg(test)]
 mod synthea;

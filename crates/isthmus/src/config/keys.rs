@@ -93,6 +93,12 @@ pub(crate) const KEYS: &[Key] = &[
         "resources per page at most",
     ),
     key(
+        "fhir.includes_per_page_max",
+        Form::Count,
+        "1000",
+        "resources that a page may include besides its matches",
+    ),
+    key(
         "fhir.issues_max",
         Form::Count,
         "100",
