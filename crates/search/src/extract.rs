@@ -33,6 +33,9 @@ impl Default for ExtractLimits {
     }
 }
 
+/// The most groups that one resource may have in a slot.
+pub const GROUPS_MAX: usize = u16::MAX as usize - 1;
+
 /// Why nothing was extracted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ExtractError {
@@ -42,6 +45,11 @@ pub enum ExtractError {
         /// The limit.
         entries_max: usize,
     },
+    /// There are more elements to compare in groups than groups have numbers.
+    #[error(
+        "the resource repeats an element of a composite parameter more than {GROUPS_MAX} times (`groups_max`)"
+    )]
+    TooManyGroups,
 }
 
 /// What a resource is found by.
@@ -78,11 +86,10 @@ pub fn extract(
         bases,
     };
     let mut values = Values::new(surroundings, index.slots.len(), limits.entries_max);
-    index
-        .program
-        .walk(resource, &mut |sink, group, found, kind| {
-            values.add(sink, group, found, kind);
-        });
+    let program = &index.program;
+    let are_apart = program.walk(resource, &mut |sink, group, found, kind| {
+        values.add(sink, group, found, kind);
+    });
     let at = |slot| At { slot, group: 0 };
     if let Some(slot) = index.narrative {
         values.narrative(at(slot), resource);
@@ -93,6 +100,9 @@ pub fn extract(
     if values.has_too_many {
         let entries_max = limits.entries_max;
         return Err(ExtractError::TooManyEntries { entries_max });
+    }
+    if !are_apart || !values.has_groups_apart() {
+        return Err(ExtractError::TooManyGroups);
     }
     let own = (resource_type == "Patient").then_some(id);
     Ok(named(index, values.placed, own))

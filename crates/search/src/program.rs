@@ -107,17 +107,19 @@ impl Program {
     }
 
     /// Calls `found` with everything that is reached, for each sink: the group, and what it is.
+    /// Whether all groups could be told apart.
     pub(crate) fn walk<'d>(
         &self,
         resource: Value<'d>,
         found: &mut dyn FnMut(Sink, u16, Found<'d>, &Kind),
-    ) {
+    ) -> bool {
         let mut walk = Walk {
             resource,
             groups: vec![0; self.bases.into()],
             found,
         };
         walk.node(&self.start, resource, 0);
+        walk.groups.iter().all(|it| *it < u16::MAX)
     }
 }
 

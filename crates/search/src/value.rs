@@ -326,6 +326,11 @@ impl<'s> Values<'s> {
         }
     }
 
+    /// Whether all groups could be told apart.
+    pub(crate) fn has_groups_apart(&self) -> bool {
+        self.groups.iter().all(|it| *it < u16::MAX)
+    }
+
     /// The next group of a slot that numbers its groups itself.
     fn next_group(&mut self, slot: u16) -> u16 {
         let next = &mut self.groups[usize::from(slot)];

@@ -2,7 +2,7 @@
 
 use fhir::FhirVersion;
 use search::entry::EntryValue;
-use search::extract::{ExtractError, ExtractLimits, extract};
+use search::extract::{ExtractError, ExtractLimits, GROUPS_MAX, extract};
 use search::measure::TEXT_BYTES_MAX;
 
 fn codings(count: usize) -> String {
@@ -39,6 +39,26 @@ fn too_many_entries_are_refused_by_name() {
     );
     let message = "the resource has more than 9999 index entries (`entries_max`)";
     assert_eq!(refused.unwrap_err().to_string(), message);
+}
+
+#[test]
+fn groups_are_told_apart_or_refused() {
+    let limits = ExtractLimits::DEFAULT;
+    let bases = crate::given::bases();
+    for (count, is_refused) in [(GROUPS_MAX, false), (GROUPS_MAX + 1, true)] {
+        let members = vec!["{}"; count].join(",");
+        let text = format!(r#"{{"resourceType":"Group","characteristic":[{members}]}}"#);
+        let document = crate::data::parse(text);
+        let found = extract(
+            FhirVersion::R4,
+            &bases,
+            &limits,
+            "Group",
+            "g",
+            document.root(),
+        );
+        assert_eq!(found.is_err(), is_refused, "{count}");
+    }
 }
 
 #[test]
