@@ -26,6 +26,9 @@ use crate::tenant::{Tenant, blocking};
 /// Versions of a page that are read where they were asked for; longer pages have their own thread.
 const HISTORY_INLINE_MAX: usize = 100;
 
+/// Records whose entries are read where they were asked for.
+const ENTRIES_INLINE_MAX: usize = 100;
+
 /// A state of a tenant at a position.
 #[derive(Clone)]
 pub(crate) struct TenantView {
@@ -304,7 +307,12 @@ impl View for TenantView {
         if !self.newest {
             return Err(StoreError::NotNewest);
         }
-        search::entries(&self.snapshot, space, rows, parameters)
+        if rows.len() <= ENTRIES_INLINE_MAX {
+            return search::entries(&self.snapshot, space, rows, parameters);
+        }
+        let (snapshot, rows) = (self.snapshot.clone(), rows.to_vec());
+        let parameters = parameters.to_vec();
+        blocking(move || search::entries(&snapshot, space, &rows, &parameters)).await
     }
 
     async fn referrers(
