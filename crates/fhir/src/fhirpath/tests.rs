@@ -114,7 +114,7 @@ fn faults_of_values_point_into_the_expression() {
             expect![[r#"
                 the left operand must be a single item, not 3 at line 1, column 1
                 name.given + 'x'
-                ^^^^^^^^^^^^^^^^"#]],
+                ^^^^^^^^^^"#]],
         ),
         (
             "active < 1",
@@ -197,9 +197,9 @@ fn terminology_is_asked_for() {
     check_patient(
         "maritalStatus.memberOf('http://unknown')",
         &expect![[r#"
-            the value set is not known at line 1, column 1
+            the value set is not known at line 1, column 15
             maritalStatus.memberOf('http://unknown')
-            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"#]],
+                          ^^^^^^^^^^^^^^^^^^^^^^^^^^"#]],
     );
 }
 

@@ -10,4 +10,6 @@ mod known;
 #[cfg(test)]
 mod official;
 #[cfg(test)]
+mod parameters;
+#[cfg(test)]
 mod yaml;

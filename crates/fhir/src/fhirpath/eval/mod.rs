@@ -130,14 +130,16 @@ impl<'d> Evaluator<'d> {
             ExpressionKind::Literal(literal) => Ok(vec![literal_item(literal)]),
             ExpressionKind::Variable(name) => self.variable(name, scope, span),
             ExpressionKind::Special(special) => special_items(*special, scope, span),
-            ExpressionKind::Member { of, name } => {
-                let input = self.input(of.as_deref(), scope)?;
-                self.member(&input, name, of.is_none(), span)
+            ExpressionKind::Member { of: None, name } => self.member(scope.this, name, true, span),
+            ExpressionKind::Member { of: Some(of), name } => {
+                let input = self.evaluate(of, scope)?;
+                self.member(&input, name, false, span)
             }
             ExpressionKind::Call {
                 of,
                 function,
                 arguments,
+                call_span,
             } => {
                 let input = self.input(of.as_deref(), scope)?;
                 let call = Call {
@@ -145,10 +147,10 @@ impl<'d> Evaluator<'d> {
                     scope,
                     function,
                     arguments,
-                    span,
+                    span: *call_span,
                 };
                 let output = (function.run)(&call, input)?;
-                self.counted(output, span)
+                self.counted(output, *call_span)
             }
             ExpressionKind::Indexer { of, index } => {
                 let input = self.evaluate(of, scope)?;
@@ -194,8 +196,9 @@ impl<'d> Evaluator<'d> {
         scope: &Scope<'_, 'd>,
         span: Span,
     ) -> Outcome<'d> {
+        let operand_spans = (left.span, right.span);
         let left = self.evaluate(left, &Scope::inner(scope))?;
-        let decided = logic::decided_by_left(operator, &left, span)?;
+        let decided = logic::decided_by_left(operator, &left, operand_spans.0)?;
         if let Some(truth) = decided {
             return Ok(vec![Item::Boolean(truth)]);
         }
@@ -204,6 +207,7 @@ impl<'d> Evaluator<'d> {
             evaluator: self,
             operator,
             span,
+            operand_spans,
         };
         let output = operation.run(left, right)?;
         self.counted(output, span)
@@ -218,7 +222,6 @@ impl<'d> Evaluator<'d> {
             match item {
                 Item::Node(node) if may_be_type && node.is_of(name) => found.push(item.clone()),
                 Item::Node(node) => {
-                    // The type of a resource is no element, but paths of trees without types ask.
                     node.child(name, &mut |child| found.push(Item::Node(child)));
                 }
                 other => found.extend(tree::part(other, name)),
@@ -279,13 +282,15 @@ struct Operation<'o, 'd> {
     evaluator: &'o Evaluator<'d>,
     operator: Operator,
     span: Span,
+    /// Of the left operand and the right one.
+    operand_spans: (Span, Span),
 }
 
 impl<'d> Operation<'_, 'd> {
     fn run(self, left: Collection<'d>, right: Collection<'d>) -> Outcome<'d> {
         match self.operator {
             Operator::And | Operator::Or | Operator::Xor | Operator::Implies => {
-                logic::operate(self.operator, &left, &right, self.span)
+                logic::operate(self, &left, &right)
             }
             Operator::Equal
             | Operator::NotEqual
@@ -330,8 +335,8 @@ impl<'d> Operation<'_, 'd> {
         left: Collection<'d>,
         right: Collection<'d>,
     ) -> Result<Option<(Item<'d>, Item<'d>)>, Failure> {
-        let left = single(left, "the left operand", self.span)?;
-        let right = single(right, "the right operand", self.span)?;
+        let left = single(left, "the left operand", self.operand_spans.0)?;
+        let right = single(right, "the right operand", self.operand_spans.1)?;
         Ok(left.zip(right))
     }
 }
