@@ -206,7 +206,7 @@ fn terminology_is_asked_for() {
 #[test]
 fn limits_have_names() {
     let tight = Limits {
-        steps_max: 1000,
+        steps_max: 3000,
         items_max: 50,
         string_bytes_max: 200,
         pattern_bytes_max: 2000,
@@ -224,7 +224,7 @@ fn limits_have_names() {
         ),
         ("'a'.matches('(a{100}){100}')", "pattern_bytes_max"),
         (
-            "(1|2|3|4|5).select((1|2|3|4|5).select((1|2|3|4).where($this > 9)))",
+            "(1|2|3|4|5).select((1|2|3|4|5).select((1|2|3|4|5).select((1|2|3).where($this > 9))))",
             "steps_max",
         ),
     ] {
