@@ -384,3 +384,38 @@ fn nothing_of_the_data_is_in_messages_or_debug_output() {
             .contains("geheim")
     );
 }
+
+#[test]
+fn expressions_are_shared_by_threads() {
+    fn is_shared<T: Send + Sync>(_: &T) {}
+    is_shared(&FhirPath::compile("name.given", Some(FhirVersion::R4)).unwrap());
+}
+
+#[test]
+fn quantities_are_values_only_with_units_of_ucum() {
+    let observation = |quantity: &str, expression: &str| {
+        let text = format!(r#"{{"resourceType": "Observation", "valueQuantity": {quantity}}}"#);
+        evaluated(&text, expression, |_| {})
+    };
+    let grams = r#"{"value": 4.0, "system": "http://unitsofmeasure.org", "code": "g"}"#;
+    let pills = r#"{"value": 4, "system": "http://other", "code": "g"}"#;
+    let below = r#"{"value": 4, "comparator": "<", "code": "g"}"#;
+    for (quantity, expression, expected) in [
+        (grams, "value = 4000 'mg'", "true"),
+        (grams, "value > 3 'g'", "true"),
+        (grams, "value * 2", "\"8.0 'g'\""),
+        (pills, "value = 4 'g'", "false"),
+        (pills, "value > 3 'g'", ""),
+        (pills, "value = value", "true"),
+        (pills, "value and true", "true"),
+        (below, "value = 4 'g'", "false"),
+        (below, "value < 5 'g'", ""),
+        (r#"{"unit": "g"}"#, "value < 5 'g'", ""),
+    ] {
+        assert_eq!(
+            observation(quantity, expression),
+            expected,
+            "{quantity} {expression}"
+        );
+    }
+}

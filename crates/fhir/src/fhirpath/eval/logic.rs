@@ -13,7 +13,7 @@ pub(super) fn truth(items: &[Item<'_>], span: Span) -> Result<Option<bool>, Fail
         [] => Ok(None),
         [item] => Ok(match item.scalar() {
             Scalar::Value(Item::Boolean(truth)) => Some(truth),
-            Scalar::Absent => None,
+            Scalar::Absent if is_primitive(item) => None,
             _ => Some(true),
         }),
         several => {
@@ -25,6 +25,10 @@ pub(super) fn truth(items: &[Item<'_>], span: Span) -> Result<Option<bool>, Fail
             Err(Failure { fault, span })
         }
     }
+}
+
+fn is_primitive(item: &Item<'_>) -> bool {
+    matches!(item, Item::Node(node) if node.is_primitive())
 }
 
 /// What the left operand alone decides.
