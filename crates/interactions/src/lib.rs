@@ -79,7 +79,7 @@ impl Interactions {
     pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
         let bases = FhirVersion::ALL.map(|version| settings.bases(version));
         let (settings, bases) = (Arc::new(settings), Arc::new(bases));
-        let workers = Arc::new(Workers::new());
+        let workers = Arc::new(Workers::new(settings.work_bytes_max));
         Self {
             workers,
             store,

@@ -20,6 +20,8 @@ pub struct Settings {
     pub commit_criteria_max: usize,
     /// Resources that the criteria of one commit may match together.
     pub commit_matches_max: usize,
+    /// Bytes of bundles that are worked on at a time; others wait.
+    pub work_bytes_max: usize,
     /// Resources per page when `_count` is not given.
     pub page_size: usize,
     /// Resources per page at most.
@@ -58,6 +60,7 @@ impl Default for Settings {
             conditional_delete_max: 1_000,
             commit_criteria_max: 20_000,
             commit_matches_max: 20_000,
+            work_bytes_max: 8 << 20,
             page_size: 50,
             page_size_max: 1_000,
             includes_per_page_max: 1_000,

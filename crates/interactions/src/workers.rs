@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use fhir::json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::InteractionError;
 use crate::job::{Job, Task};
@@ -14,19 +14,41 @@ use crate::job::{Job, Task};
 /// Texts up to this size are worked through where they are; to hand them on would cost more.
 const INLINE_BYTES_MAX: usize = 64 << 10;
 
-/// The right to keep a processor busy.
+/// The unit in which the size of jobs is counted.
+const UNIT_BYTES: usize = 1 << 10;
+
+/// The right to keep a processor busy, and to hold a job in memory.
 pub(crate) struct Workers {
     processors: usize,
     free: Arc<Semaphore>,
+    /// Units of jobs that may still be begun.
+    room: Arc<Semaphore>,
+    units: u32,
 }
 
 impl Workers {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(bytes_max: usize) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, Into::into);
+        let units = (bytes_max / UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
         Self {
             processors,
             free: Arc::new(Semaphore::new(processors)),
+            room: Arc::new(Semaphore::new(units as usize)),
+            units,
         }
+    }
+
+    /// Waits until there is room for a job; what is prepared of it takes many times its own size.
+    /// A small one finds room always, one beyond the limit when it is alone.
+    pub(crate) async fn room(&self, job: &Job) -> Option<OwnedSemaphorePermit> {
+        let bytes = job.source.bytes();
+        if bytes <= INLINE_BYTES_MAX {
+            return None;
+        }
+        let units = u32::try_from(bytes / UNIT_BYTES).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room);
+        room.acquire_many_owned(units.min(self.units)).await.ok()
     }
 
     /// Does the work for every task of a job, in their order.

@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod fhirpath;
 mod load;
 mod serve;
 mod settings;
@@ -47,6 +48,12 @@ pub(crate) const COMMANDS: &[Subcommand] = &[
         about: "Check files of resources and show every fault",
         arguments: validate::arguments,
         run: validate::run,
+    },
+    Subcommand {
+        name: "fhirpath",
+        about: "Evaluate a FHIRPath expression on the resources of files",
+        arguments: fhirpath::arguments,
+        run: fhirpath::run,
     },
     Subcommand {
         name: "tenant",

@@ -83,6 +83,7 @@ fn settings(config: &Config) -> Settings {
         issues_max: config.size("fhir.issues_max"),
         commit_criteria_max: config.size("fhir.commit_criteria_max"),
         commit_matches_max: config.size("fhir.commit_matches_max"),
+        work_bytes_max: config.size("fhir.work_bytes_max"),
         stale_retries_max: config.size("fhir.stale_retries_max"),
         own_bases: own_bases(config),
     }

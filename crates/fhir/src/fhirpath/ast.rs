@@ -45,6 +45,8 @@ pub enum ExpressionKind {
         function: &'static Function,
         /// The arguments, as many as the function allows.
         arguments: Vec<Expression>,
+        /// The place of the call without its input.
+        call_span: Span,
     },
     /// `of[index]`
     Indexer {

@@ -115,9 +115,31 @@ impl CheckError {
     }
 }
 
+/// What a path that begins with the type of something else is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OtherStart {
+    Wrong,
+    /// It gives nothing: a search parameter of several types names them all.
+    Nothing,
+}
+
 /// Checks an expression that starts from a type, or from an element such as
 /// `QuestionnaireResponse.item`.
 pub fn check(path: &FhirPath, context: &str) -> Result<Types, CheckError> {
+    check_from(path, context, OtherStart::Wrong)
+}
+
+/// Checks an expression that may have paths for other types as well (`Patient.name |
+/// Person.name`), as search parameters do: for this type these give nothing.
+pub fn check_shared(path: &FhirPath, context: &str) -> Result<Types, CheckError> {
+    check_from(path, context, OtherStart::Nothing)
+}
+
+fn check_from(
+    path: &FhirPath,
+    context: &str,
+    other_start: OtherStart,
+) -> Result<Types, CheckError> {
     let Some(definitions) = path.definitions() else {
         return Ok(Types::ANYTHING);
     };
@@ -130,6 +152,7 @@ pub fn check(path: &FhirPath, context: &str) -> Result<Types, CheckError> {
     let checker = Checker {
         definitions,
         context: start,
+        other_start,
     };
     let scope = Scope {
         this: Types::of(vec![start]),
@@ -244,6 +267,7 @@ struct Scope {
 struct Checker {
     definitions: &'static Definitions,
     context: StaticType,
+    other_start: OtherStart,
 }
 
 impl Checker {
@@ -264,9 +288,10 @@ impl Checker {
                 of,
                 function,
                 arguments,
+                call_span,
             } => {
                 let input = self.input(of.as_deref(), scope)?;
-                self.call((function, span), &input, arguments, scope)
+                self.call((function, *call_span), &input, arguments, scope)
             }
             ExpressionKind::Indexer { of, index } => {
                 let input = self.types(of, scope)?;
@@ -351,7 +376,7 @@ impl Checker {
                 found.push(StaticType::of(narrower));
             }
         }
-        if found.is_empty() && !known.is_empty() {
+        if found.is_empty() && !known.is_empty() && self.other_start == OtherStart::Wrong {
             let found = Types::of(known.to_vec()).names();
             return Err((
                 CheckFault::Start {

@@ -1,6 +1,6 @@
 //! What an evaluation is given besides the document: time, variables, lookups, limits.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 
 use super::item::{Collection, Item};
@@ -15,7 +15,8 @@ pub struct Limits {
     pub text_bytes_max: usize,
     /// Greatest depth of the syntax tree.
     pub depth_max: usize,
-    /// Greatest number of steps: an operation, an item gone through, a pair compared.
+    /// Greatest number of steps: an operation, an item gone through or made, a pair compared, a
+    /// few bytes of text.
     pub steps_max: u64,
     /// Greatest number of items in any collection.
     pub items_max: usize,
@@ -26,14 +27,14 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// 64 KiB of text, 150 levels, five million steps, 200,000 items, strings of 4 MiB, regular
+    /// 64 KiB of text, 150 levels, five million steps, 200,000 items, strings of 1 MiB, regular
     /// expressions of 256 KiB. The longest expression of the standard has 8 KiB and 60 levels.
     pub const DEFAULT: Self = Self {
         text_bytes_max: 64 << 10,
         depth_max: 150,
         steps_max: 5_000_000,
         items_max: 200_000,
-        string_bytes_max: 4 << 20,
+        string_bytes_max: 1 << 20,
         pattern_bytes_max: 256 << 10,
     };
 }
@@ -162,41 +163,24 @@ impl<'e> Environment<'e> {
     }
 }
 
-/// Documents that stay where they are: a chain of cells, each written once.
+/// Documents that stay where they are: cells in chunks of doubling size, each written once.
 #[derive(Default)]
 struct Arena {
-    first: OnceCell<Box<Link>>,
+    count: Cell<usize>,
+    chunks: [OnceCell<Box<[OnceCell<Document>]>>; CHUNKS],
 }
 
-struct Link {
-    document: Document,
-    next: OnceCell<Box<Link>>,
-}
+/// More documents than memory has bytes.
+const CHUNKS: usize = 32;
 
 impl Arena {
-    /// Walks the chain; evaluations make few documents, and steps limit how many.
     fn keep(&self, document: Document) -> &Document {
-        let mut cell = &self.first;
-        while let Some(link) = cell.get() {
-            cell = &link.next;
-        }
-        &cell
-            .get_or_init(|| {
-                Box::new(Link {
-                    document,
-                    next: OnceCell::new(),
-                })
-            })
-            .document
-    }
-}
-
-/// The chain is taken apart link by link: dropping it as a whole would recurse.
-impl Drop for Arena {
-    fn drop(&mut self) {
-        let mut next = self.first.take();
-        while let Some(mut link) = next {
-            next = link.next.take();
-        }
+        let number = self.count.get() + 1;
+        self.count.set(number);
+        let chunk = number.ilog2() as usize;
+        let size = 1_usize << chunk;
+        let empty = || (0..size).map(|_| OnceCell::new()).collect();
+        let cells = self.chunks[chunk].get_or_init(empty);
+        cells[number - size].get_or_init(|| document)
     }
 }

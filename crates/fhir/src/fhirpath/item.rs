@@ -57,7 +57,7 @@ pub struct TypeInfo {
 pub(super) enum Scalar<'d> {
     /// A value of FHIRPath's own types.
     Value(Item<'d>),
-    /// A primitive without a value: it counts as empty.
+    /// A primitive or quantity without a value of FHIRPath: it counts as empty.
     Absent,
     /// Anything else.
     Complex,
@@ -207,8 +207,8 @@ fn node_scalar<'d>(node: &Node<'d>, years: Years) -> Scalar<'d> {
         };
     };
     if system == SystemType::Quantity {
-        return quantity_of(node, years)
-            .map_or(Scalar::Complex, |it| Scalar::Value(Item::Quantity(it)));
+        let quantity = quantity_of(node, years).map(Item::Quantity);
+        return quantity.map_or(Scalar::Absent, Scalar::Value);
     }
     let item = node.value().and_then(|value| primitive(value, system));
     item.map_or(Scalar::Absent, Scalar::Value)
@@ -246,24 +246,22 @@ fn untyped_scalar<'d>(node: &Node<'d>) -> Scalar<'d> {
 
 const UCUM: &str = "http://unitsofmeasure.org";
 
-/// A FHIR quantity as one of FHIRPath; not one with a comparator, which is a range.
+/// A FHIR quantity as one of FHIRPath; not one with a comparator, which is a range, nor one whose
+/// unit is of another system: it compares with its like only, as a tree.
 fn quantity_of(node: &Node<'_>, years: Years) -> Option<Quantity> {
     let object = node.value()?;
-    let number = object.get("value")?.as_number()?;
-    let value = Decimal::parse_rounded(number).ok()?;
-    if object.get("comparator").is_some() {
+    let value = Decimal::parse_rounded(object.get("value")?.as_number()?).ok()?;
+    let is_ucum = object.get("system").is_none_or(|it| it.is_str(UCUM));
+    if object.get("comparator").is_some() || !is_ucum {
         return None;
     }
     let text = |name| object.get(name).and_then(Value::as_str);
-    let is_ucum = object.get("system").is_none_or(|it| it.is_str(UCUM));
-    let unit = match text("code").filter(|_| is_ucum) {
+    let unit = match text("code").or_else(|| text("unit")) {
+        None => Unit::one(),
         Some(code) => match CalendarUnit::of_ucum(&code) {
             Some(unit) if years == Years::Calendar => Unit::Calendar(unit),
             _ => Unit::Ucum(code.into_owned()),
         },
-        None => text("code")
-            .or_else(|| text("unit"))
-            .map_or_else(Unit::one, |it| Unit::Ucum(it.into_owned())),
     };
     Some(Quantity { value, unit })
 }

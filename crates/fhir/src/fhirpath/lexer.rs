@@ -22,6 +22,8 @@ pub(super) enum TokenKind {
     Number(String),
     /// Digits with `L`.
     Long(String),
+    /// `%`, and the word after it; empty before a delimited name.
+    Percent(String),
     /// What follows `@`, with its `T`.
     Moment(String),
     /// `$this` and its like, without `$`.
@@ -31,9 +33,9 @@ pub(super) enum TokenKind {
 }
 
 /// The longer ones first.
-const SYMBOLS: [&str; 25] = [
+const SYMBOLS: [&str; 24] = [
     "<=", ">=", "!=", "!~", "(", ")", "[", "]", "{", "}", ".", ",", "+", "-", "*", "/", "&", "|",
-    "<", ">", "=", "~", "%", ":", ";",
+    "<", ">", "=", "~", ":", ";",
 ];
 
 pub(super) type Faulty = (ParseFault, Span);
@@ -87,6 +89,10 @@ impl<'t> Lexer<'t> {
                 self.at += 1;
                 TokenKind::Dollar(self.word().to_owned())
             }
+            '%' => {
+                self.at += 1;
+                TokenKind::Percent(self.variable().to_owned())
+            }
             '0'..='9' => self.number(),
             _ if is_word(first) => TokenKind::Word(self.word().to_owned()),
             _ => TokenKind::Symbol(self.symbol(first)?),
@@ -136,6 +142,15 @@ impl<'t> Lexer<'t> {
 
     fn word(&mut self) -> &'t str {
         self.take_while(|it| is_word(it) || it.is_ascii_digit())
+    }
+
+    /// FHIR writes `%vs-…` and `%ext-…` without delimiters as well, although a name has no hyphen.
+    fn variable(&mut self) -> &'t str {
+        let rest = self.rest();
+        if rest.starts_with("vs-") || rest.starts_with("ext-") {
+            return self.take_while(|it| is_word(it) || it.is_ascii_digit() || it == '-');
+        }
+        self.word()
     }
 
     fn take_while(&mut self, holds: impl Fn(char) -> bool) -> &'t str {

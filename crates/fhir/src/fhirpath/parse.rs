@@ -159,6 +159,7 @@ impl Parser<'_> {
             TokenKind::Long(number) => format!("`{number}L`"),
             TokenKind::Moment(moment) => format!("`@{moment}`"),
             TokenKind::Dollar(name) => format!("`${name}`"),
+            TokenKind::Percent(name) => format!("`%{name}`"),
             TokenKind::Symbol(symbol) => format!("`{symbol}`"),
             TokenKind::End => "the end".to_owned(),
         };
@@ -344,10 +345,12 @@ impl Parser<'_> {
             };
             return Err((fault, name_span));
         }
+        let call_span = self.since(name_span);
         let kind = ExpressionKind::Call {
             of,
             function,
             arguments,
+            call_span,
         };
         self.tree(kind, self.since(start), below.max(height))
     }
@@ -431,7 +434,10 @@ impl Parser<'_> {
                 self.demand("}", "`}`")?;
                 Ok(self.leaf(ExpressionKind::Empty, start))
             }
-            TokenKind::Symbol("%") => self.variable(),
+            TokenKind::Percent(name) => {
+                let name = name.clone();
+                self.variable(name)
+            }
             TokenKind::Word(word) if word == "true" || word == "false" => {
                 let literal = Literal::Boolean(word == "true");
                 self.advance();
@@ -445,8 +451,11 @@ impl Parser<'_> {
         }
     }
 
-    fn variable(&mut self) -> Result<Tree, Faulty> {
+    fn variable(&mut self, name: String) -> Result<Tree, Faulty> {
         let start = self.advance().span;
+        if !name.is_empty() {
+            return Ok(self.leaf(ExpressionKind::Variable(name), start));
+        }
         match self.peek().clone() {
             TokenKind::Word(name) | TokenKind::Delimited(name) | TokenKind::String(name) => {
                 self.advance();

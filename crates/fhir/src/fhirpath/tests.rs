@@ -114,7 +114,7 @@ fn faults_of_values_point_into_the_expression() {
             expect![[r#"
                 the left operand must be a single item, not 3 at line 1, column 1
                 name.given + 'x'
-                ^^^^^^^^^^^^^^^^"#]],
+                ^^^^^^^^^^"#]],
         ),
         (
             "active < 1",
@@ -197,16 +197,16 @@ fn terminology_is_asked_for() {
     check_patient(
         "maritalStatus.memberOf('http://unknown')",
         &expect![[r#"
-            the value set is not known at line 1, column 1
+            the value set is not known at line 1, column 15
             maritalStatus.memberOf('http://unknown')
-            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"#]],
+                          ^^^^^^^^^^^^^^^^^^^^^^^^^^"#]],
     );
 }
 
 #[test]
 fn limits_have_names() {
     let tight = Limits {
-        steps_max: 1000,
+        steps_max: 3000,
         items_max: 50,
         string_bytes_max: 200,
         pattern_bytes_max: 2000,
@@ -224,7 +224,7 @@ fn limits_have_names() {
         ),
         ("'a'.matches('(a{100}){100}')", "pattern_bytes_max"),
         (
-            "(1|2|3|4|5).select((1|2|3|4|5).select((1|2|3|4).where($this > 9)))",
+            "(1|2|3|4|5).select((1|2|3|4|5).select((1|2|3|4|5).select((1|2|3).where($this > 9))))",
             "steps_max",
         ),
     ] {
@@ -383,4 +383,39 @@ fn nothing_of_the_data_is_in_messages_or_debug_output() {
             .to_lowercase()
             .contains("geheim")
     );
+}
+
+#[test]
+fn expressions_are_shared_by_threads() {
+    fn is_shared<T: Send + Sync>(_: &T) {}
+    is_shared(&FhirPath::compile("name.given", Some(FhirVersion::R4)).unwrap());
+}
+
+#[test]
+fn quantities_are_values_only_with_units_of_ucum() {
+    let observation = |quantity: &str, expression: &str| {
+        let text = format!(r#"{{"resourceType": "Observation", "valueQuantity": {quantity}}}"#);
+        evaluated(&text, expression, |_| {})
+    };
+    let grams = r#"{"value": 4.0, "system": "http://unitsofmeasure.org", "code": "g"}"#;
+    let pills = r#"{"value": 4, "system": "http://other", "code": "g"}"#;
+    let below = r#"{"value": 4, "comparator": "<", "code": "g"}"#;
+    for (quantity, expression, expected) in [
+        (grams, "value = 4000 'mg'", "true"),
+        (grams, "value > 3 'g'", "true"),
+        (grams, "value * 2", "\"8.0 'g'\""),
+        (pills, "value = 4 'g'", "false"),
+        (pills, "value > 3 'g'", ""),
+        (pills, "value = value", "true"),
+        (pills, "value and true", "true"),
+        (below, "value = 4 'g'", "false"),
+        (below, "value < 5 'g'", ""),
+        (r#"{"unit": "g"}"#, "value < 5 'g'", ""),
+    ] {
+        assert_eq!(
+            observation(quantity, expression),
+            expected,
+            "{quantity} {expression}"
+        );
+    }
 }

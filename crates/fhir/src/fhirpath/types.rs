@@ -69,7 +69,7 @@ impl SystemType {
             "time" => Self::Time,
             "string" | "uri" | "code" | "oid" | "id" | "uuid" | "markdown" | "base64Binary"
             | "url" | "canonical" | "xhtml" => Self::String,
-            "Quantity" | "Age" | "Distance" | "Duration" | "Count" | "Money" => Self::Quantity,
+            "Quantity" | "Age" | "Distance" | "Duration" | "Count" => Self::Quantity,
             _ => return None,
         })
     }

@@ -117,6 +117,12 @@ pub(crate) const KEYS: &[Key] = &[
         "matches that one commit may depend on",
     ),
     key(
+        "fhir.work_bytes_max",
+        Form::Bytes,
+        "8M",
+        "bytes of bundles that are worked on at a time; others wait",
+    ),
+    key(
         "fhir.stale_retries_max",
         Form::Count,
         "10",

@@ -32,6 +32,9 @@ fn cannot(call: &Call<'_, '_>, type_name: &str) -> Failure {
     call.fault(EvaluationFault::Factory(type_name.to_owned()))
 }
 
+/// A document takes some hundred bytes, however small its text is.
+const STEPS_PER_DOCUMENT: usize = 32;
+
 /// Text that becomes a node of a type: its value and what stands beside it.
 struct Draft {
     value: Option<String>,
@@ -50,6 +53,7 @@ fn node<'d>(
     }
     json.push('}');
     call.evaluator.check_length(json.len(), call.span)?;
+    call.evaluator.step(STEPS_PER_DOCUMENT, call.span)?;
     let document = Document::parse(json.into(), &Limits::DEFAULT);
     let document = document.map_err(|_| cannot(call, definition.name))?;
     let root = call.evaluator.environment.keep(document).root();

@@ -4,7 +4,7 @@ use super::super::ast::Operator;
 use super::super::fault::{EvaluationFault, Span};
 use super::super::item::{Collection, Item, Scalar};
 use super::call::{Call, truth as answer};
-use super::{Failure, Outcome};
+use super::{Failure, Operation, Outcome};
 
 /// A collection as a truth value: empty is unknown, a single item that is no Boolean is true
 /// (<https://hl7.org/fhirpath/N1/#singleton-evaluation-of-collections>).
@@ -13,7 +13,7 @@ pub(super) fn truth(items: &[Item<'_>], span: Span) -> Result<Option<bool>, Fail
         [] => Ok(None),
         [item] => Ok(match item.scalar() {
             Scalar::Value(Item::Boolean(truth)) => Some(truth),
-            Scalar::Absent => None,
+            Scalar::Absent if is_primitive(item) => None,
             _ => Some(true),
         }),
         several => {
@@ -25,6 +25,10 @@ pub(super) fn truth(items: &[Item<'_>], span: Span) -> Result<Option<bool>, Fail
             Err(Failure { fault, span })
         }
     }
+}
+
+fn is_primitive(item: &Item<'_>) -> bool {
+    matches!(item, Item::Node(node) if node.is_primitive())
 }
 
 /// What the left operand alone decides.
@@ -43,13 +47,13 @@ pub(super) fn decided_by_left(
 }
 
 pub(super) fn operate<'d>(
-    operator: Operator,
+    operation: Operation<'_, 'd>,
     left: &Collection<'d>,
     right: &Collection<'d>,
-    span: Span,
 ) -> Outcome<'d> {
-    let (left, right) = (truth(left, span)?, truth(right, span)?);
-    let result = match operator {
+    let (left_span, right_span) = operation.operand_spans;
+    let (left, right) = (truth(left, left_span)?, truth(right, right_span)?);
+    let result = match operation.operator {
         Operator::And => and(left, right),
         Operator::Or => and(left.map(|it| !it), right.map(|it| !it)).map(|it| !it),
         Operator::Implies => and(left, right.map(|it| !it)).map(|it| !it),

@@ -290,13 +290,19 @@ pub(super) fn power<'d>(call: &Call<'_, 'd>, input: Collection<'d>) -> Outcome<'
     })
 }
 
+/// An operator that stands behind a function.
+fn operation<'c, 'd>(call: &Call<'c, 'd>, operator: Operator) -> Operation<'c, 'd> {
+    Operation {
+        evaluator: call.evaluator,
+        operator,
+        span: call.span,
+        operand_spans: (call.span, call.span),
+    }
+}
+
 /// The operator `+` over all items.
 pub(super) fn sum<'d>(call: &Call<'_, 'd>, input: Collection<'d>) -> Outcome<'d> {
-    let operation = Operation {
-        evaluator: call.evaluator,
-        operator: Operator::Add,
-        span: call.span,
-    };
+    let operation = operation(call, Operator::Add);
     let mut items = input.into_iter();
     let mut total: Collection<'d> = match items.next() {
         Some(first) => numeric(call, vec![first])?.into_iter().collect(),
@@ -312,10 +318,6 @@ pub(super) fn sum<'d>(call: &Call<'_, 'd>, input: Collection<'d>) -> Outcome<'d>
 pub(super) fn avg<'d>(call: &Call<'_, 'd>, input: Collection<'d>) -> Outcome<'d> {
     let count = vec![super::count_item(input.len())];
     let total = sum(call, input)?;
-    let operation = Operation {
-        evaluator: call.evaluator,
-        operator: Operator::Divide,
-        span: call.span,
-    };
+    let operation = operation(call, Operator::Divide);
     operate(operation, total, count)
 }

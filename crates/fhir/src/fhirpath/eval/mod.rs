@@ -25,13 +25,15 @@ mod tree;
 mod type_tests;
 mod variable;
 
-use std::cell::{Cell, RefCell};
+use std::borrow::Cow;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::ast::{Expression, ExpressionKind, Literal, Operator, Special};
 use super::fault::{EvaluationError, EvaluationFault, Place, Span};
 use super::item::{Collection, Item, Scalar};
+use super::node::Node;
 use super::{Environment, FhirPath};
 use crate::definitions::Definitions;
 pub(super) use call::Call;
@@ -56,6 +58,8 @@ pub(super) fn evaluate<'d>(
         definitions: path.definitions,
         context: input,
         steps: Cell::new(0),
+        resource: OnceCell::new(),
+        root_resource: OnceCell::new(),
         patterns: RefCell::default(),
     };
     let scope = Scope::of(&evaluator.context);
@@ -74,6 +78,9 @@ pub(super) struct Evaluator<'d> {
     /// `%context`
     context: Collection<'d>,
     steps: Cell<u64>,
+    /// `%resource` and `%rootResource`, once they have been looked for.
+    resource: OnceCell<Option<Node<'d>>>,
+    root_resource: OnceCell<Option<Node<'d>>>,
     /// Compiled once for an evaluation.
     patterns: RefCell<HashMap<(String, String), Rc<regex::Regex>>>,
 }
@@ -128,27 +135,31 @@ impl<'d> Evaluator<'d> {
         match &expression.kind {
             ExpressionKind::Empty => Ok(Vec::new()),
             ExpressionKind::Literal(literal) => Ok(vec![literal_item(literal)]),
-            ExpressionKind::Variable(name) => self.variable(name, scope, span),
-            ExpressionKind::Special(special) => special_items(*special, scope, span),
-            ExpressionKind::Member { of, name } => {
-                let input = self.input(of.as_deref(), scope)?;
-                self.member(&input, name, of.is_none(), span)
+            ExpressionKind::Variable(name) => self.counted(self.variable(name, scope, span)?, span),
+            ExpressionKind::Special(special) => {
+                self.counted(special_items(*special, scope, span)?, span)
+            }
+            ExpressionKind::Member { of: None, name } => self.member(scope.this, name, true, span),
+            ExpressionKind::Member { of: Some(of), name } => {
+                let input = self.evaluate(of, scope)?;
+                self.member(&input, name, false, span)
             }
             ExpressionKind::Call {
                 of,
                 function,
                 arguments,
+                call_span,
             } => {
-                let input = self.input(of.as_deref(), scope)?;
+                let input = self.input(of.as_deref(), scope, span)?;
                 let call = Call {
                     evaluator: self,
                     scope,
                     function,
                     arguments,
-                    span,
+                    span: *call_span,
                 };
                 let output = (function.run)(&call, input)?;
-                self.counted(output, span)
+                self.counted(output, *call_span)
             }
             ExpressionKind::Indexer { of, index } => {
                 let input = self.evaluate(of, scope)?;
@@ -174,16 +185,16 @@ impl<'d> Evaluator<'d> {
                 of,
                 specifier,
             } => {
-                let input = self.input(of.as_deref(), scope)?;
+                let input = self.input(of.as_deref(), scope, span)?;
                 type_tests::test(self, *operator, input, specifier, span)
             }
         }
     }
 
-    fn input(&self, of: Option<&'d Expression>, scope: &Scope<'_, 'd>) -> Outcome<'d> {
+    fn input(&self, of: Option<&'d Expression>, scope: &Scope<'_, 'd>, span: Span) -> Outcome<'d> {
         match of {
             Some(of) => self.evaluate(of, scope),
-            None => Ok(scope.this.to_vec()),
+            None => self.counted(scope.this.to_vec(), span),
         }
     }
 
@@ -194,8 +205,9 @@ impl<'d> Evaluator<'d> {
         scope: &Scope<'_, 'd>,
         span: Span,
     ) -> Outcome<'d> {
+        let operand_spans = (left.span, right.span);
         let left = self.evaluate(left, &Scope::inner(scope))?;
-        let decided = logic::decided_by_left(operator, &left, span)?;
+        let decided = logic::decided_by_left(operator, &left, operand_spans.0)?;
         if let Some(truth) = decided {
             return Ok(vec![Item::Boolean(truth)]);
         }
@@ -204,6 +216,7 @@ impl<'d> Evaluator<'d> {
             evaluator: self,
             operator,
             span,
+            operand_spans,
         };
         let output = operation.run(left, right)?;
         self.counted(output, span)
@@ -214,11 +227,10 @@ impl<'d> Evaluator<'d> {
         let may_be_type = is_start && name.starts_with(|it: char| it.is_ascii_uppercase());
         let mut found = Vec::new();
         for item in input {
-            self.step(1, span)?;
+            self.step(lookup_steps(item), span)?;
             match item {
                 Item::Node(node) if may_be_type && node.is_of(name) => found.push(item.clone()),
                 Item::Node(node) => {
-                    // The type of a resource is no element, but paths of trees without types ask.
                     node.child(name, &mut |child| found.push(Item::Node(child)));
                 }
                 other => found.extend(tree::part(other, name)),
@@ -245,8 +257,9 @@ impl<'d> Evaluator<'d> {
         Ok(())
     }
 
-    /// A collection within its limit.
+    /// A collection within its limit, its items counted as steps.
     fn counted(&self, items: Collection<'d>, span: Span) -> Outcome<'d> {
+        self.step(weight(&items), span)?;
         check_limit(
             "items_max",
             items.len(),
@@ -260,8 +273,28 @@ impl<'d> Evaluator<'d> {
     fn check_length(&self, bytes: usize, span: Span) -> Result<(), Failure> {
         let limit = self.environment.limits.string_bytes_max;
         check_limit("string_bytes_max", bytes, limit, span)?;
-        self.step(bytes / 64, span)
+        self.step(bytes / BYTES_PER_STEP, span)
     }
+}
+
+/// The steps of finding a child by its name, which goes through the names of its siblings: few for
+/// whatever a person wrote, more for objects made to cost.
+fn lookup_steps(item: &Item<'_>) -> usize {
+    let Item::Node(node) = item else { return 1 };
+    1 + node.anchor().map_or(0, |it| it.span().len()) / (16 << 10)
+}
+
+/// How many bytes of text a step copies.
+const BYTES_PER_STEP: usize = 16;
+
+/// The steps that it takes to make these items.
+fn weight(items: &[Item<'_>]) -> usize {
+    let one = |item: &Item<'_>| match item {
+        Item::String(Cow::Owned(text)) => 1 + text.len() / BYTES_PER_STEP,
+        Item::Quantity(quantity) => 1 + quantity.unit.text().len() / BYTES_PER_STEP,
+        _ => 1,
+    };
+    items.iter().map(one).sum()
 }
 
 fn check_limit(name: &'static str, size: usize, limit: usize, span: Span) -> Result<(), Failure> {
@@ -279,13 +312,15 @@ struct Operation<'o, 'd> {
     evaluator: &'o Evaluator<'d>,
     operator: Operator,
     span: Span,
+    /// Of the left operand and the right one.
+    operand_spans: (Span, Span),
 }
 
 impl<'d> Operation<'_, 'd> {
     fn run(self, left: Collection<'d>, right: Collection<'d>) -> Outcome<'d> {
         match self.operator {
             Operator::And | Operator::Or | Operator::Xor | Operator::Implies => {
-                logic::operate(self.operator, &left, &right, self.span)
+                logic::operate(self, &left, &right)
             }
             Operator::Equal
             | Operator::NotEqual
@@ -330,8 +365,8 @@ impl<'d> Operation<'_, 'd> {
         left: Collection<'d>,
         right: Collection<'d>,
     ) -> Result<Option<(Item<'d>, Item<'d>)>, Failure> {
-        let left = single(left, "the left operand", self.span)?;
-        let right = single(right, "the right operand", self.span)?;
+        let left = single(left, "the left operand", self.operand_spans.0)?;
+        let right = single(right, "the right operand", self.operand_spans.1)?;
         Ok(left.zip(right))
     }
 }

@@ -12,6 +12,9 @@ use super::super::item::Collection;
 use super::call::{Call, truth};
 use super::{Failure, Outcome, check_limit};
 
+/// Matching goes through all states that a pattern can be in, byte by byte.
+const STEPS_PER_BYTE: usize = 8;
+
 /// The regular expression of the argument, with the flags of another; compiled once.
 fn compiled(call: &Call<'_, '_>, pattern: &str, flags_place: usize) -> Result<Rc<Regex>, Failure> {
     let flags = call.string(flags_place)?.unwrap_or_default();
@@ -59,7 +62,8 @@ fn test<'d>(call: &Call<'_, 'd>, input: Collection<'d>, whole: fn(&str) -> Strin
         return Ok(Vec::new());
     };
     let pattern = compiled(call, &whole(&pattern), 1)?;
-    call.evaluator.step(text.len() / 16, call.span)?;
+    call.evaluator
+        .step(text.len() * STEPS_PER_BYTE, call.span)?;
     truth(pattern.is_match(&text))
 }
 
@@ -72,6 +76,8 @@ pub(super) fn replace_matches<'d>(call: &Call<'_, 'd>, input: Collection<'d>) ->
         return call.made(text.into_owned());
     }
     let pattern = compiled(call, &pattern, 2)?;
+    call.evaluator
+        .step(text.len() * STEPS_PER_BYTE, call.span)?;
     let limit = call.evaluator.environment.limits.string_bytes_max;
     let (mut replaced, mut at) = (String::new(), 0);
     for captures in pattern.captures_iter(&text) {

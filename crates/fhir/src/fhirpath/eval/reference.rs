@@ -102,6 +102,7 @@ pub(super) fn resolve<'d>(call: &Call<'_, 'd>, input: Collection<'d>) -> Outcome
             Item::Node(node) => Some(node),
             _ => None,
         };
+        call.evaluator.step(entries_beside(node), call.span)?;
         let inside = node.and_then(|node| in_document(call, node, &reference));
         let resolved = match inside {
             Some(inside) => Some(inside),
@@ -110,6 +111,13 @@ pub(super) fn resolve<'d>(call: &Call<'_, 'd>, input: Collection<'d>) -> Outcome
         found.extend(resolved.map(Item::Node));
     }
     Ok(found)
+}
+
+/// How many entries of a Bundle looking for a reference may go through.
+fn entries_beside(node: Option<&Node<'_>>) -> usize {
+    let root = node.and_then(Node::anchor).map(|it| it.document().root());
+    let entries = root.and_then(|it| it.get("entry"));
+    entries.map_or(0, |it| it.items().count())
 }
 
 /// A contained resource or an entry of a Bundle.

@@ -10,8 +10,8 @@ pub(super) fn concatenate<'d>(
     left: Collection<'d>,
     right: Collection<'d>,
 ) -> Outcome<'d> {
-    let left = single(left, "the left operand", operation.span)?;
-    let right = single(right, "the right operand", operation.span)?;
+    let left = single(left, "the left operand", operation.operand_spans.0)?;
+    let right = single(right, "the right operand", operation.operand_spans.1)?;
     let text = |item: &Option<Item<'d>>| match item.as_ref().map(Item::scalar) {
         None | Some(Scalar::Absent) => Some(String::new()),
         Some(Scalar::Value(Item::String(text))) => Some(text.into_owned()),

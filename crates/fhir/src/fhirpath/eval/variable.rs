@@ -75,14 +75,16 @@ impl<'d> Evaluator<'d> {
 
     /// The resource that the input is in, unless the caller says otherwise.
     fn resource(&self) -> Option<Node<'d>> {
+        let found = || reference::resource_of(self.context_node()?);
         let given = self.environment.resource;
-        given.or_else(|| reference::resource_of(self.context_node()?))
+        *self.resource.get_or_init(|| given.or_else(found))
     }
 
     /// The resource that contains it, or itself.
     fn root_resource(&self) -> Option<Node<'d>> {
+        let found = || reference::container_of(&self.resource()?);
         let given = self.environment.root_resource;
-        given.or_else(|| reference::container_of(&self.resource()?))
+        *self.root_resource.get_or_init(|| given.or_else(found))
     }
 }
 
