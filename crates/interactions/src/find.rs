@@ -58,15 +58,26 @@ impl Interactions {
         let (found, matches, included) = self.run(caller, &view, &mut planned, &understood).await?;
         let total = total(&understood, &page, &found);
         let shown = page.shown() + found.rows.len() as u64;
-        let next = self
-            .next_page(caller, &scope, &page, &view, found, total, shown)
-            .await?;
+        let after = found.last.filter(|_| found.more);
+        let next = match after.filter(|_| !is_at_end(&understood, shown)) {
+            None => None,
+            Some(after) => {
+                let cursor = Cursor {
+                    snapshot: page.snapshot().unwrap_or(view.position().0),
+                    after,
+                    shown,
+                    total,
+                    query: page.query.clone(),
+                };
+                Some(self.next_link(caller, &scope, &page, &cursor).await?)
+            }
+        };
         Ok(SearchAnswer {
             kind: "searchset",
             total,
             entries: matches.into_iter().chain(included).collect(),
             self_query: page.own_link(query, &understood.understood),
-            next_query: next.filter(|_| !is_at_end(&understood, shown)),
+            next_query: next,
             issues: understood.ignored.into_iter().chain(issues).collect(),
             summary: understood.result.summary,
         })
@@ -147,33 +158,6 @@ impl Interactions {
         }
         let explanation = view.explain(&planned.plan).await?;
         Ok(crate::explain::issues(&explanation, &planned.numbers))
-    }
-
-    async fn next_page(
-        &self,
-        caller: &Caller,
-        scope: &str,
-        page: &Page,
-        view: &Arc<dyn View>,
-        found: Found,
-        total: Option<u64>,
-        shown: u64,
-    ) -> Result<Option<String>, InteractionError> {
-        let Some(after) = found.last.filter(|_| found.more) else {
-            return Ok(None);
-        };
-        let snapshot = page
-            .cursor
-            .as_ref()
-            .map_or(view.position().0, |it| it.snapshot);
-        let cursor = Cursor {
-            snapshot,
-            after,
-            shown,
-            total,
-            query: page.query.clone(),
-        };
-        self.next_link(caller, scope, page, &cursor).await.map(Some)
     }
 }
 

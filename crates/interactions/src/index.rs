@@ -5,7 +5,7 @@
 //! ([`crate::reindex`]), and a search that needs one of them says how far that is.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use fhir::{Definitions, Fault, FhirVersion, Issue};
@@ -17,10 +17,16 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{InteractionError, Interactions, reindex};
 
-/// What is known of the tenants that were asked for, by version.
+/// The names of slots.
+type Slots = HashSet<&'static str>;
+
+/// The incomplete slots of the tenants that were asked for, by version.
+type Known = HashMap<(TenantId, FhirVersion), Arc<Slots>>;
+
+/// What is known of the tenants' slots.
 #[derive(Default)]
 pub(crate) struct Indexes {
-    known: Mutex<HashMap<(TenantId, FhirVersion), Arc<HashSet<&'static str>>>>,
+    known: Mutex<Known>,
 }
 
 impl Interactions {
@@ -46,7 +52,7 @@ impl Interactions {
         &self,
         tenant: &TenantId,
         version: FhirVersion,
-    ) -> Result<Arc<HashSet<&'static str>>, InteractionError> {
+    ) -> Result<Arc<Slots>, InteractionError> {
         let key = (tenant.clone(), version);
         let known = self.indexes.known().get(&key).cloned();
         if let Some(known) = known {
@@ -64,7 +70,7 @@ impl Interactions {
         &self,
         tenant: &TenantId,
         version: FhirVersion,
-    ) -> Result<HashSet<&'static str>, InteractionError> {
+    ) -> Result<Slots, InteractionError> {
         let view = self.store.view(tenant, At::Newest).await?;
         let row = view.named(&[key(version)]).await?.pop().flatten();
         let slots = slots(version);
@@ -129,10 +135,7 @@ impl Interactions {
 }
 
 impl Indexes {
-    fn known(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<(TenantId, FhirVersion), Arc<HashSet<&'static str>>>>
-    {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -157,7 +160,7 @@ fn decode(value: &Bytes) -> HashSet<u64> {
     hashes.map(|it| u64::from_be_bytes(*it)).collect()
 }
 
-fn slots(version: FhirVersion) -> HashSet<&'static str> {
+fn slots(version: FhirVersion) -> Slots {
     let registry = Registry::of(version);
     let types = Definitions::of(version).resources();
     types

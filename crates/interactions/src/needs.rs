@@ -135,7 +135,7 @@ impl Interactions {
         let records = self.records_where(caller, view, kind, &text).await?;
         let newest = records.into_iter().max_by_key(|it| it.position);
         let stored = newest.map(|it| definition(source.kind, &it).map(|it| it.1));
-        stored.transpose().map_err(Into::into)
+        stored.transpose()
     }
 
     /// The live resources of a type that match criteria.

@@ -47,6 +47,11 @@ pub(crate) struct Page {
 }
 
 impl Page {
+    /// The position of the first page, on a later one.
+    pub(crate) fn snapshot(&self) -> Option<u64> {
+        self.cursor.as_ref().map(|it| it.snapshot)
+    }
+
     /// The matches on all pages before.
     pub(crate) fn shown(&self) -> u64 {
         self.cursor.as_ref().map_or(0, |it| it.shown)

@@ -79,7 +79,7 @@ impl Interactions {
     ) -> Result<(), InteractionError> {
         let view = self.store.view(tenant, At::Newest).await?;
         let kinds = self.type_names(tenant).await?.into_keys();
-        let parts = kinds.map(|kind| part(kind));
+        let parts = kinds.map(part);
         let plan = Plan {
             limit: 0,
             total: Total::Accurate,

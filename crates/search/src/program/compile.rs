@@ -143,6 +143,7 @@ impl Compiler {
                 of: before,
                 function,
                 arguments,
+                ..
             } => self.call(of(before)?, function.name, arguments),
             ExpressionKind::Indexer { of, index } => indexed(self.terms(of, this)?, index),
             ExpressionKind::Variable(name) if name == "resource" => {
