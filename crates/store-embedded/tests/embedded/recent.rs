@@ -11,8 +11,8 @@ use super::{key, open, puts};
 
 /// What a view of the newest state says: the version and the body, `deleted`, or nothing.
 async fn read(store: &EmbeddedStore, at: At) -> String {
-    let view = store.view(&TenantId::default(), at).await.unwrap();
-    let found = view.read(&[key("a")]).await.unwrap().remove(0);
+    let view = store.view(&TenantId::default(), at).await.expect("a view");
+    let found = view.read(&[key("a")]).await.expect("a record").remove(0);
     found.map_or_else(String::new, |it| {
         let body = String::from_utf8_lossy(&it.body);
         format!("{} {:?} {body}", it.version.0, it.operation)
@@ -28,7 +28,7 @@ async fn check(store: &EmbeddedStore, expected: &str) {
 
 async fn put(store: &EmbeddedStore, body: &str) -> Position {
     let commit = puts([("a".to_owned(), body.as_bytes().to_vec())]);
-    let done = store.commit(&TenantId::default(), commit).await.unwrap();
+    let done = store.commit(&TenantId::default(), commit).await.expect("committed");
     done.written[0].position.expect("a put has a position")
 }
 
@@ -42,7 +42,7 @@ async fn change(store: &EmbeddedStore, action: Action) {
         changes: vec![change],
         ..Commit::default()
     };
-    store.commit(&TenantId::default(), commit).await.unwrap();
+    store.commit(&TenantId::default(), commit).await.expect("committed");
 }
 
 #[tokio::test]
