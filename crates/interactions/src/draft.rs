@@ -43,7 +43,8 @@ impl Interactions {
             integrity: self.settings.integrity,
             draft: Draft::default(),
         };
-        for (decision, prepared) in resolved.decisions.iter().zip(&prepared) {
+        // What is in the commit is dropped in its other form at once: both together are large.
+        for (decision, prepared) in resolved.decisions.iter().zip(prepared) {
             drafter.add(decision, prepared.as_ref());
             let task = drafter.draft.notes.len() - 1;
             drafter

@@ -60,7 +60,7 @@ impl Default for Settings {
             conditional_delete_max: 1_000,
             commit_criteria_max: 20_000,
             commit_matches_max: 20_000,
-            work_bytes_max: 8 << 20,
+            work_bytes_max: 4 << 20,
             page_size: 50,
             page_size_max: 1_000,
             includes_per_page_max: 1_000,

@@ -119,7 +119,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "fhir.work_bytes_max",
         Form::Bytes,
-        "8M",
+        "4M",
         "bytes of bundles that are worked on at a time; others wait",
     ),
     key(
