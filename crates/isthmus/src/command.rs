@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod convert;
 mod load;
 mod serve;
 mod settings;
@@ -47,6 +48,12 @@ pub(crate) const COMMANDS: &[Subcommand] = &[
         about: "Check files of resources and show every fault",
         arguments: validate::arguments,
         run: validate::run,
+    },
+    Subcommand {
+        name: "convert",
+        about: "Convert HL7 v2, C-CDA, JSON and FHIR with a library of templates, or check one",
+        arguments: convert::arguments,
+        run: convert::run,
     },
     Subcommand {
         name: "tenant",
