@@ -113,6 +113,15 @@ impl<'m> Meter<'m> {
         Ok(())
     }
 
+    /// Whether there is room for so many bytes more.
+    pub(crate) fn room(&self, bytes: usize) -> Result<()> {
+        let max = self.budgets.memory_bytes_max;
+        if self.arena.allocated_bytes().saturating_add(bytes) > max {
+            return Err(ConvertError::limit("memory_bytes_max", max));
+        }
+        Ok(())
+    }
+
     /// One pass of a loop more.
     pub(crate) fn iteration(&self) -> Result<()> {
         let iterations = self.iterations.get() + 1;

@@ -28,6 +28,9 @@ pub(crate) use nodes::markup;
 use scope::Scopes;
 pub(crate) use sink::Sink;
 
+/// Greatest nesting of bodies inside each other, over all templates: each takes room on the stack.
+const RENDER_DEPTH_MAX: usize = 500;
+
 /// Renders one conversion.
 pub(crate) struct Renderer<'a> {
     pub(crate) library: &'a Library,
@@ -43,6 +46,8 @@ pub(crate) struct Renderer<'a> {
     template: &'a Template,
     /// Where in the template, for faults.
     at: u32,
+    /// How many bodies are being rendered inside each other.
+    depth: usize,
     /// Where each `cycle` is.
     cycles: HashMap<String, usize>,
     /// Where each loop ended, for `offset: continue`.
@@ -81,6 +86,7 @@ impl<'a> Renderer<'a> {
             folder,
             template: root,
             at: 0,
+            depth: 0,
             cycles: HashMap::new(),
             loop_ends: HashMap::new(),
             last_unchanged: None,
@@ -104,6 +110,16 @@ impl<'a> Renderer<'a> {
 
     /// Renders nodes one after the other; a fault gets its place here.
     pub(crate) fn render(&mut self, nodes: &'a [Node], out: &mut Sink<'a>) -> Result<Flow> {
+        if self.depth >= RENDER_DEPTH_MAX {
+            return Err(ConvertError::limit("render_depth_max", RENDER_DEPTH_MAX));
+        }
+        self.depth += 1;
+        let result = self.render_each(nodes, out);
+        self.depth -= 1;
+        result
+    }
+
+    fn render_each(&mut self, nodes: &'a [Node], out: &mut Sink<'a>) -> Result<Flow> {
         for node in nodes {
             self.at = node.at;
             let result = self.meter.step().and_then(|()| self.node(node, out));

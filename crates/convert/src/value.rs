@@ -16,6 +16,9 @@ use crate::data::hl7v2::Hl7;
 pub(crate) use map::{Map, MapBuilder};
 pub(crate) use text::{Text, TextBuilder, TextKind};
 
+/// So many characters of a text can be gone through; loops have a lower limit.
+const CHARACTERS_MAX: usize = 1_000_000;
+
 /// Where everything lives that a conversion makes.
 pub(crate) type Arena = bumpalo::Bump;
 
@@ -126,7 +129,8 @@ impl<'a> Value<'a> {
                 Some(arena.alloc_slice_fill_iter(pairs.collect::<Vec<_>>()))
             }
             Self::Text(text) => {
-                let characters = text.characters().map(Self::Text).collect::<Vec<_>>();
+                let characters = text.characters().take(CHARACTERS_MAX);
+                let characters = characters.map(Self::Text).collect::<Vec<_>>();
                 Some(arena.alloc_slice_copy(&characters))
             }
             _ => None,

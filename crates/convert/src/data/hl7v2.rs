@@ -60,6 +60,16 @@ impl<'a> Hl7<'a> {
         }
     }
 
+    /// The whole text of the element: of a message as it came, of its parts as data.
+    pub(crate) fn text(self) -> Text<'a> {
+        match self {
+            Self::Message(message) => Text::Plain(message.text),
+            Self::Segment(segment) => Text::Escaped(segment.text),
+            Self::Field(field) => Text::Escaped(field.value),
+            Self::Component(component) => Text::Escaped(component.value),
+        }
+    }
+
     /// The n-th field, component or subcomponent; null beyond the last one.
     pub(crate) fn index(self, at: usize) -> Value<'a> {
         let found = match self {
@@ -87,7 +97,7 @@ impl<'a> Hl7<'a> {
     pub(crate) fn property(self, name: &str, arena: &'a Arena) -> Result<Value<'a>> {
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
         match self {
-            Self::Message(message) if is("value") => Ok(escaped(message.text)),
+            Self::Message(message) if is("value") => Ok(Value::plain(message.text)),
             Self::Message(message) if is("meta") => {
                 let names = message.segments.iter().map(|it| Value::plain(it.name));
                 Ok(Value::List(arena.alloc_slice_fill_iter(names)))
@@ -259,9 +269,11 @@ impl<'a> Parser<'a> {
         let mut parts = line.split(self.separators.field);
         let name = parts.next().unwrap_or_default();
         let mut fields = vec![self.whole(name)];
-        if HEADERS.contains(&name) {
-            let end = name.len() + self.separators.field.len_utf8();
-            fields.push(self.whole(&line[name.len()..end]));
+        let separator = self.separators.field.len_utf8();
+        if let Some(separator) = line.get(name.len()..name.len() + separator)
+            && HEADERS.contains(&name)
+        {
+            fields.push(self.whole(separator));
             fields.extend(parts.next().map(|it| self.whole(it)));
         }
         for part in parts {

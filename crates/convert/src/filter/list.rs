@@ -178,8 +178,13 @@ pub(super) fn concat<'a>(
     value: Value<'a>,
     arguments: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    let mut both = items(renderer, value).to_vec();
-    both.extend(items(renderer, argument(arguments, 0)));
+    let (one, other) = (
+        items(renderer, value),
+        items(renderer, argument(arguments, 0)),
+    );
+    let bytes = (one.len() + other.len()) * size_of::<Value<'_>>();
+    renderer.meter.room(bytes)?;
+    let both = [one, other].concat();
     list(renderer, &both)
 }
 

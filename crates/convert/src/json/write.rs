@@ -27,7 +27,13 @@ fn write_at(value: Value<'_>, depth: usize, into: &mut String) {
         return;
     }
     match value {
-        Value::Null | Value::Empty | Value::Hl7(_) => into.push_str("null"),
+        Value::Null | Value::Empty => into.push_str("null"),
+        // Not all that Newtonsoft would write of it, but as distinct.
+        Value::Hl7(element) => {
+            into.push_str("{\"Value\":");
+            text_value(element.text(), into);
+            into.push('}');
+        }
         Value::Bool(truth) => into.push_str(if truth { "true" } else { "false" }),
         Value::Int(_) | Value::Decimal(_) | Value::Double(_) => print::write_number(value, into),
         Value::Text(text) => text_value(text, into),

@@ -40,6 +40,10 @@ fn templates_cannot_exhaust_anything() {
         ),
         ("{{ 'x' | times: 99999999 }}", ErrorKind::Limit),
         (
+            "{% assign a = 'x,y' | split: ',' %}{% for i in (1..99) %}{% assign a = a | concat: a %}{% endfor %}",
+            ErrorKind::Limit,
+        ),
+        (
             r#"{{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" | match: "^(?:(a)|aa|\1)+b" }}"#,
             ErrorKind::Rendering,
         ),
@@ -53,6 +57,12 @@ fn templates_cannot_exhaust_anything() {
     ] {
         assert_eq!(kind(template, "{}"), Some(expected), "{template}");
     }
+    let captures = "{% capture a %}".repeat(99);
+    let deep = format!(
+        "{captures}{{% include 'r' %}}{}",
+        "{% endcapture %}".repeat(99)
+    );
+    assert_eq!(kind(&deep, "{}"), Some(ErrorKind::Limit));
     let nested = "{% if a %}".repeat(5000);
     assert_eq!(kind(&nested, "{}"), Some(ErrorKind::Syntax));
 }
