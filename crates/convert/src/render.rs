@@ -38,6 +38,8 @@ pub(crate) struct Renderer<'a> {
     pub(crate) meter: &'a Meter<'a>,
     pub(crate) settings: &'a Settings<'a>,
     pub(crate) regexes: Regexes<'a>,
+    /// What `gzip` compressed last: templates write the data and then its hash.
+    pub(crate) compressed: Option<(&'a str, Value<'a>)>,
     /// Numbers given out by `random`.
     pub(crate) drawn: u64,
     scopes: Scopes<'a>,
@@ -81,6 +83,7 @@ impl<'a> Renderer<'a> {
             meter,
             settings,
             regexes: Regexes::default(),
+            compressed: None,
             drawn: 0,
             scopes: Scopes::new(library.names()),
             folder,

@@ -100,14 +100,22 @@ pub(super) fn gzip<'a>(
     value: Value<'a>,
     _: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    made(renderer, value, |text| {
+    let text = print::text(value, renderer.arena).as_str();
+    if let Some((before, compressed)) = renderer.compressed
+        && std::ptr::eq(before, text)
+    {
+        return Ok(compressed);
+    }
+    let compressed = made(renderer, value, |text| {
         let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
         let written = encoder.write_all(text.as_bytes());
         let bytes = written.and_then(|()| encoder.finish());
         Ok(to_base64(
             &bytes.map_err(|_| rendering("a text cannot be compressed"))?,
         ))
-    })
+    })?;
+    renderer.compressed = Some((text, compressed));
+    Ok(compressed)
 }
 
 pub(super) fn gunzip_base64_string<'a>(
