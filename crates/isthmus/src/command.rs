@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod convert;
 mod fhirpath;
 mod load;
 mod serve;
@@ -54,6 +55,12 @@ pub(crate) const COMMANDS: &[Subcommand] = &[
         about: "Evaluate a FHIRPath expression on the resources of files",
         arguments: fhirpath::arguments,
         run: fhirpath::run,
+    },
+    Subcommand {
+        name: "convert",
+        about: "Convert HL7 v2, C-CDA, JSON and FHIR with a library of templates, or check one",
+        arguments: convert::arguments,
+        run: convert::run,
     },
     Subcommand {
         name: "tenant",

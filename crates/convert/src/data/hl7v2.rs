@@ -1,0 +1,499 @@
+//! HL7 v2 messages as data (HL7 v2.9 §2.5): segments, fields with repeats, components with
+//! subcomponents, counted as the standard counts. Values are unescaped and then escaped for JSON,
+//! as templates expect them. What a template reads is marked, so that the rest can be reported.
+
+use std::cell::Cell;
+
+use super::separators::Separators;
+use crate::error::{ConvertError, ErrorKind, Result};
+use crate::value::{Arena, Text, Value};
+
+/// Segments that declare separators: their first field is the separator itself.
+pub(super) const HEADERS: &[&str] = &["MSH", "BHS", "FHS"];
+
+/// A message.
+pub(crate) struct Message<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) segments: &'a [&'a Segment<'a>],
+}
+
+/// A segment; its first field is its name.
+pub(crate) struct Segment<'a> {
+    pub(crate) name: &'a str,
+    text: &'a str,
+    fields: &'a [Option<Field<'a>>],
+}
+
+/// A field with its repeats, or one of them.
+pub(crate) struct Field<'a> {
+    value: &'a str,
+    components: &'a [Option<Component<'a>>],
+    /// All repeats, of the field itself only.
+    repeats: Value<'a>,
+}
+
+/// A component.
+pub(crate) struct Component<'a> {
+    value: &'a str,
+    subcomponents: Value<'a>,
+    was_read: Cell<bool>,
+}
+
+/// An element of a message.
+#[derive(Clone, Copy)]
+pub(crate) enum Hl7<'a> {
+    Message(&'a Message<'a>),
+    Segment(&'a Segment<'a>),
+    Field(&'a Field<'a>),
+    Component(&'a Component<'a>),
+}
+
+impl<'a> Hl7<'a> {
+    /// Whether both are the same element, not only equal ones.
+    pub(crate) fn is(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Message(one), Self::Message(other)) => std::ptr::eq(one, other),
+            (Self::Segment(one), Self::Segment(other)) => std::ptr::eq(one, other),
+            (Self::Field(one), Self::Field(other)) => std::ptr::eq(one, other),
+            (Self::Component(one), Self::Component(other)) => std::ptr::eq(one, other),
+            _ => false,
+        }
+    }
+
+    /// The whole text of the element: of a message as it came, of its parts as data.
+    pub(crate) fn text(self) -> Text<'a> {
+        match self {
+            Self::Message(message) => Text::Plain(message.text),
+            Self::Segment(segment) => Text::Escaped(segment.text),
+            Self::Field(field) => Text::Escaped(field.value),
+            Self::Component(component) => Text::Escaped(component.value),
+        }
+    }
+
+    /// The n-th field, component or subcomponent; null beyond the last one.
+    pub(crate) fn index(self, at: usize) -> Value<'a> {
+        let found = match self {
+            Self::Message(message) => message.segments.get(at).copied().map(Hl7::Segment),
+            Self::Segment(segment) => {
+                let field = segment.fields.get(at).and_then(Option::as_ref);
+                field.map(Hl7::Field)
+            }
+            Self::Field(field) => {
+                let component = field.components.get(at).and_then(Option::as_ref);
+                component.map(Hl7::Component)
+            }
+            Self::Component(component) => {
+                component.was_read.set(true);
+                return match component.subcomponents {
+                    Value::List(items) => items.get(at).copied().unwrap_or(Value::Null),
+                    _ => Value::Null,
+                };
+            }
+        };
+        found.map_or(Value::Null, Value::Hl7)
+    }
+
+    /// A property; an unknown one is an error.
+    pub(crate) fn property(self, name: &str, arena: &'a Arena) -> Result<Value<'a>> {
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+        match self {
+            Self::Message(message) if is("value") => Ok(Value::plain(message.text)),
+            Self::Message(message) if is("meta") => {
+                let names = message.segments.iter().map(|it| Value::plain(it.name));
+                Ok(Value::List(arena.alloc_slice_fill_iter(names)))
+            }
+            Self::Message(message) if is("data") => {
+                let segments = message
+                    .segments
+                    .iter()
+                    .map(|it| Value::Hl7(Hl7::Segment(it)));
+                Ok(Value::List(arena.alloc_slice_fill_iter(segments)))
+            }
+            Self::Segment(segment) if is("value") => Ok(escaped(segment.text)),
+            Self::Segment(segment) if is("fields") => {
+                let fields = segment.fields.iter().map(|it| {
+                    let field = it.as_ref().map(Hl7::Field);
+                    field.map_or(Value::Null, Value::Hl7)
+                });
+                Ok(Value::List(arena.alloc_slice_fill_iter(fields)))
+            }
+            Self::Field(field) if is("value") => {
+                field.mark();
+                Ok(escaped(field.value))
+            }
+            Self::Field(field) if is("repeats") => Ok(field.repeats),
+            Self::Field(field) if is("components") => {
+                let components = field.components.iter().map(|it| {
+                    let component = it.as_ref().map(Hl7::Component);
+                    component.map_or(Value::Null, Value::Hl7)
+                });
+                Ok(Value::List(arena.alloc_slice_fill_iter(components)))
+            }
+            Self::Component(component) if is("value") => {
+                component.was_read.set(true);
+                Ok(escaped(component.value))
+            }
+            Self::Component(component) if is("subcomponents") => {
+                component.was_read.set(true);
+                Ok(component.subcomponents)
+            }
+            _ => Err(unknown_property(self, name)),
+        }
+    }
+}
+
+/// The properties of each element, for the hint in a message.
+fn unknown_property(element: Hl7<'_>, name: &str) -> ConvertError {
+    let (of, known): (_, &[&str]) = match element {
+        Hl7::Message(_) => ("message", &["Value", "Meta", "Data"]),
+        Hl7::Segment(_) => ("segment", &["Value", "Fields"]),
+        Hl7::Field(_) => ("field", &["Value", "Repeats", "Components"]),
+        Hl7::Component(_) => ("component", &["Value", "Subcomponents"]),
+    };
+    let nearest = fhir::suggest::nearest(name, known.iter().copied());
+    let hint = nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
+    let what = format!("a {of} has no property `{name}`{hint}");
+    ConvertError::new(ErrorKind::Property, what)
+}
+
+impl Field<'_> {
+    /// Whoever reads a field as a whole reads all of its components.
+    fn mark(&self) {
+        let repeats = match self.repeats {
+            Value::List(items) => items,
+            _ => &[],
+        };
+        let of_repeats = repeats.iter().filter_map(|it| match it {
+            Value::Hl7(Hl7::Field(field)) => Some(field.components),
+            _ => None,
+        });
+        for components in std::iter::once(self.components).chain(of_repeats) {
+            for component in components.iter().flatten() {
+                component.was_read.set(true);
+            }
+        }
+    }
+}
+
+fn escaped(text: &str) -> Value<'_> {
+    Value::Text(Text::Escaped(text))
+}
+
+/// A component that no template read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The segment's name and its place in the message, from 1.
+    pub segment: (String, usize),
+    /// The field's number.
+    pub field: usize,
+    /// Which repeat, from 1.
+    pub repeat: usize,
+    /// The component's number.
+    pub component: usize,
+}
+
+/// Every component with content that nobody read, headers' separators left out.
+pub(crate) fn unread(message: &Message<'_>) -> Vec<Unread> {
+    let mut found = Vec::new();
+    for (place, segment) in message.segments.iter().enumerate() {
+        for (number, field) in segment.fields.iter().enumerate().skip(1) {
+            let Some(Field {
+                repeats: Value::List(repeats),
+                ..
+            }) = field
+            else {
+                continue;
+            };
+            for (repeat, value) in repeats.iter().enumerate() {
+                let Value::Hl7(Hl7::Field(field)) = value else {
+                    continue;
+                };
+                let components = field.components.iter().enumerate();
+                let unread = components.filter(|(_, it)| {
+                    it.as_ref()
+                        .is_some_and(|component| !component.was_read.get())
+                });
+                found.extend(unread.map(|(component, _)| Unread {
+                    segment: (segment.name.to_owned(), place + 1),
+                    field: number,
+                    repeat: repeat + 1,
+                    component,
+                }));
+            }
+        }
+    }
+    found
+}
+
+/// Reads a message; segments end in CR, LF or both.
+pub(crate) fn read<'a>(text: &'a str, arena: &'a Arena) -> Result<&'a Message<'a>> {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let lines = text
+        .split(['\r', '\n'])
+        .filter(|line| !line.trim().is_empty());
+    let lines: Vec<&str> = lines.collect();
+    let Some(first) = lines.first().filter(|it| it.starts_with("MSH")) else {
+        let what = "an HL7 v2 message begins with the segment MSH";
+        return Err(ConvertError::new(ErrorKind::Message, what));
+    };
+    let parser = Parser {
+        separators: Separators::read(first)?,
+        arena,
+    };
+    let mut segments: Vec<&'a Segment<'a>> = Vec::with_capacity(lines.len());
+    for line in lines {
+        segments.push(arena.alloc(parser.segment(line)?));
+    }
+    Ok(part(text, &segments, arena))
+}
+
+/// A message of some segments.
+pub(crate) fn part<'a>(
+    text: &'a str,
+    segments: &[&'a Segment<'a>],
+    arena: &'a Arena,
+) -> &'a Message<'a> {
+    arena.alloc(Message {
+        text,
+        segments: arena.alloc_slice_copy(segments),
+    })
+}
+
+struct Parser<'a> {
+    separators: Separators,
+    arena: &'a Arena,
+}
+
+impl<'a> Parser<'a> {
+    fn segment(&self, line: &'a str) -> Result<Segment<'a>> {
+        let mut parts = line.split(self.separators.field);
+        let name = parts.next().unwrap_or_default();
+        let mut fields = vec![self.whole(name)];
+        let separator = self.separators.field.len_utf8();
+        if let Some(separator) = line.get(name.len()..name.len() + separator)
+            && HEADERS.contains(&name)
+        {
+            fields.push(self.whole(separator));
+            fields.extend(parts.next().map(|it| self.whole(it)));
+        }
+        for part in parts {
+            fields.push(self.field(part)?);
+        }
+        Ok(Segment {
+            name,
+            text: self.normalized(line).unwrap_or(line),
+            fields: self.arena.alloc_slice_fill_iter(fields),
+        })
+    }
+
+    /// A field that nothing divides.
+    fn whole(&self, text: &'a str) -> Option<Field<'a>> {
+        let value = self.escaped(text);
+        let component = (!text.is_empty()).then(|| Component {
+            value,
+            subcomponents: Value::List(self.arena.alloc_slice_copy(&[Value::Null, escaped(value)])),
+            was_read: Cell::new(true),
+        });
+        (!text.is_empty()).then(|| Field {
+            value,
+            components: self.arena.alloc_slice_fill_iter([None, component]),
+            repeats: Value::List(&[]),
+        })
+    }
+
+    fn field(&self, text: &'a str) -> Result<Option<Field<'a>>> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let mut repeats = Vec::new();
+        for repeat in text.split(self.separators.repetition) {
+            let value = if repeat.is_empty() {
+                Value::Null
+            } else {
+                let field: &'a Field<'a> = self.arena.alloc(Field {
+                    value: self.normalized(repeat)?,
+                    components: self.components(repeat)?,
+                    repeats: Value::List(&[]),
+                });
+                Value::Hl7(Hl7::Field(field))
+            };
+            repeats.push(value);
+        }
+        let components = match repeats.first() {
+            Some(Value::Hl7(Hl7::Field(first))) => first.components,
+            _ => &[],
+        };
+        let value = match repeats[..] {
+            [Value::Hl7(Hl7::Field(only))] => only.value,
+            _ => self.normalized(text)?,
+        };
+        Ok(Some(Field {
+            value,
+            components,
+            repeats: Value::List(self.arena.alloc_slice_copy(&repeats)),
+        }))
+    }
+
+    fn components(&self, text: &'a str) -> Result<&'a [Option<Component<'a>>]> {
+        let mut components = vec![None];
+        for part in text.split(self.separators.component) {
+            components.push(self.component(part)?);
+        }
+        Ok(self.arena.alloc_slice_fill_iter(components))
+    }
+
+    fn component(&self, text: &'a str) -> Result<Option<Component<'a>>> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let mut parts = vec![Value::Null];
+        for part in text.split(self.separators.subcomponent) {
+            parts.push(if part.is_empty() {
+                Value::Null
+            } else {
+                escaped(self.normalized(part)?)
+            });
+        }
+        Ok(Some(Component {
+            value: self.normalized(text)?,
+            subcomponents: Value::List(self.arena.alloc_slice_copy(&parts)),
+            was_read: Cell::new(false),
+        }))
+    }
+
+    /// Unescaped as HL7 v2, then escaped as JSON.
+    fn normalized(&self, text: &'a str) -> Result<&'a str> {
+        if !text.contains(self.separators.escape) {
+            return Ok(self.escaped(text));
+        }
+        let mut unescaped = String::with_capacity(text.len());
+        self.separators.unescape(text, &mut unescaped)?;
+        Ok(self.escaped(self.arena.alloc_str(&unescaped)))
+    }
+
+    fn escaped(&self, text: &'a str) -> &'a str {
+        if text.contains(['\\', '"']) {
+            let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+            self.arena.alloc_str(&escaped)
+        } else {
+            text
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn at(message: &str, path: &str) -> String {
+        let arena = Arena::new();
+        let message = match read(message, &arena) {
+            Ok(message) => message,
+            Err(error) => return error.to_string(),
+        };
+        let mut parts = path.split('.');
+        let name = parts.next().unwrap_or_default();
+        let segment = message.segments.iter().copied().find(|it| it.name == name);
+        let mut value = segment.map_or(Value::Null, |it| Value::Hl7(Hl7::Segment(it)));
+        for part in parts {
+            let Value::Hl7(element) = value else { break };
+            value = match part.parse() {
+                Ok(number) => element.index(number),
+                Err(_) => match element.property(part, &arena) {
+                    Ok(value) => value,
+                    Err(error) => return error.to_string(),
+                },
+            };
+        }
+        value
+            .as_text()
+            .map_or_else(|| value.kind().to_owned(), str::to_owned)
+    }
+
+    const MESSAGE: &str = "MSH|^~\\&|A\rPID|1||a&b^c~d^e||x\\T\\\"y\\.br\\\\X41\\||\n";
+
+    #[test]
+    fn elements_are_counted_as_the_standard_counts() {
+        for (path, expected) in [
+            ("MSH.0.Value", "MSH"),
+            ("MSH.1.Value", "|"),
+            ("MSH.2.Value", "^~\\\\&"),
+            ("MSH.3.Value", "A"),
+            ("PID.3.Value", "a&b^c~d^e"),
+            ("PID.3.1.Value", "a&b"),
+            ("PID.3.1.2", "b"),
+            ("PID.3.2.1", "c"),
+            ("PID.3.3", "null"),
+            ("PID.2", "null"),
+            ("PID.99", "null"),
+            ("PID.5.1.Value", "x&\\\"y\\\\nA"),
+            (
+                "PID.5.Valu",
+                "a field has no property `Valu`; did you mean `Value`?",
+            ),
+        ] {
+            assert_eq!(at(MESSAGE, path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn faults_of_messages_are_named() {
+        let check = |message: &str, expected: &Expect| expected.assert_eq(&at(message, ""));
+        check(
+            "",
+            &expect!["an HL7 v2 message begins with the segment MSH"],
+        );
+        check(
+            "MSH|^~",
+            &expect!["MSH-1 and MSH-2 declare five separators"],
+        );
+        check(
+            "MSH|^~^&",
+            &expect!["the separators in MSH-1 and MSH-2 are not distinct"],
+        );
+        check(
+            "MSH|^~\\&|a\\b",
+            &expect!["an escape sequence is not closed"],
+        );
+        check(
+            "MSH|^~\\&|a\\Xzz\\",
+            &expect!["an escape sequence `\\X…\\` is not hexadecimal"],
+        );
+    }
+
+    #[test]
+    fn what_nobody_read_is_known() {
+        let arena = Arena::new();
+        let message = read(MESSAGE, &arena).unwrap();
+        let pid = Hl7::Segment(message.segments[1]);
+        let Value::Hl7(field) = pid.index(3) else {
+            panic!("PID-3 is there")
+        };
+        let Value::Hl7(component) = field.index(1) else {
+            panic!("PID-3.1 is there")
+        };
+        component.property("Value", &arena).unwrap();
+        let shown: Vec<String> = unread(message)
+            .iter()
+            .map(|it| {
+                format!(
+                    "{}-{}.{}#{}",
+                    it.segment.0, it.field, it.component, it.repeat
+                )
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "MSH-3.1#1",
+                "PID-1.1#1",
+                "PID-3.2#1",
+                "PID-3.1#2",
+                "PID-3.2#2",
+                "PID-5.1#1"
+            ]
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! The separators of an HL7 v2 message, which its first segment declares (HL7 v2.9 §2.5.4), and
+//! escape sequences (§2.7), which begin and end with one of them.
+
+use crate::error::{ConvertError, ErrorKind, Result};
+
+/// The characters that divide a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Separators {
+    pub(super) field: char,
+    pub(super) component: char,
+    pub(super) repetition: char,
+    pub(super) escape: char,
+    pub(super) subcomponent: char,
+}
+
+impl Separators {
+    /// Reads them from a segment that declares them: what follows its three letters.
+    pub(super) fn read(segment: &str) -> Result<Self> {
+        let fault = |what: &str| Err(ConvertError::new(ErrorKind::Separators, what));
+        let mut characters = segment.chars().skip(3);
+        let mut next = || characters.next().filter(|c| !c.is_control());
+        let (Some(field), Some(component), Some(repetition), Some(escape), Some(subcomponent)) =
+            (next(), next(), next(), next(), next())
+        else {
+            return fault("MSH-1 and MSH-2 declare five separators");
+        };
+        let all = [field, component, repetition, escape, subcomponent];
+        let is_repeated = |(at, c): (usize, &char)| all[..at].contains(c);
+        if all.iter().enumerate().any(is_repeated) {
+            return fault("the separators in MSH-1 and MSH-2 are not distinct");
+        }
+        Ok(Self {
+            field,
+            component,
+            repetition,
+            escape,
+            subcomponent,
+        })
+    }
+
+    /// Replaces escape sequences by what they stand for; line breaks become a backslash and `n`.
+    pub(super) fn unescape(&self, text: &str, into: &mut String) -> Result<()> {
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once(self.escape) {
+            into.push_str(before);
+            let Some((sequence, after)) = after.split_once(self.escape) else {
+                let what = "an escape sequence is not closed";
+                return Err(ConvertError::new(ErrorKind::EscapeCharacter, what));
+            };
+            self.sequence(sequence, into)?;
+            rest = after;
+        }
+        into.push_str(rest);
+        Ok(())
+    }
+
+    fn sequence(&self, sequence: &str, into: &mut String) -> Result<()> {
+        match sequence {
+            "F" => into.push(self.field),
+            "S" => into.push(self.component),
+            "T" => into.push(self.subcomponent),
+            "R" => into.push(self.repetition),
+            "E" => into.push(self.escape),
+            ".br" => into.push_str("\\n"),
+            // Highlighting begins and ends: nothing of the text.
+            "H" | "N" => {}
+            _ => match sequence.strip_prefix('X') {
+                Some(digits) => hexadecimal(digits, into)?,
+                None => into.push_str(sequence),
+            },
+        }
+        Ok(())
+    }
+}
+
+fn hexadecimal(digits: &str, into: &mut String) -> Result<()> {
+    let fault = || {
+        let what = "an escape sequence `\\X…\\` is not hexadecimal";
+        ConvertError::new(ErrorKind::Hexadecimal, what)
+    };
+    if !digits.len().is_multiple_of(2) || !digits.is_ascii() {
+        return Err(fault());
+    }
+    let bytes = (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16));
+    let bytes: Vec<u8> = bytes
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|_| fault())?;
+    into.push_str(&String::from_utf8_lossy(&bytes));
+    Ok(())
+}

@@ -1,0 +1,660 @@
+//! The lenient JSON that templates write, read while it is written: text comes in pieces, and every
+//! piece says whether a template wrote it or it is data. Only a template's text can open, close or
+//! separate; data is content, wherever it stands.
+//!
+//! Lenient: extra commas, missing values, comments, characters that nobody knows between tokens.
+//! A missing comma is a fault. What follows the outermost value is ignored.
+
+use crate::error::{ConvertError, ErrorKind, Result};
+use crate::value::{Arena, MapBuilder, Text, TextKind, Value};
+
+use super::escape;
+use super::scalar::{self, Word};
+
+/// What becomes of empty texts, lists and objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leniency {
+    /// They are left away, from the inside out: the output of a conversion.
+    DropEmpty,
+    /// They stay, because they say what to remove: the body of `mergeDiff`.
+    KeepEmpty,
+}
+
+/// Builds a value from pieces of text.
+pub(crate) struct Builder<'a> {
+    arena: &'a Arena,
+    leniency: Leniency,
+    depth_max: usize,
+    open: Vec<Frame<'a>>,
+    token: Token<'a>,
+    root: Option<Value<'a>>,
+}
+
+enum Frame<'a> {
+    Object(MapBuilder<'a>, At<'a>),
+    Array(Vec<Value<'a>>, At<'a>),
+}
+
+/// What was read last inside a bracket.
+#[derive(Clone, Copy, PartialEq)]
+enum At<'a> {
+    /// The bracket or a comma.
+    Gap,
+    Key(&'a str),
+    Colon(&'a str),
+    Value,
+}
+
+/// What is being read.
+enum Token<'a> {
+    None,
+    String(Content<'a>),
+    /// A `\` inside a string, and the digits of `\u` so far.
+    Escape(Content<'a>, String),
+    Word(String),
+    /// A `/`; then inside a comment, with the last character.
+    Slash,
+    LineComment,
+    BlockComment(u8),
+}
+
+/// The content of a string: one piece as it stands, or several put together.
+enum Content<'a> {
+    Borrowed(&'a str),
+    Owned(String),
+}
+
+impl<'a> Content<'a> {
+    fn push(&mut self, piece: &'a str) {
+        match self {
+            Self::Borrowed("") => *self = Self::Borrowed(piece),
+            Self::Borrowed(_) if piece.is_empty() => {}
+            _ => self.owned().push_str(piece),
+        }
+    }
+
+    fn owned(&mut self) -> &mut String {
+        if let Self::Borrowed(text) = self {
+            *self = Self::Owned((*text).to_owned());
+        }
+        match self {
+            Self::Owned(text) => text,
+            Self::Borrowed(_) => unreachable!("it was made owned just now"),
+        }
+    }
+
+    fn finish(self, arena: &'a Arena) -> &'a str {
+        match self {
+            Self::Borrowed(text) => text,
+            Self::Owned(text) => arena.alloc_str(&text),
+        }
+    }
+}
+
+fn fault(what: &str) -> ConvertError {
+    ConvertError::new(ErrorKind::Json, format!("the output is not JSON: {what}"))
+}
+
+impl<'a> Builder<'a> {
+    pub(crate) fn new(arena: &'a Arena, leniency: Leniency, depth_max: usize) -> Self {
+        Self {
+            arena,
+            leniency,
+            depth_max,
+            open: Vec::new(),
+            token: Token::None,
+            root: None,
+        }
+    }
+
+    /// Takes a text.
+    pub(crate) fn push(&mut self, text: Text<'a>) -> Result<()> {
+        for (kind, piece) in text.pieces() {
+            match kind {
+                TextKind::Markup => self.markup(piece)?,
+                TextKind::Plain | TextKind::Escaped => self.data(kind, piece)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what a template wrote.
+    pub(crate) fn markup(&mut self, text: &'a str) -> Result<()> {
+        let mut rest = text;
+        while !rest.is_empty() && self.root.is_none() {
+            let taken = match &mut self.token {
+                Token::None => self.structure(rest)?,
+                Token::String(_) => self.string(rest)?,
+                Token::Escape(..) => self.escape(rest),
+                Token::Word(word) => {
+                    let end = rest.find(ends_word).unwrap_or(rest.len());
+                    word.push_str(&rest[..end]);
+                    if end < rest.len() {
+                        self.end_word()?;
+                    }
+                    end
+                }
+                Token::Slash => self.comment_start(rest.as_bytes()[0]),
+                Token::LineComment => self.line_comment(rest),
+                Token::BlockComment(last) => {
+                    let end = *last == b'*' && rest.starts_with('/');
+                    *last = rest.as_bytes()[0];
+                    let length = rest.chars().next().map_or(1, char::len_utf8);
+                    if end {
+                        self.token = Token::None;
+                    }
+                    length
+                }
+            };
+            rest = &rest[taken..];
+        }
+        Ok(())
+    }
+
+    /// Takes data: inside a string it is content; outside it is a bare word, or a string of its own
+    /// if it contains what only a template may write.
+    fn data(&mut self, kind: TextKind, text: &'a str) -> Result<()> {
+        if text.is_empty() || self.root.is_some() {
+            return Ok(());
+        }
+        self.finish_escape();
+        match &mut self.token {
+            Token::String(content) => {
+                push_data(content, kind, text);
+                Ok(())
+            }
+            Token::LineComment | Token::BlockComment(_) => Ok(()),
+            _ if text.contains(['{', '}', '[', ']', ',', ':', '"', '/']) => {
+                self.end_word()?;
+                self.token = Token::None;
+                let mut content = Content::Borrowed("");
+                push_data(&mut content, kind, text);
+                let value = content.finish(self.arena);
+                self.value(Value::plain(value))
+            }
+            _ => self.markup(text),
+        }
+    }
+
+    /// Takes a finished value with all that is in it.
+    pub(crate) fn tree(&mut self, value: Value<'a>) -> Result<()> {
+        let depth = self.depth_max.saturating_sub(self.open.len());
+        let kept = match self.leniency {
+            Leniency::DropEmpty => self.pruned(value, depth)?,
+            Leniency::KeepEmpty => {
+                check_depth(value, depth, self.depth_max)?;
+                value
+            }
+        };
+        self.value(kept)
+    }
+
+    fn pruned(&self, value: Value<'a>, depth: usize) -> Result<Value<'a>> {
+        if depth == 0 {
+            return Err(ConvertError::limit("depth_max", self.depth_max));
+        }
+        match value {
+            Value::Map(map) => {
+                let mut kept = MapBuilder::default();
+                for (name, value) in map.members() {
+                    let value = self.pruned(*value, depth - 1)?;
+                    if !value.is_empty() {
+                        kept.set(name, value);
+                    }
+                }
+                Ok(Value::Map(kept.finish(self.arena)))
+            }
+            Value::List(items) => {
+                let mut kept = Vec::with_capacity(items.len());
+                for item in items {
+                    let item = self.pruned(*item, depth - 1)?;
+                    if !item.is_empty() {
+                        kept.push(item);
+                    }
+                }
+                Ok(Value::List(self.arena.alloc_slice_copy(&kept)))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// Whether a value may stand here.
+    pub(crate) fn takes_value(&self) -> bool {
+        let expects = match self.open.last() {
+            Some(Frame::Object(_, at)) => matches!(at, At::Colon(_)),
+            Some(Frame::Array(_, at)) => *at == At::Gap,
+            None => self.root.is_none(),
+        };
+        expects && matches!(self.token, Token::None)
+    }
+
+    /// The finished value; none if nothing was written.
+    pub(crate) fn finish(mut self) -> Result<Option<Value<'a>>> {
+        if self.root.is_none() {
+            self.end_word()?;
+        }
+        match (self.root, self.open.last(), &self.token) {
+            (Some(root), ..) => Ok(Some(root)),
+            (None, _, Token::String(_) | Token::Escape(..)) => Err(fault("a string is not closed")),
+            (None, Some(Frame::Object(..)), _) => Err(fault("an object is not closed with `}`")),
+            (None, Some(Frame::Array(..)), _) => Err(fault("an array is not closed with `]`")),
+            (None, None, _) => Ok(None),
+        }
+    }
+
+    fn structure(&mut self, text: &'a str) -> Result<usize> {
+        let byte = text.as_bytes()[0];
+        match byte {
+            b' ' | b'\n' | b'\r' | b'\t' => {
+                return Ok(text.len() - text.trim_start_matches([' ', '\n', '\r', '\t']).len());
+            }
+            b'"' => self.token = Token::String(Content::Borrowed("")),
+            b'{' => self.open(Frame::Object(MapBuilder::default(), At::Gap))?,
+            b'[' => self.open(Frame::Array(Vec::new(), At::Gap))?,
+            b'}' | b']' => self.close(byte)?,
+            b',' => self.comma()?,
+            b':' => self.colon()?,
+            b'/' => self.token = Token::Slash,
+            _ => {
+                self.token = Token::Word(String::new());
+                return Ok(0);
+            }
+        }
+        Ok(1)
+    }
+
+    fn string(&mut self, text: &'a str) -> Result<usize> {
+        let Token::String(content) = &mut self.token else {
+            return Ok(0);
+        };
+        let end = memchr::memchr2(b'"', b'\\', text.as_bytes());
+        let piece = &text[..end.unwrap_or(text.len())];
+        content.push(piece);
+        let Some(end) = end else {
+            return Ok(text.len());
+        };
+        let token = std::mem::replace(&mut self.token, Token::None);
+        let Token::String(content) = token else {
+            return Ok(0);
+        };
+        if text.as_bytes()[end] == b'\\' {
+            self.token = Token::Escape(content, String::new());
+        } else {
+            let text = content.finish(self.arena);
+            self.string_value(text)?;
+        }
+        Ok(end + 1)
+    }
+
+    /// Goes on with an escape; `\u` collects its digits, of pairs too.
+    fn escape(&mut self, text: &'a str) -> usize {
+        let Token::Escape(content, so_far) = &mut self.token else {
+            return 0;
+        };
+        let first = text.as_bytes()[0];
+        if so_far.is_empty() {
+            if first == b'u' {
+                so_far.push('u');
+                return 1;
+            }
+            let known = escape::simple(first);
+            content.owned().push(known.unwrap_or('\\'));
+            let taken = usize::from(known.is_some());
+            self.end_escape();
+            return taken;
+        }
+        if first.is_ascii_hexdigit() && so_far.len() < 5 {
+            so_far.push(char::from(first));
+            return 1;
+        }
+        self.finish_escape();
+        0
+    }
+
+    /// Ends an escape that can get no longer. A high surrogate waits as text for its other half.
+    fn finish_escape(&mut self) {
+        let Token::Escape(content, so_far) = &mut self.token else {
+            return;
+        };
+        let written = format!("\\{so_far}");
+        let content = content.owned();
+        let waiting = content.rfind("\\u").filter(|at| content.len() - at == 6);
+        let pair = waiting.map(|at| (at, content[at..].to_owned() + &written));
+        let whole = pair.filter(|(_, pair)| {
+            let mut decoded = String::new();
+            escape::unescape(pair, &mut decoded);
+            decoded.chars().count() == 1
+        });
+        if let Some((at, pair)) = whole {
+            content.truncate(at);
+            escape::unescape(&pair, content);
+        } else {
+            escape::unescape(&written, content);
+        }
+        self.end_escape();
+    }
+
+    fn end_escape(&mut self) {
+        let token = std::mem::replace(&mut self.token, Token::None);
+        if let Token::Escape(content, _) = token {
+            self.token = Token::String(content);
+        }
+    }
+
+    fn comment_start(&mut self, byte: u8) -> usize {
+        self.token = match byte {
+            b'/' => Token::LineComment,
+            b'*' => Token::BlockComment(b' '),
+            _ => Token::None,
+        };
+        usize::from(!matches!(self.token, Token::None))
+    }
+
+    fn line_comment(&mut self, text: &str) -> usize {
+        match memchr::memchr(b'\n', text.as_bytes()) {
+            Some(end) => {
+                self.token = Token::None;
+                end + 1
+            }
+            None => text.len(),
+        }
+    }
+
+    fn end_word(&mut self) -> Result<()> {
+        let Token::Word(_) = &self.token else {
+            return Ok(());
+        };
+        let token = std::mem::replace(&mut self.token, Token::None);
+        let Token::Word(text) = token else {
+            return Ok(());
+        };
+        match scalar::word(&text, self.arena) {
+            Word::Nothing => Ok(()),
+            Word::One(value) => self.value(value),
+            Word::Fault => Err(fault(
+                "a bare value is neither a number nor true, false or null",
+            )),
+        }
+    }
+
+    fn string_value(&mut self, text: &'a str) -> Result<()> {
+        match self.open.last_mut() {
+            Some(Frame::Object(_, at @ At::Gap)) => {
+                *at = At::Key(text);
+                Ok(())
+            }
+            _ => self.value(Value::plain(text)),
+        }
+    }
+
+    /// Puts a value where one may stand.
+    pub(crate) fn value(&mut self, value: Value<'a>) -> Result<()> {
+        let drops = self.leniency == Leniency::DropEmpty && value.is_empty();
+        match self.open.last_mut() {
+            Some(Frame::Object(members, at)) => match *at {
+                At::Colon(key) => {
+                    if !drops {
+                        members.set(key, value);
+                    }
+                    *at = At::Value;
+                    Ok(())
+                }
+                At::Value => Err(fault("a comma is missing between members")),
+                At::Key(_) => Err(fault("a colon is missing after a member's name")),
+                At::Gap => Err(fault("a member has no name")),
+            },
+            Some(Frame::Array(items, at)) => {
+                if *at == At::Value {
+                    return Err(fault("a comma is missing between items"));
+                }
+                if !drops {
+                    items.push(value);
+                }
+                *at = At::Value;
+                Ok(())
+            }
+            // Only a bracket makes a document; a stray word or string before it is no matter.
+            None => {
+                if matches!(value, Value::Map(_) | Value::List(_)) {
+                    self.root = Some(value);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn open(&mut self, frame: Frame<'a>) -> Result<()> {
+        if self.open.len() >= self.depth_max {
+            return Err(ConvertError::limit("depth_max", self.depth_max));
+        }
+        let fits = match self.open.last() {
+            Some(Frame::Object(_, at)) => matches!(at, At::Colon(_)),
+            Some(Frame::Array(_, at)) => *at == At::Gap,
+            None => true,
+        };
+        if !fits {
+            return Err(fault("a comma or a name is missing before a bracket"));
+        }
+        self.open.push(frame);
+        Ok(())
+    }
+
+    fn close(&mut self, bracket: u8) -> Result<()> {
+        let value = match (self.open.pop(), bracket) {
+            (Some(Frame::Object(_, At::Key(_))), b'}') => {
+                return Err(fault("a colon is missing after a member's name"));
+            }
+            (Some(Frame::Object(mut members, at)), b'}') => {
+                if let At::Colon(key) = at {
+                    self.missing(&mut members, key);
+                }
+                Value::Map(members.finish(self.arena))
+            }
+            (Some(Frame::Array(items, _)), b']') => {
+                Value::List(self.arena.alloc_slice_copy(&items))
+            }
+            // Nothing is open: a stray bracket before the document.
+            (None, _) => return Ok(()),
+            _ => {
+                return Err(fault(
+                    "a bracket closes what another kind of bracket opened",
+                ));
+            }
+        };
+        self.value(value)
+    }
+
+    /// A member without a value is null in `mergeDiff`, as Newtonsoft reads it, and nothing else.
+    fn missing(&self, members: &mut MapBuilder<'a>, key: &'a str) {
+        if self.leniency == Leniency::KeepEmpty {
+            members.set(key, Value::Null);
+        }
+    }
+
+    fn comma(&mut self) -> Result<()> {
+        let leniency = self.leniency;
+        match self.open.last_mut() {
+            Some(Frame::Object(_, At::Key(_))) => {
+                Err(fault("a colon is missing after a member's name"))
+            }
+            Some(Frame::Object(members, at)) => {
+                if let (At::Colon(key), Leniency::KeepEmpty) = (*at, leniency) {
+                    members.set(key, Value::Null);
+                }
+                *at = At::Gap;
+                Ok(())
+            }
+            Some(Frame::Array(_, at)) => {
+                *at = At::Gap;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn colon(&mut self) -> Result<()> {
+        match self.open.last_mut() {
+            Some(Frame::Object(_, at)) => match *at {
+                At::Key(key) => {
+                    *at = At::Colon(key);
+                    Ok(())
+                }
+                _ => Err(fault("a colon stands where no member's name is before it")),
+            },
+            Some(Frame::Array(..)) => Err(fault("a colon stands in an array")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn check_depth(value: Value<'_>, depth: usize, depth_max: usize) -> Result<()> {
+    if depth == 0 {
+        return Err(ConvertError::limit("depth_max", depth_max));
+    }
+    match value {
+        Value::Map(map) => {
+            let mut members = map.members().iter();
+            members.try_for_each(|it| check_depth(it.1, depth - 1, depth_max))
+        }
+        Value::List(items) => {
+            let mut items = items.iter();
+            items.try_for_each(|it| check_depth(*it, depth - 1, depth_max))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What cannot be part of a bare word.
+fn ends_word(c: char) -> bool {
+    matches!(
+        c,
+        ' ' | '\n' | '\r' | '\t' | '"' | '{' | '}' | '[' | ']' | ',' | ':' | '/'
+    )
+}
+
+fn push_data<'a>(content: &mut Content<'a>, kind: TextKind, text: &'a str) {
+    if kind == TextKind::Escaped && text.contains('\\') {
+        escape::unescape(text, content.owned());
+    } else {
+        content.push(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::super::write;
+    use super::*;
+
+    fn built(leniency: Leniency, pieces: &[(TextKind, &str)]) -> String {
+        let arena = Arena::new();
+        let mut builder = Builder::new(&arena, leniency, 8);
+        let texts = pieces.iter().map(|(kind, text)| Text::of(*kind, text));
+        let pushed = texts.into_iter().try_for_each(|text| builder.push(text));
+        match pushed.and_then(|()| builder.finish()) {
+            Ok(Some(value)) => write::to_string(value),
+            Ok(None) => "nothing".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// Whole, and cut at every character: the result is the same.
+    fn check(leniency: Leniency, text: &str, expected: &Expect) {
+        let whole = built(leniency, &[(TextKind::Markup, text)]);
+        let cut: Vec<_> = text
+            .char_indices()
+            .map(|(at, c)| (TextKind::Markup, &text[at..at + c.len_utf8()]))
+            .collect();
+        assert_eq!(built(leniency, &cut), whole);
+        expected.assert_eq(&whole);
+    }
+
+    #[test]
+    fn lenient_json_is_read() {
+        use Leniency::{DropEmpty, KeepEmpty};
+        let text = r#"x {,"a": 1,, "b" : [,"", 2.50, null,],"a":"\u00e9\ud83d\ude00\n","c":{"d":""},"e":,} tail"#;
+        check(
+            DropEmpty,
+            text,
+            &expect![[r#"{"a":"é😀\n","b":[2.50,null]}"#]],
+        );
+        check(
+            KeepEmpty,
+            text,
+            &expect![[r#"{"a":"é😀\n","b":["",2.50,null],"c":{"d":""},"e":null}"#]],
+        );
+        check(
+            KeepEmpty,
+            "{ // {\n \"a\": /* } */ tru , \"b\": true ?, \"c\": 12 mg }",
+            &expect![[r#"{"a":null,"b":true,"c":12}"#]],
+        );
+        check(DropEmpty, "", &expect!["nothing"]);
+    }
+
+    #[test]
+    fn faults_are_named() {
+        use Leniency::DropEmpty;
+        for (text, expected) in [
+            (
+                r#"{"a":1 "b":2}"#,
+                expect!["the output is not JSON: a comma is missing between members"],
+            ),
+            (
+                r#"[1 2]"#,
+                expect!["the output is not JSON: a comma is missing between items"],
+            ),
+            (
+                r#"{"a":007}"#,
+                expect![
+                    "the output is not JSON: a bare value is neither a number nor true, false or null"
+                ],
+            ),
+            (
+                r#"{"a" "b"}"#,
+                expect!["the output is not JSON: a colon is missing after a member's name"],
+            ),
+            (
+                r#"{"a":"#,
+                expect!["the output is not JSON: an object is not closed with `}`"],
+            ),
+            (
+                r#"{"a":"b"#,
+                expect!["the output is not JSON: a string is not closed"],
+            ),
+            (
+                r#"[}"#,
+                expect![
+                    "the output is not JSON: a bracket closes what another kind of bracket opened"
+                ],
+            ),
+            ("[[[[[[[[[", expect!["more than 8 (`depth_max`)"]),
+        ] {
+            check(DropEmpty, text, &expected);
+        }
+    }
+
+    #[test]
+    fn data_adds_no_field() {
+        use TextKind::{Escaped, Markup, Plain};
+        let hostile = "Jones\",\"suffix\":[\"X\\";
+        let shown = built(
+            Leniency::DropEmpty,
+            &[
+                (Markup, "{\"a\":\""),
+                (Plain, hostile),
+                (Markup, "\",\"b\":"),
+                (Plain, hostile),
+                (Markup, ",\"c\":\""),
+                (Escaped, "x\\\"y\\\\\"z"),
+                (Markup, "\",\"d\":"),
+                (Plain, "5.40"),
+                (Markup, "}"),
+            ],
+        );
+        let expected = expect![[
+            r#"{"a":"Jones\",\"suffix\":[\"X\\","b":"Jones\",\"suffix\":[\"X\\","c":"x\"y\\\"z","d":5.40}"#
+        ]];
+        expected.assert_eq(&shown);
+    }
+}

@@ -1,0 +1,28 @@
+//! Conversion of HL7 v2, C-CDA, JSON and STU3 into FHIR, and of FHIR into HL7 v2, with libraries of
+//! Liquid templates in the dialect of DotLiquid 2.0 with the tags and filters that
+//! Microsoft's FHIR-Converter adds.
+//!
+//! Pure: no files, clock or randomness; a library comes as names and texts ([`Sources`]), the time
+//! and the limits of a conversion as [`Settings`]. Everything a conversion makes lives in an arena
+//! of its own and goes with it; a [`Library`] is immutable and shared.
+//!
+//! Values keep the mark of where they are from (plain data, escaped data, markup of a template), so
+//! that no value of the input can add a field to the JSON that a template writes.
+
+mod budget;
+mod data;
+mod error;
+mod filter;
+mod json;
+mod library;
+mod process;
+mod render;
+mod template;
+mod value;
+
+pub use budget::Budgets;
+pub use data::hl7v2::Unread;
+pub use error::{ConvertError, ErrorKind, Place};
+pub use filter::names as filter_names;
+pub use library::{Finding, Level, Library, Processor, Sources};
+pub use process::{Output, Settings};

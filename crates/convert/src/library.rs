@@ -1,0 +1,238 @@
+//! Libraries of templates: names and texts, read once, shared by all conversions.
+//!
+//! `X` is `X.liquid`, `A/B/C` is `A/B/_C.liquid`; `CodeSystem/CodeSystem.json` and
+//! `ValueSet/ValueSet.json` map codes, `*.schema.json` are schemas, `metadata.json` names the
+//! processor. Other files are no matter.
+
+mod check;
+mod code_map;
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use fhir::json::{Document, Limits};
+
+use crate::budget::Budgets;
+use crate::data;
+use crate::error::{ConvertError, ErrorKind, Result};
+use crate::template::{Names, Template, parse};
+use crate::value::{Arena, Value};
+pub use check::{Finding, Level};
+use code_map::CodeMaps;
+
+/// The files of a library: paths with `/` from its folder, and texts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// The files.
+    pub files: Vec<(String, String)>,
+}
+
+/// What kind of input a library is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Processor {
+    /// HL7 v2 messages.
+    Hl7v2,
+    /// C-CDA documents.
+    Ccda,
+    /// JSON.
+    Json,
+    /// FHIR of another version.
+    Fhir,
+    /// FHIR, into HL7 v2.
+    FhirToHl7v2,
+}
+
+/// Every processor by its name in `metadata.json`.
+const PROCESSORS: &[(&str, Processor)] = &[
+    ("hl7v2", Processor::Hl7v2),
+    ("ccda", Processor::Ccda),
+    ("json", Processor::Json),
+    ("fhir", Processor::Fhir),
+    ("fhir-to-hl7v2", Processor::FhirToHl7v2),
+];
+
+impl Processor {
+    /// The processor of that name; case makes no difference.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let row = PROCESSORS
+            .iter()
+            .find(|(it, _)| it.eq_ignore_ascii_case(name));
+        row.map(|(_, processor)| *processor)
+    }
+
+    /// The names of all processors.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        PROCESSORS.iter().map(|it| it.0)
+    }
+}
+
+/// A library that was read.
+pub struct Library {
+    names: Names,
+    templates: Vec<Template>,
+    /// Templates by the name that includes them.
+    by_name: HashMap<String, usize>,
+    code_maps: CodeMaps,
+    schemas: HashMap<String, String>,
+    processor: Option<Processor>,
+    faults: Vec<Finding>,
+}
+
+impl std::fmt::Debug for Library {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[library of {} templates]", self.templates.len())
+    }
+}
+
+impl Library {
+    /// Reads all files; what is wrong with them is told by [`Library::check`], and by conversions
+    /// that come across it.
+    pub fn load(sources: &Sources) -> Self {
+        let mut library = Self {
+            names: Names::default(),
+            templates: Vec::new(),
+            by_name: HashMap::new(),
+            code_maps: CodeMaps::default(),
+            schemas: HashMap::new(),
+            processor: None,
+            faults: Vec::new(),
+        };
+        // What conversions set themselves has a number even if no template names it.
+        for name in ["msg", "hl7v2Data", "forloop"] {
+            library.names.number(name);
+        }
+        let mut files: Vec<&(String, String)> = sources.files.iter().collect();
+        files.sort();
+        for (path, text) in files {
+            library.add(path, text);
+        }
+        library
+    }
+
+    fn add(&mut self, path: &str, text: &str) {
+        if let Some(name) = path.strip_suffix(".liquid") {
+            self.add_template(path, name, text);
+        } else if path.ends_with(".schema.json") {
+            self.json(path, text);
+            self.schemas.insert(path.to_owned(), text.to_owned());
+        } else if is_code_map(path) {
+            if let Some(document) = self.json(path, text) {
+                self.code_maps.add(document.root());
+            }
+        } else if path == "metadata.json"
+            && let Some(document) = self.json(path, text)
+        {
+            self.read_metadata(path, &document);
+        }
+    }
+
+    /// A partial is found without its underscore; where both are there, as a partial.
+    fn add_template(&mut self, path: &str, name: &str, text: &str) {
+        let at = self.templates.len();
+        self.templates.push(parse(path, text, &mut self.names));
+        let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
+        match (folder, file.strip_prefix('_')) {
+            ("", _) => {
+                self.by_name.insert(name.to_owned(), at);
+            }
+            (folder, Some(file)) => {
+                self.by_name.insert(format!("{folder}/{file}"), at);
+            }
+            (_, None) => {
+                self.by_name.entry(name.to_owned()).or_insert(at);
+            }
+        }
+    }
+
+    fn json(&mut self, path: &str, text: &str) -> Option<Document> {
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        match Document::parse(bytes, &Limits::DEFAULT) {
+            Ok(document) => Some(document),
+            Err(error) => {
+                let what = error.what.clone();
+                self.faults
+                    .push(Finding::of_file(path, error.line, error.column, what));
+                None
+            }
+        }
+    }
+
+    fn read_metadata(&mut self, path: &str, document: &Document) {
+        let name = document.root().get("type");
+        let name = name.and_then(fhir::json::Value::as_str);
+        let name = name.unwrap_or_default();
+        self.processor = Processor::from_name(&name);
+        if self.processor.is_none() {
+            let known: Vec<&str> = Processor::names().collect();
+            let what = format!("`type` is none of {}", known.join(", "));
+            self.faults.push(Finding::of_file(path, 1, 1, what));
+        }
+    }
+
+    /// The processor that `metadata.json` names.
+    pub fn processor(&self) -> Option<Processor> {
+        self.processor
+    }
+
+    /// The names of the templates outside of folders: those that conversions begin with.
+    pub fn roots(&self) -> Vec<&str> {
+        let names = self.by_name.keys().map(String::as_str);
+        let mut roots: Vec<&str> = names
+            .filter(|it| !it.contains('/') && !it.starts_with('_'))
+            .collect();
+        roots.sort_unstable();
+        roots
+    }
+
+    /// How many templates it has.
+    pub fn template_count(&self) -> usize {
+        self.templates.len()
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The template that a conversion begins with.
+    pub(crate) fn root(&self, name: &str) -> Result<&Template> {
+        self.partial(name).ok_or_else(|| {
+            let nearest = self.nearest(name);
+            let hint = nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
+            let what = format!("the library has no root template `{name}`{hint}");
+            ConvertError::new(ErrorKind::RootNotFound, what)
+        })
+    }
+
+    /// The template that is included by that name.
+    pub(crate) fn partial(&self, name: &str) -> Option<&Template> {
+        self.by_name.get(name).map(|at| &self.templates[*at])
+    }
+
+    /// The template whose name is nearest to one that does not exist.
+    pub(crate) fn nearest(&self, name: &str) -> Option<&str> {
+        let mut names: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        fhir::suggest::nearest(name, names)
+    }
+
+    /// A property of a code in the map of that name.
+    pub(crate) fn mapped(&self, map: &str, code: &str, property: &str) -> Option<&str> {
+        self.code_maps.get(map, code, property)
+    }
+
+    /// The schema in that file.
+    pub(crate) fn schema<'a>(&self, path: &str, arena: &'a Arena) -> Result<Value<'a>> {
+        let Some(text) = self.schemas.get(path) else {
+            let nearest = fhir::suggest::nearest(path, self.schemas.keys().map(String::as_str));
+            let hint = nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
+            let what = format!("the library has no schema `{path}`{hint}");
+            return Err(ConvertError::new(ErrorKind::TemplateNotFound, what));
+        };
+        data::json::read(text, &Budgets::default(), arena)
+            .map_err(|error| ConvertError::new(ErrorKind::Schema, error.what))
+    }
+}
+
+fn is_code_map(path: &str) -> bool {
+    path.ends_with("CodeSystem/CodeSystem.json") || path.ends_with("ValueSet/ValueSet.json")
+}

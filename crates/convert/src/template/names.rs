@@ -1,0 +1,28 @@
+//! Names of variables, numbered when a library is loaded: scopes compare numbers, not texts. Case
+//! makes no difference in scopes.
+
+use std::collections::HashMap;
+
+/// The number of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct NameId(pub(crate) u32);
+
+/// Every name of a library.
+#[derive(Default)]
+pub(crate) struct Names {
+    numbers: HashMap<String, NameId>,
+}
+
+impl Names {
+    /// The number of a name, a new one if needed.
+    pub(crate) fn number(&mut self, name: &str) -> NameId {
+        let folded = name.to_lowercase();
+        let next = NameId(u32::try_from(self.numbers.len()).unwrap_or(u32::MAX));
+        *self.numbers.entry(folded).or_insert(next)
+    }
+
+    /// The number of a name that some template writes.
+    pub(crate) fn find(&self, name: &str) -> Option<NameId> {
+        self.numbers.get(&name.to_lowercase()).copied()
+    }
+}

@@ -1,0 +1,146 @@
+//! From tokens to the tree: text, output and tags; a tag with a body reads on until its end.
+
+use super::names::Names;
+use super::syntax::{Node, NodeKind};
+use super::tags::{self, TAGS};
+use super::token::{self, Located, Prepared, Token};
+use super::{SyntaxFault, Template, expression};
+
+/// Greatest nesting of tags with bodies.
+const NESTING_MAX: usize = 100;
+
+/// Reads a template; what is wrong with it is kept in it.
+pub(crate) fn parse(file: &str, source: &str, names: &mut Names) -> Template {
+    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+    let prepared = Prepared::new(source);
+    let body = nodes(&prepared.text, names);
+    Template {
+        file: file.to_owned(),
+        prepared,
+        body,
+    }
+}
+
+fn nodes(text: &str, names: &mut Names) -> Result<Vec<Node>, SyntaxFault> {
+    let tokens = token::tokens(text);
+    let mut parser = Parser {
+        tokens: &tokens,
+        next: 0,
+        names,
+        depth: 0,
+    };
+    let (nodes, _) = parser.block(None, &[])?;
+    Ok(nodes)
+}
+
+/// Reads the tokens of one template.
+pub(super) struct Parser<'p, 't> {
+    tokens: &'p [Located<'t>],
+    next: usize,
+    pub(super) names: &'p mut Names,
+    depth: usize,
+}
+
+/// The tag that ended a body, with its markup.
+#[derive(Clone, Copy)]
+pub(super) struct Ending<'t> {
+    pub(super) name: &'t str,
+    pub(super) markup: &'t str,
+    pub(super) at: u32,
+}
+
+/// A tag that was met.
+#[derive(Clone, Copy)]
+pub(super) struct Opening<'t> {
+    pub(super) name: &'t str,
+    pub(super) markup: &'t str,
+    pub(super) at: u32,
+}
+
+impl Opening<'_> {
+    /// A fault at this tag.
+    pub(super) fn fault(&self, what: impl Into<String>) -> SyntaxFault {
+        SyntaxFault {
+            at: self.at,
+            what: what.into(),
+        }
+    }
+}
+
+impl<'t> Parser<'_, 't> {
+    /// Reads what stands before one of these tags, or before the end of the template.
+    pub(super) fn block(
+        &mut self,
+        opening: Option<Opening<'t>>,
+        ends: &[&str],
+    ) -> Result<(Vec<Node>, Option<Ending<'t>>), SyntaxFault> {
+        self.enter(opening)?;
+        let mut nodes = Vec::new();
+        while let Some(located) = self.tokens.get(self.next) {
+            self.next += 1;
+            let at = located.at;
+            let kind = match located.token {
+                Token::Text(text) => Some(NodeKind::Text(text.into())),
+                Token::Output(markup) => {
+                    Some(NodeKind::Output(expression::chain(markup, self.names)))
+                }
+                Token::Tag(name, markup) if ends.contains(&name) => {
+                    self.depth -= 1;
+                    return Ok((nodes, Some(Ending { name, markup, at })));
+                }
+                Token::Unclosed => return Err(token::unclosed(located)),
+                Token::Tag(name, markup) => self.tag(Opening { name, markup, at })?,
+            };
+            nodes.extend(kind.map(|kind| Node { at, kind }));
+        }
+        self.depth -= 1;
+        match opening {
+            None => Ok((nodes, None)),
+            Some(opening) => Err(not_closed(opening)),
+        }
+    }
+
+    fn enter(&mut self, opening: Option<Opening<'t>>) -> Result<(), SyntaxFault> {
+        self.depth += 1;
+        match opening {
+            Some(opening) if self.depth > NESTING_MAX => {
+                Err(opening.fault(format!("more than {NESTING_MAX} tags inside each other")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn tag(&mut self, opening: Opening<'t>) -> Result<Option<NodeKind>, SyntaxFault> {
+        let row = TAGS.iter().find(|(name, _)| *name == opening.name);
+        match row {
+            Some((_, read)) => read(self, opening),
+            None => Err(opening.fault(tags::unknown(opening.name))),
+        }
+    }
+
+    /// The body of a tag that has no other parts.
+    pub(super) fn body(&mut self, opening: Opening<'t>) -> Result<Vec<Node>, SyntaxFault> {
+        let end = format!("end{}", opening.name);
+        let (nodes, _) = self.block(Some(opening), &[&end])?;
+        Ok(nodes)
+    }
+
+    /// The body of a tag as it stands in the source.
+    pub(super) fn raw(&mut self, opening: Opening<'t>) -> Result<String, SyntaxFault> {
+        let mut text = String::new();
+        while let Some(located) = self.tokens.get(self.next) {
+            self.next += 1;
+            match located.token {
+                Token::Tag(name, _) if name.strip_prefix("end") == Some(opening.name) => {
+                    return Ok(text);
+                }
+                _ => text.push_str(located.source),
+            }
+        }
+        Err(not_closed(opening))
+    }
+}
+
+fn not_closed(opening: Opening<'_>) -> SyntaxFault {
+    opening.fault(format!("`{0}` is not closed with `end{0}`", opening.name))
+}

@@ -1,0 +1,15 @@
+//! Tests of the conversion engine: the dialect as cases, a template library of others on official
+//! samples, and hostile inputs.
+
+#[cfg(test)]
+mod ccda;
+#[cfg(test)]
+mod check;
+#[cfg(test)]
+mod data;
+#[cfg(test)]
+mod dialect;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod stu3;

@@ -1,0 +1,347 @@
+//! `isthmus convert FILE…`: inputs through the templates of a folder, to standard output or into
+//! files; `isthmus convert check DIR`: everything that is wrong with such a folder.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Context;
+use clap::{Arg, ArgMatches, Command, value_parser};
+use convert::{Budgets, ConvertError, Level, Library, Output, Processor, Settings, Sources};
+use serde_json::json;
+
+use super::print;
+use crate::config::Config;
+
+/// Greatest size of a file of a library.
+const TEMPLATE_BYTES_MAX: u64 = 64 << 20;
+
+pub(crate) fn arguments(command: Command) -> Command {
+    command
+        .args_conflicts_with_subcommands(true)
+        .subcommand_negates_reqs(true)
+        .subcommand(
+            Command::new("check")
+                .about("Show everything that is wrong with a library of templates")
+                .arg(folder("library").required(true))
+                .arg(super::load::json_switch()),
+        )
+        .arg(
+            Arg::new("files")
+                .value_name("FILE")
+                .required(true)
+                .num_args(1..)
+                .value_parser(value_parser!(PathBuf))
+                .help("files and folders of messages and documents; .ndjson has one on each line"),
+        )
+        .arg(
+            folder("templates")
+                .long("templates")
+                .required(true)
+                .help("folder of the template library"),
+        )
+        .arg(
+            Arg::new("root")
+                .long("root")
+                .value_name("NAME")
+                .required(true)
+                .help("template to begin with, such as ADT_A01 or CCD"),
+        )
+        .arg(
+            Arg::new("input")
+                .long("input")
+                .value_parser(Processor::names().collect::<Vec<_>>())
+                .help("what the files are [default: what the library's metadata.json says]"),
+        )
+        .args(output_arguments())
+}
+
+fn output_arguments() -> [Arg; 4] {
+    [
+        folder("out")
+            .long("out")
+            .help("write a file for each input here [default: standard output, one per line]"),
+        Arg::new("rejects")
+            .long("rejects")
+            .value_name("FILE")
+            .default_value("rejects.ndjson")
+            .value_parser(value_parser!(PathBuf))
+            .help("where inputs that fail are listed with their errors"),
+        Arg::new("zone")
+            .long("zone")
+            .value_name("MINUTES")
+            .default_value("0")
+            .allow_negative_numbers(true)
+            .value_parser(value_parser!(i32).range(-840..=840))
+            .help("zone of times that name none, in minutes east of UTC"),
+        Arg::new("timeout")
+            .long("timeout")
+            .value_name("SECONDS")
+            .default_value("30")
+            .value_parser(value_parser!(u64))
+            .help("how long one conversion may take"),
+    ]
+}
+
+fn folder(name: &'static str) -> Arg {
+    Arg::new(name)
+        .value_name("DIR")
+        .value_parser(value_parser!(PathBuf))
+}
+
+/// Converts or checks; exit code 1 if an input or the library has a fault.
+pub(crate) fn run(_: &Config, arguments: &ArgMatches) -> anyhow::Result<u8> {
+    match arguments.subcommand() {
+        Some((_, check)) => check_library(check),
+        None => convert_files(arguments),
+    }
+}
+
+fn path<'m>(arguments: &'m ArgMatches, name: &str) -> Option<&'m PathBuf> {
+    arguments.get_one(name)
+}
+
+fn load(folder: &Path) -> anyhow::Result<Library> {
+    let mut sources = Sources::default();
+    for file in files(folder)? {
+        let name = file.strip_prefix(folder).unwrap_or(&file);
+        let name = name.to_string_lossy().replace('\\', "/");
+        if !matches!(
+            file.extension().and_then(|it| it.to_str()),
+            Some("liquid" | "json")
+        ) {
+            continue;
+        }
+        let text = text(&file)?;
+        sources.files.push((name, text));
+    }
+    let library = Library::load(&sources);
+    let shown = folder.display();
+    anyhow::ensure!(
+        library.template_count() > 0,
+        "{shown}: no .liquid file found"
+    );
+    Ok(library)
+}
+
+fn text(file: &Path) -> anyhow::Result<String> {
+    let shown = || file.display().to_string();
+    let bytes = std::fs::metadata(file).with_context(shown)?.len();
+    anyhow::ensure!(
+        bytes <= TEMPLATE_BYTES_MAX,
+        "{}: larger than {TEMPLATE_BYTES_MAX} bytes",
+        shown()
+    );
+    std::fs::read_to_string(file).with_context(shown)
+}
+
+/// All files below a path, in order.
+fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let (mut found, mut open) = (Vec::new(), vec![path.to_owned()]);
+    while let Some(path) = open.pop() {
+        if !path.is_dir() {
+            found.push(path);
+            continue;
+        }
+        for entry in std::fs::read_dir(&path).with_context(|| path.display().to_string())? {
+            open.push(entry?.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn check_library(arguments: &ArgMatches) -> anyhow::Result<u8> {
+    let library = load(path(arguments, "library").expect("required"))?;
+    let findings = library.check();
+    let errors = findings
+        .iter()
+        .filter(|it| it.level == Level::Error)
+        .count();
+    if arguments.get_flag("json") {
+        for it in &findings {
+            let level = if it.level == Level::Error {
+                "error"
+            } else {
+                "warning"
+            };
+            let line = json!({
+                "level": level, "file": it.file, "line": it.line, "column": it.column,
+                "what": it.what,
+            });
+            print(&line.to_string());
+        }
+    } else {
+        for finding in &findings {
+            print(&finding.to_string());
+        }
+        let (templates, warnings) = (library.template_count(), findings.len() - errors);
+        print(&format!(
+            "{templates} templates, {errors} errors, {warnings} warnings"
+        ));
+    }
+    Ok(if errors == 0 {
+        crate::DONE
+    } else {
+        crate::FOUND_FAULTS
+    })
+}
+
+/// What all conversions of a run share.
+struct Run<'r> {
+    library: Library,
+    processor: Processor,
+    root: &'r str,
+    zone_offset_minutes: i32,
+    timeout: Duration,
+    out: Option<&'r PathBuf>,
+    rejects: Vec<String>,
+    converted: u64,
+    written: HashSet<PathBuf>,
+}
+
+fn convert_files(arguments: &ArgMatches) -> anyhow::Result<u8> {
+    let library = load(path(arguments, "templates").expect("required"))?;
+    let input = arguments.get_one::<String>("input");
+    let named = input.and_then(|name| Processor::from_name(name));
+    let processor = named
+        .or(library.processor())
+        .context("the library's metadata.json names no kind of input; name it with --input")?;
+    let mut run = Run {
+        library,
+        processor,
+        root: arguments.get_one::<String>("root").expect("required"),
+        zone_offset_minutes: *arguments.get_one("zone").expect("it has a default"),
+        timeout: Duration::from_secs(*arguments.get_one("timeout").expect("it has a default")),
+        out: path(arguments, "out"),
+        rejects: Vec::new(),
+        converted: 0,
+        written: HashSet::new(),
+    };
+    if let Some(folder) = run.out {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    for given in arguments.get_many::<PathBuf>("files").expect("required") {
+        for file in files(given)? {
+            run.file(given, &file)?;
+        }
+    }
+    run.finish(path(arguments, "rejects").expect("it has a default"))
+}
+
+impl Run<'_> {
+    fn file(&mut self, given: &Path, file: &Path) -> anyhow::Result<()> {
+        let text = match std::fs::read(file) {
+            Ok(bytes) => String::from_utf8(bytes),
+            Err(error) => anyhow::bail!("{}: {error}", file.display()),
+        };
+        let Ok(text) = text else {
+            self.reject(file, 0, json!({ "what": "the file is not UTF-8" }));
+            return Ok(());
+        };
+        if file.extension().is_some_and(|it| it == "ndjson") {
+            for (number, line) in (1..).zip(text.lines()).filter(|it| !it.1.trim().is_empty()) {
+                self.input(given, file, number, line)?;
+            }
+            return Ok(());
+        }
+        self.input(given, file, 0, &text)
+    }
+
+    /// Converts one input; lines of a file are numbered from 1, a whole file is 0.
+    fn input(&mut self, given: &Path, file: &Path, line: u64, text: &str) -> anyhow::Result<()> {
+        match self.converted_input(text) {
+            Ok(output) => self.write(given, file, line, &output),
+            Err(error) => {
+                let included = error.included_at.iter().map(ToString::to_string);
+                let shown = json!({
+                    "code": error.kind.code(), "what": error.what,
+                    "at": error.place.as_ref().map(ToString::to_string),
+                    "includedAt": included.collect::<Vec<_>>(),
+                });
+                self.reject(file, line, shown);
+                Ok(())
+            }
+        }
+    }
+
+    fn converted_input(&self, text: &str) -> Result<Output, ConvertError> {
+        let began = Instant::now();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let micros = now.map_or(0, |it| i64::try_from(it.as_micros()).unwrap_or(i64::MAX));
+        let settings = Settings {
+            now: fhir::Instant::from_micros(micros),
+            seed: micros.unsigned_abs(),
+            zone_offset_minutes: self.zone_offset_minutes,
+            budgets: Budgets::default(),
+            time_is_up: &|| began.elapsed() > self.timeout,
+        };
+        self.library
+            .convert(self.root, self.processor, text, &settings)
+    }
+
+    fn write(
+        &mut self,
+        given: &Path,
+        file: &Path,
+        line: u64,
+        output: &Output,
+    ) -> anyhow::Result<()> {
+        let Some(folder) = self.out else {
+            self.converted += 1;
+            print(&output.text);
+            return Ok(());
+        };
+        let target = target(folder, given, file, line, self.processor);
+        if !self.written.insert(target.clone()) {
+            let what = "another input of this run has the same name";
+            self.reject(file, line, json!({ "what": what }));
+            return Ok(());
+        }
+        if let Some(parent) = target.parent() {
+            std::fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
+        }
+        std::fs::write(&target, &output.text).with_context(|| target.display().to_string())?;
+        self.converted += 1;
+        Ok(())
+    }
+
+    fn reject(&mut self, file: &Path, line: u64, mut fault: serde_json::Value) {
+        fault["file"] = file.display().to_string().into();
+        fault["line"] = line.into();
+        self.rejects.push(fault.to_string());
+    }
+
+    fn finish(&self, rejects: &Path) -> anyhow::Result<u8> {
+        let (converted, refused) = (self.converted, self.rejects.len());
+        crate::say(&format!("{converted} converted, {refused} refused"));
+        if refused == 0 {
+            return Ok(crate::DONE);
+        }
+        let mut file =
+            std::fs::File::create(rejects).with_context(|| rejects.display().to_string())?;
+        for line in &self.rejects {
+            writeln!(file, "{line}")?;
+        }
+        crate::say(&format!("refused: see {}", rejects.display()));
+        Ok(crate::FOUND_FAULTS)
+    }
+}
+
+/// Where the output of an input goes: its path below what was given, with an ending more.
+fn target(folder: &Path, given: &Path, file: &Path, line: u64, processor: Processor) -> PathBuf {
+    let below = file.strip_prefix(given).ok();
+    let below = below.filter(|it| it.components().count() > 0);
+    let name = below.unwrap_or_else(|| Path::new(file.file_name().unwrap_or_default()));
+    let ending = match processor {
+        Processor::FhirToHl7v2 => "hl7",
+        _ => "json",
+    };
+    let mut target = folder.join(name).into_os_string();
+    if line > 0 {
+        target.push(format!(".{line}"));
+    }
+    target.push(format!(".{ending}"));
+    target.into()
+}
