@@ -210,7 +210,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "store.write_buffer_bytes",
         Form::Bytes,
-        "64M",
+        "32M",
         "unflushed writes of all tenants",
     ),
     key(

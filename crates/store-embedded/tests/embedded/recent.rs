@@ -28,7 +28,10 @@ async fn check(store: &EmbeddedStore, expected: &str) {
 
 async fn put(store: &EmbeddedStore, body: &str) -> Position {
     let commit = puts([("a".to_owned(), body.as_bytes().to_vec())]);
-    let done = store.commit(&TenantId::default(), commit).await.expect("committed");
+    let done = store
+        .commit(&TenantId::default(), commit)
+        .await
+        .expect("committed");
     done.written[0].position.expect("a put has a position")
 }
 
@@ -42,7 +45,10 @@ async fn change(store: &EmbeddedStore, action: Action) {
         changes: vec![change],
         ..Commit::default()
     };
-    store.commit(&TenantId::default(), commit).await.expect("committed");
+    store
+        .commit(&TenantId::default(), commit)
+        .await
+        .expect("committed");
 }
 
 #[tokio::test]
