@@ -46,7 +46,6 @@ impl Interactions {
         {
             return self.answer_again(caller, &done).await;
         }
-        let _room = self.workers.room(&job).await;
         let checked = Arc::new(self.check(caller, &job).await?);
         let mut attempt = 0;
         loop {

@@ -55,6 +55,7 @@ pub use settings::{Integrity, Settings, UpdateAsCreate, Versioning};
 pub use space::{SPACES, space_of};
 use store::{Clock, Store, SystemClock};
 use turn::Turns;
+pub use workers::Room;
 use workers::Workers;
 
 use crate::index::Indexes;
@@ -90,6 +91,12 @@ impl Interactions {
             work: Arc::default(),
             clock: Arc::new(SystemClock),
         }
+    }
+
+    /// Waits until there is room to parse and prepare a bundle of that many bytes, which takes many
+    /// times its size. A small one finds room always, one beyond `work_bytes_max` when it is alone.
+    pub async fn room(&self, bytes: usize) -> Room {
+        self.workers.room(bytes).await
     }
 
     fn bases(&self, version: FhirVersion) -> &Bases {

@@ -14,14 +14,17 @@ use crate::job::{Job, Task};
 /// Texts up to this size are worked through where they are; to hand them on would cost more.
 const INLINE_BYTES_MAX: usize = 64 << 10;
 
-/// The unit in which the size of jobs is counted.
+/// The unit in which the size of bundles is counted.
 const UNIT_BYTES: usize = 1 << 10;
 
-/// The right to keep a processor busy, and to hold a job in memory.
+/// The right to hold a bundle in memory, until it is dropped.
+pub struct Room(#[expect(dead_code, reason = "held, not read")] Option<OwnedSemaphorePermit>);
+
+/// The right to keep a processor busy, and to hold bundles in memory.
 pub(crate) struct Workers {
     processors: usize,
     free: Arc<Semaphore>,
-    /// Units of jobs that may still be begun.
+    /// Units of bundles that may still be begun.
     room: Arc<Semaphore>,
     units: u32,
 }
@@ -39,16 +42,14 @@ impl Workers {
         }
     }
 
-    /// Waits until there is room for a job; what is prepared of it takes many times its own size.
-    /// A small one finds room always, one beyond the limit when it is alone.
-    pub(crate) async fn room(&self, job: &Job) -> Option<OwnedSemaphorePermit> {
-        let bytes = job.source.bytes();
+    /// Waits until there is room for a bundle of that size.
+    pub(crate) async fn room(&self, bytes: usize) -> Room {
         if bytes <= INLINE_BYTES_MAX {
-            return None;
+            return Room(None);
         }
         let units = u32::try_from(bytes / UNIT_BYTES).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room);
-        room.acquire_many_owned(units.min(self.units)).await.ok()
+        Room(room.acquire_many_owned(units.min(self.units)).await.ok())
     }
 
     /// Does the work for every task of a job, in their order.

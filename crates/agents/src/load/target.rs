@@ -156,6 +156,7 @@ impl Target for Direct {
 
     async fn send(&self, bundle: Bytes, key: &str) -> Result<Vec<Loaded>, Refusal> {
         let hash = Sha256::digest(&bundle).into();
+        let _room = self.interactions.room(bundle.len()).await;
         let document = Document::parse(bundle, &super::LIMITS).map_err(|error| {
             Refusal::Refused((self.render)(self.version, &[Issue::from(&error)]))
         })?;

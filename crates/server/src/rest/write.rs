@@ -108,6 +108,7 @@ impl Exchange<'_> {
         self.only(&[])?;
         WriteConditions::parse(&self.head.headers, Understood::Nothing)?;
         let received = self.receive(body).await?;
+        let _room = self.interactions().room(received.bytes.len()).await;
         let document = self.document(&received).await?;
         let caller = self.writer(Some(&received))?;
         let paths = paths(&document);
