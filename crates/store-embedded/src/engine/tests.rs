@@ -41,6 +41,15 @@ fn open(dir: &Path) -> (Engine, Writer) {
     Engine::open(dir, SPACES, &budgets()).unwrap()
 }
 
+/// Lets go of the directory: whoever tidies up in the background may hold it a moment longer.
+fn released(engine: Engine) {
+    let hold = engine.hold();
+    drop(engine);
+    while !hold.is_over() {
+        std::thread::yield_now();
+    }
+}
+
 fn put(writer: &mut Writer, key: &str, value: &str) {
     let mut batch = Batch::new();
     batch.put(ROWS, key.to_owned(), value.to_owned());
@@ -74,7 +83,7 @@ fn what_is_synced_is_published_and_stays() {
     assert!(rows(&before, ROWS).is_empty());
     drop(before);
     writer.close().unwrap();
-    drop(engine);
+    released(engine);
     let (engine, _writer) = open(dir.path());
     assert_eq!(
         rows(&engine.snapshot(), ROWS),
@@ -498,7 +507,7 @@ fn another_format_and_unknown_spaces_are_refused_and_new_ones_are_made() {
     batch.put(BODIES, "k", "v");
     writer.write(batch).unwrap();
     writer.close().unwrap();
-    drop(engine);
+    released(engine);
     let fewer = Engine::open(dir.path(), &SPACES[..1], &budgets()).map(|_| ());
     assert!(matches!(fewer, Err(EngineError::UnknownSpace { name, .. }) if name == "bodies"));
     let (engine, writer) = open(dir.path());
@@ -542,7 +551,7 @@ fn what_cannot_be_cut_back_is_of_unknown_outcome_and_blocks_writing() {
     put(&mut writer, "b", "3");
     writer.flush().unwrap();
     writer.close().unwrap();
-    drop(engine);
+    released(engine);
     let (engine, _writer) = open(dir.path());
     assert_eq!(
         rows(&engine.snapshot(), ROWS),
@@ -599,7 +608,7 @@ fn memory_stays_bounded(maintenance_threads: usize) {
             .to_string()
         )
     );
-    drop(engine);
+    released(engine);
     assert_eq!(verify(dir.path()).unwrap(), []);
 }
 
@@ -628,7 +637,7 @@ fn a_lost_format_file_is_not_taken_for_a_new_directory() {
     let (engine, mut writer) = open(dir.path());
     put(&mut writer, "a", "1");
     writer.close().unwrap();
-    drop(engine);
+    released(engine);
     fs::remove_file(dir.path().join("FORMAT")).unwrap();
     assert!(matches!(
         Engine::open(dir.path(), SPACES, &budgets()),
