@@ -120,6 +120,8 @@ pub enum EntryAnswer {
     Written(WriteAnswer),
     /// Of a read or vread.
     Read(ReadOutcome),
+    /// Of a read or vread of a version that the client has (`ifNoneMatch`).
+    NotModified(Resource),
     /// Of a search or history.
     Found(SearchAnswer),
 }

@@ -13,13 +13,15 @@ use std::sync::Arc;
 
 use fhir::json::{Document, Limits, Value};
 use fhir::validate::{Entries, Options, validate};
-use fhir::{Definitions, Fault, Issue, Severity};
+use fhir::{Definitions, Fault, Issue, Severity, VersionId};
 use search::query::Handling;
 use tokio::task::JoinSet;
 
 use crate::job::{Intent, Job, Source, Task};
 use crate::lenience;
-use crate::{Bundle, BundleEntry, Caller, EntryAnswer, InteractionError, Interactions};
+use crate::{
+    Bundle, BundleEntry, Caller, EntryAnswer, InteractionError, Interactions, ReadOutcome,
+};
 use entry::{Call, Entry, Fetch};
 
 /// Entries of one batch that run at a time.
@@ -264,11 +266,24 @@ impl Interactions {
 
     async fn fetch(&self, caller: &Caller, fetch: Fetch) -> Result<EntryAnswer, InteractionError> {
         match fetch {
-            Fetch::Read(key) => self.read(caller, &key).await.map(EntryAnswer::Read),
-            Fetch::Vread(key, version) => self
-                .vread(caller, &key, &version)
-                .await
-                .map(EntryAnswer::Read),
+            Fetch::Read {
+                key,
+                version,
+                if_none_match,
+            } => {
+                let found = match version {
+                    Some(version) => self.vread(caller, &key, &version).await?,
+                    None => self.read(caller, &key).await?,
+                };
+                let has = |it: VersionId| {
+                    let mut tags = if_none_match.iter();
+                    tags.any(|tag| tag == "*" || *tag == it.to_string())
+                };
+                Ok(match found {
+                    ReadOutcome::Found(it) if has(it.version) => EntryAnswer::NotModified(it),
+                    found => EntryAnswer::Read(found),
+                })
+            }
             Fetch::History(query) => self.history(caller, query).await.map(EntryAnswer::Found),
             Fetch::Search(within, query) => {
                 let found = self.search(caller, within, &query, Handling::Strict).await;

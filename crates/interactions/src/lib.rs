@@ -51,7 +51,7 @@ use fhir::json::Document;
 pub use search::compile::Visibility;
 pub use search::query::Handling;
 use search::reference::Bases;
-pub use settings::{Integrity, Settings, UpdateAsCreate, Versioning};
+pub use settings::{Integrity, PerType, Settings, UpdateAsCreate, Versioning};
 pub use space::{SPACES, space_of};
 use store::{Clock, Store, SystemClock};
 use turn::Turns;

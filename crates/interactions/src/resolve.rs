@@ -292,14 +292,14 @@ impl Decider<'_> {
     ) -> Result<Decision, Issue> {
         let live = present.filter(|it| is_live(it));
         if present.is_none() {
-            self.may_create(&key.id)?;
+            self.may_create(&key.resource_type, &key.id)?;
         }
         if live.is_some() && only_create {
             let what = "the resource exists, but `If-None-Match` asks that it does not";
             return Err(Issue::error(Fault::VersionMismatch, what));
         }
         if live.is_some() && if_match.is_empty() {
-            self.may_update_blindly()?;
+            self.may_update_blindly(&key.resource_type)?;
         }
         let expected = if only_create {
             Expected::Absent
@@ -313,8 +313,8 @@ impl Decider<'_> {
         })
     }
 
-    fn may_create(&self, id: &ResourceId) -> Result<(), Issue> {
-        match self.settings.update_as_create {
+    fn may_create(&self, resource_type: &str, id: &ResourceId) -> Result<(), Issue> {
+        match self.settings.update_as_create.of(resource_type) {
             UpdateAsCreate::Allowed => Ok(()),
             UpdateAsCreate::NotNumeric if !id.as_str().bytes().all(|it| it.is_ascii_digit()) => {
                 Ok(())
@@ -330,8 +330,8 @@ impl Decider<'_> {
         }
     }
 
-    fn may_update_blindly(&self) -> Result<(), Issue> {
-        match self.settings.versioning {
+    fn may_update_blindly(&self, resource_type: &str) -> Result<(), Issue> {
+        match self.settings.versioning.of(resource_type) {
             Versioning::Versioned => Ok(()),
             Versioning::VersionedUpdate => {
                 let issue = Issue::error(Fault::Required, "an update needs `If-Match` here");
@@ -355,7 +355,7 @@ impl Decider<'_> {
             ([], _) if !if_match.is_empty() => Err(mismatch()),
             ([], None) => Ok(put_new(resource_type)),
             ([], Some(id)) => {
-                self.may_create(id)?;
+                self.may_create(resource_type, id)?;
                 let key = ResourceKey {
                     resource_type: resource_type.into(),
                     id: id.clone(),
@@ -373,7 +373,7 @@ impl Decider<'_> {
             }
             ([(key, record)], _) => {
                 if if_match.is_empty() {
-                    self.may_update_blindly()?;
+                    self.may_update_blindly(resource_type)?;
                 }
                 let expected = expected(if_match, Some(record))?;
                 Ok(Decision::Put {

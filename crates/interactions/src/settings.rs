@@ -1,5 +1,7 @@
 //! Policies and limits of interactions, by name.
 
+use std::collections::BTreeMap;
+
 use fhir::FhirVersion;
 use search::reference::Bases;
 
@@ -7,11 +9,11 @@ use search::reference::Bases;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Whether clients may choose ids by updating what does not exist.
-    pub update_as_create: UpdateAsCreate,
+    pub update_as_create: PerType<UpdateAsCreate>,
     /// Whether references to resources here must lead to something, on write and on delete.
     pub integrity: Integrity,
     /// How updates use versions.
-    pub versioning: Versioning,
+    pub versioning: PerType<Versioning>,
     /// Entries of one bundle.
     pub bundle_entries_max: usize,
     /// Resources that one conditional delete may delete.
@@ -53,9 +55,9 @@ impl Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            update_as_create: UpdateAsCreate::Allowed,
+            update_as_create: UpdateAsCreate::Allowed.into(),
             integrity: Integrity::Off,
-            versioning: Versioning::Versioned,
+            versioning: Versioning::Versioned.into(),
             bundle_entries_max: 50_000,
             conditional_delete_max: 1_000,
             commit_criteria_max: 20_000,
@@ -67,6 +69,37 @@ impl Default for Settings {
             stale_retries_max: 10,
             issues_max: 100,
             own_bases: Vec::new(),
+        }
+    }
+}
+
+/// A policy for all resource types, with exceptions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PerType<P> {
+    others: P,
+    by_type: BTreeMap<Box<str>, P>,
+}
+
+impl<P: Copy> PerType<P> {
+    /// The policy of a type.
+    pub fn of(&self, resource_type: &str) -> P {
+        let own = self.by_type.get(resource_type).copied();
+        own.unwrap_or(self.others)
+    }
+
+    /// Another policy for that type.
+    #[must_use]
+    pub fn with(mut self, resource_type: &str, policy: P) -> Self {
+        self.by_type.insert(resource_type.into(), policy);
+        self
+    }
+}
+
+impl<P> From<P> for PerType<P> {
+    fn from(others: P) -> Self {
+        Self {
+            others,
+            by_type: BTreeMap::new(),
         }
     }
 }

@@ -12,6 +12,7 @@ use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 pub(crate) use keys::KEYS;
+pub(crate) use value::policy;
 use value::{Form, parse};
 
 /// A setting: its name, form, default and meaning.

@@ -10,12 +10,14 @@ use std::time::Duration;
 pub(crate) use admin::Admin;
 use anyhow::Context;
 use fhir::{FhirVersion, Issue};
-use interactions::{Integrity, Interactions, SPACES, Settings, UpdateAsCreate, Versioning};
+use interactions::{
+    Integrity, Interactions, PerType, SPACES, Settings, UpdateAsCreate, Versioning,
+};
 use server::Limits;
 use store::{Finding, Store, TenantId};
 use store_embedded::{EmbeddedStore, Options};
 
-use crate::config::Config;
+use crate::config::{Config, policy};
 
 /// The runtime that everything asynchronous runs on.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
@@ -60,21 +62,21 @@ pub(crate) fn interactions(config: &Config, store: Arc<dyn Store>) -> Interactio
 
 fn settings(config: &Config) -> Settings {
     Settings {
-        update_as_create: match config.text("fhir.update_as_create") {
+        update_as_create: per_type(config.text("fhir.update_as_create"), |word| match word {
             "refused" => UpdateAsCreate::Refused,
             "not-numeric" => UpdateAsCreate::NotNumeric,
             _ => UpdateAsCreate::Allowed,
-        },
+        }),
         integrity: match config.text("fhir.integrity") {
             "on-write" => Integrity::OnWrite,
             "on-delete" => Integrity::OnDelete,
             "both" => Integrity::Both,
             _ => Integrity::Off,
         },
-        versioning: match config.text("fhir.versioning") {
+        versioning: per_type(config.text("fhir.versioning"), |word| match word {
             "versioned-update" => Versioning::VersionedUpdate,
             _ => Versioning::Versioned,
-        },
+        }),
         bundle_entries_max: config.size("fhir.bundle_entries_max"),
         conditional_delete_max: config.size("fhir.conditional_delete_max"),
         page_size: config.size("fhir.page_size"),
@@ -87,6 +89,13 @@ fn settings(config: &Config) -> Settings {
         stale_retries_max: config.size("fhir.stale_retries_max"),
         own_bases: own_bases(config),
     }
+}
+
+/// A policy by resource types, from its text and the meaning of its words.
+fn per_type<P: Copy>(text: &str, meaning: impl Fn(&str) -> P) -> PerType<P> {
+    let (others, single) = policy(text);
+    let others = PerType::from(meaning(others));
+    single.fold(others, |all, (name, word)| all.with(name, meaning(word)))
 }
 
 /// The bases under which absolute references lead here.

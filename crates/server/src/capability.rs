@@ -91,11 +91,11 @@ fn write_resource(text: &mut String, name: &str, version: FhirVersion, settings:
     text.push_str("{\"type\":");
     write_string(name, text);
     write_interactions(text, &OF_TYPES);
-    let versioning = match settings.versioning {
+    let versioning = match settings.versioning.of(name) {
         Versioning::Versioned => "versioned",
         Versioning::VersionedUpdate => "versioned-update",
     };
-    let update_create = settings.update_as_create != UpdateAsCreate::Refused;
+    let update_create = settings.update_as_create.of(name) != UpdateAsCreate::Refused;
     let conditional = |endpoint| if offers(endpoint) { "true" } else { "false" };
     text.push_str(&format!(
         concat!(

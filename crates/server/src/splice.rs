@@ -215,6 +215,13 @@ pub(crate) fn responses(
                 write_written(&mut out, answer, base, returned, version);
             }
             Ok(EntryAnswer::Read(outcome)) => write_read(&mut out, outcome, base, version),
+            Ok(EntryAnswer::NotModified(resource)) => {
+                write_head(&mut out, base, &resource.key, None);
+                let status = StatusCode::NOT_MODIFIED;
+                out.text(&format!(",\"response\":{{\"status\":\"{status}\""));
+                write_tag(&mut out, resource.version, resource.last_updated);
+                out.text("}}");
+            }
             Ok(EntryAnswer::Found(answer)) => {
                 let path = paths.get(at).map_or("", String::as_str);
                 let links = Links {

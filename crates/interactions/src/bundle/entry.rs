@@ -31,8 +31,12 @@ pub(crate) enum Call {
 
 /// What a GET entry asks for.
 pub(crate) enum Fetch {
-    Read(ResourceKey),
-    Vread(ResourceKey, String),
+    /// Read, or vread of a version.
+    Read {
+        key: ResourceKey,
+        version: Option<String>,
+        if_none_match: Vec<String>,
+    },
     History(HistoryQuery),
     Search(Within, String),
 }
@@ -57,7 +61,7 @@ struct Request<'r> {
     segments: Vec<&'r str>,
     query: Option<&'r str>,
     if_match: Vec<String>,
-    only_create: bool,
+    if_none_match: Vec<String>,
     if_none_exist: Option<String>,
 }
 
@@ -98,7 +102,7 @@ impl Context<'_> {
             },
             query,
             if_match: text("ifMatch").map(|it| tags(&it)).unwrap_or_default(),
-            only_create: text("ifNoneMatch").is_some_and(|it| it.trim() == "*"),
+            if_none_match: text("ifNoneMatch").map(|it| tags(&it)).unwrap_or_default(),
             if_none_exist: text("ifNoneExist").map(|it| it.trim_start_matches('?').to_owned()),
         };
         let call = self
@@ -166,14 +170,14 @@ impl Context<'_> {
             segments,
             query,
             if_match,
-            only_create,
+            if_none_match,
             ..
         } = request;
         match (&segments[..], query) {
             ([name, id], None) => Ok(Intent::Update {
                 key: self.key(name, id)?,
                 if_match,
-                only_create,
+                only_create: if_none_match == ["*"],
             }),
             ([name], Some(query)) => {
                 let (resource_type, criteria) =
@@ -224,6 +228,11 @@ impl Context<'_> {
                 order: HistoryOrder::NewestFirst,
             })
         };
+        let read = |key, version: Option<&str>| Fetch::Read {
+            key,
+            version: version.map(str::to_owned),
+            if_none_match: request.if_none_match.clone(),
+        };
         Ok(match request.segments[..] {
             [] => Fetch::Search(Within::System, query),
             ["metadata"] => {
@@ -237,11 +246,9 @@ impl Context<'_> {
             [name, "_history"] => {
                 history(HistoryScope::Type(self.resource_type(name)?.into()), query)
             }
-            [name, id] => Fetch::Read(self.key(name, id)?),
+            [name, id] => read(self.key(name, id)?, None),
             [name, id, "_history"] => history(HistoryScope::Instance(self.key(name, id)?), query),
-            [name, id, "_history", version] => {
-                Fetch::Vread(self.key(name, id)?, version.to_owned())
-            }
+            [name, id, "_history", version] => read(self.key(name, id)?, Some(version)),
             [name, id, sought] => {
                 let (of, resource_type) = (self.key(name, id)?, Some(sought.to_owned()));
                 Fetch::Search(Within::Compartment { of, resource_type }, query)

@@ -149,6 +149,7 @@ impl Host {
                         format!("read v{}", it.version)
                     }
                     Ok(EntryAnswer::Read(ReadOutcome::Deleted(_))) => "read deleted".to_owned(),
+                    Ok(EntryAnswer::NotModified(it)) => format!("not modified v{}", it.version),
                     Ok(EntryAnswer::Found(it)) => format!("found {}", it.entries.len()),
                     Err(error) => issues(&error),
                 });

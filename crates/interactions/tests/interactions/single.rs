@@ -1,7 +1,7 @@
 //! Read, vread, create, update, delete, purge.
 
 use fhir::FhirVersion;
-use interactions::{Integrity, ReadOutcome, Settings, UpdateAsCreate, Versioning, Write};
+use interactions::{Integrity, PerType, ReadOutcome, Settings, UpdateAsCreate, Versioning, Write};
 
 use crate::harness::{document, host, host_with, issues, key, patient, resource, written};
 
@@ -167,8 +167,9 @@ async fn if_match_guards_an_update() {
 #[tokio::test]
 async fn policies_are_kept() {
     let settings = Settings {
-        update_as_create: UpdateAsCreate::NotNumeric,
-        versioning: Versioning::VersionedUpdate,
+        update_as_create: PerType::from(UpdateAsCreate::NotNumeric)
+            .with("Basic", UpdateAsCreate::Allowed),
+        versioning: PerType::from(Versioning::VersionedUpdate).with("Basic", Versioning::Versioned),
         ..Settings::default()
     };
     let host = host_with(FhirVersion::R4, settings);
@@ -185,8 +186,14 @@ async fn policies_are_kept() {
             .await,
         "Required [http.If-Match] an update needs `If-Match` here"
     );
+    // Other policies for a type of its own.
+    for (active, expected) in [("a", "Created Basic v1"), ("b", "Updated Basic v2")] {
+        let members = format!(r#""id":"1","code":{{"text":"{active}"}}"#);
+        let basic = resource("Basic", &members);
+        assert_eq!(host.put("Basic/1", &basic, &[]).await, expected);
+    }
     let settings = Settings {
-        update_as_create: UpdateAsCreate::Refused,
+        update_as_create: UpdateAsCreate::Refused.into(),
         ..Settings::default()
     };
     let host = host_with(FhirVersion::R4, settings);

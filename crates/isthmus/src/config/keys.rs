@@ -52,7 +52,7 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(
         "fhir.update_as_create",
-        Form::Choice(&["allowed", "not-numeric", "refused"]),
+        Form::Policy(&["allowed", "not-numeric", "refused"]),
         "allowed",
         "whether PUT may create with an id chosen by the client",
     ),
@@ -64,7 +64,7 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(
         "fhir.versioning",
-        Form::Choice(&["versioned", "versioned-update"]),
+        Form::Policy(&["versioned", "versioned-update"]),
         "versioned",
         "whether an update must carry If-Match",
     ),

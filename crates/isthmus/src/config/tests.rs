@@ -57,7 +57,7 @@ fn every_fault_is_reported_at_once() {
         isthmus.toml: `lissten` is not a key; did you mean `listen`?
         environment ISTHMUS_LISTEN: `listen` is not an address and port such as 127.0.0.1:8080
         environment ISTHMUS_LITSEN: `ISTHMUS_LITSEN` is not a key; `isthmus config` lists them
-        flag: `fhir.update_as_create` is not one of allowed, not-numeric, refused"]]
+        flag: `fhir.update_as_create` is not one of allowed, not-numeric, refused, for single types as in `allowed, Patient=refused`"]]
     .assert_eq(&faults);
 }
 
@@ -76,4 +76,24 @@ fn names_are_unique_and_sorted_by_section() {
     flags.sort();
     flags.dedup();
     assert_eq!(flags.len(), KEYS.len());
+}
+
+#[test]
+fn policies_name_types_that_exist() {
+    let load = |text: &str| load("", &[], &[("fhir.update_as_create", text)]);
+    let valid = [
+        "refused",
+        "allowed, Patient=refused,Basic = not-numeric",
+        "allowed,",
+    ];
+    assert!(valid.iter().all(|it| load(it).is_ok()));
+    for faulty in [
+        "",
+        "Patient=refused",
+        "allowed, Pation=refused",
+        "allowed, Patient=no",
+        "allowed, Patient",
+    ] {
+        assert!(load(faulty).is_err(), "{faulty}");
+    }
 }

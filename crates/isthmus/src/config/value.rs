@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use fhir::{Definitions, FhirVersion};
+
 /// The form of a value.
 pub(crate) enum Form {
     /// Any text.
@@ -18,6 +20,9 @@ pub(crate) enum Form {
     Milliseconds,
     /// `true` or `false`.
     Switch,
+    /// One of these words for all resource types, then others for single types:
+    /// `allowed, Patient=refused`.
+    Policy(&'static [&'static str]),
     /// One of these words.
     Choice(&'static [&'static str]),
 }
@@ -46,6 +51,15 @@ pub(crate) fn parse(form: &Form, text: &str) -> Result<(), String> {
             "a number of milliseconds".into(),
         ),
         Form::Switch => (matches!(text, "true" | "false"), "true or false".into()),
+        Form::Policy(words) => (
+            is_policy(words, text),
+            format!(
+                "one of {}, for single types as in `{}, Patient={}`",
+                words.join(", "),
+                words[0],
+                words[words.len() - 1]
+            ),
+        ),
         Form::Choice(words) => (
             words.contains(&text),
             format!("one of {}", words.join(", ")),
@@ -66,6 +80,27 @@ pub(crate) fn number(text: &str) -> Option<u64> {
         return None;
     }
     digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// The word for all types, and those for single ones.
+pub(crate) fn policy(text: &str) -> (&str, impl Iterator<Item = (&str, &str)>) {
+    let (others, single) = text.split_once(',').unwrap_or((text, ""));
+    let single = single.split(',').filter(|it| !it.trim().is_empty());
+    (others.trim(), single.map(pair))
+}
+
+fn pair(text: &str) -> (&str, &str) {
+    let (name, word) = text.split_once('=').unwrap_or((text, ""));
+    (name.trim(), word.trim())
+}
+
+fn is_policy(words: &[&str], text: &str) -> bool {
+    let is_type = |name| {
+        let mut versions = FhirVersion::ALL.into_iter();
+        versions.any(|it| Definitions::of(it).resource(name).is_some())
+    };
+    let (others, mut single) = policy(text);
+    words.contains(&others) && single.all(|(name, word)| is_type(name) && words.contains(&word))
 }
 
 fn has_unit(text: &str) -> bool {
