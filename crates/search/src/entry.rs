@@ -179,6 +179,11 @@ pub struct Place {
     pub longitude: i32,
 }
 
+impl Place {
+    /// How many units a degree has.
+    pub const DEGREE: f64 = 1e7;
+}
+
 /// Which end of a range is compared when records are sorted by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {

@@ -8,6 +8,7 @@ pub mod compile;
 mod corrections;
 pub mod entry;
 pub mod extract;
+pub mod matching;
 pub mod measure;
 pub mod name;
 pub mod plan;

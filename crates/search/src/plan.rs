@@ -4,6 +4,8 @@
 //! ([`crate::compile`]). What may be seen is part of it: whoever compiles a plan puts the
 //! visibility of a type around every condition on records of that type.
 
+mod passes;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Bound;

@@ -9,6 +9,8 @@ mod compartments;
 #[cfg(test)]
 mod includes;
 #[cfg(test)]
+mod matching;
+#[cfg(test)]
 mod numbers;
 #[cfg(test)]
 mod printer;

@@ -118,7 +118,7 @@ impl Probe {
             (Self::Number { .. }, Stored::Number { unit, low, high }) => {
                 self.holds_number(*unit, low, high)
             }
-            (Self::Near { place, metres }, Stored::Place(at)) => near(*place, *at, *metres),
+            (Self::Near { place, metres }, Stored::Place(at)) => place.is_near(*at, *metres),
             _ => false,
         }
     }
@@ -189,7 +189,7 @@ impl Probe {
                 let (unit, low, high) = layout::number_of_posting(key)?;
                 self.holds_number(unit, &low, &high)
             }
-            Self::Near { place, metres } => near(*place, layout::place_of_posting(key)?, *metres),
+            Self::Near { place, metres } => place.is_near(layout::place_of_posting(key)?, *metres),
         };
         Ok(if passes {
             Verdict::Passes
@@ -293,29 +293,166 @@ fn numbers(slot: &[u8], form: u8, unit: UnitNumber, bounds: &Range<Magnitude>) -
     }
 }
 
-/// Degrees are in units of 10⁻⁷.
-const DEGREE: f64 = 1e7;
-
 fn latitudes(slot: &[u8], place: Place, metres: u32) -> Span {
     let away = f64::from(metres) / f64::from(EARTH_RADIUS_METRES);
     // A little more than needed: each posting is tested exactly.
-    let away = (away.to_degrees() * DEGREE).ceil() + 2.0;
+    let away = (away.to_degrees() * Place::DEGREE).ceil() + 2.0;
     let at = f64::from(place.latitude);
     #[expect(clippy::cast_possible_truncation, reason = "clamped to the poles")]
-    let bound = |latitude: f64| latitude.clamp(-90.0 * DEGREE, 90.0 * DEGREE) as i32;
+    let bound = |latitude: f64| latitude.clamp(-90.0 * Place::DEGREE, 90.0 * Place::DEGREE) as i32;
     Span {
         from: layout::latitude_bound(slot, bound(at - away)),
         to: after_prefix(&layout::latitude_bound(slot, bound(at + away))),
     }
 }
 
-/// By the haversine formula.
-fn near(one: Place, other: Place, metres: u32) -> bool {
-    let radians = |units: i32| (f64::from(units) / DEGREE).to_radians();
-    let (north, south) = (radians(one.latitude), radians(other.latitude));
-    let across = (radians(other.longitude) - radians(one.longitude)) / 2.0;
-    let along = (south - north) / 2.0;
-    let chord = along.sin().powi(2) + north.cos() * south.cos() * across.sin().powi(2);
-    let distance = 2.0 * chord.clamp(0.0, 1.0).sqrt().asin() * f64::from(EARTH_RADIUS_METRES);
-    distance <= f64::from(metres)
+#[cfg(test)]
+mod tests {
+    use search::plan::Test;
+    use store::{RecordId, Space, TypeNumber};
+
+    use super::*;
+
+    const EDGES: [i64; 5] = [i64::MIN, -1, 0, 1, i64::MAX];
+
+    fn numbers() -> Vec<Magnitude> {
+        let middle = [[1], [2]].map(|it| Magnitude(it.into()));
+        let mut numbers = vec![Magnitude::least(), Magnitude::greatest()];
+        numbers.extend(middle);
+        numbers.sort();
+        numbers
+    }
+
+    fn pairs<T: Clone + Ord>(ends: &[T]) -> Vec<(T, T)> {
+        let pair = |low: &T| {
+            let highs = ends.iter().filter(|high| *high >= low).cloned();
+            highs.map(|high| (low.clone(), high)).collect::<Vec<_>>()
+        };
+        ends.iter().flat_map(pair).collect()
+    }
+
+    fn ranges<T: Clone + Ord>(ends: &[T]) -> Vec<Range<T>> {
+        let bounds = |end: &T| [Bound::Included(end.clone()), Bound::Excluded(end.clone())];
+        let mut lows: Vec<Bound<T>> = ends.iter().flat_map(bounds).collect();
+        lows.push(Bound::Unbounded);
+        let highs = lows.clone();
+        let range = |low: &Bound<T>| {
+            let low = low.clone();
+            highs.iter().map(move |high| (low.clone(), high.clone()))
+        };
+        lows.iter().flat_map(range).collect()
+    }
+
+    fn reference(id: &str) -> RecordKey {
+        RecordKey {
+            space: Space(1),
+            kind: TypeNumber(1),
+            id: RecordId::from(id),
+        }
+    }
+
+    /// The row of a record is the length of its id.
+    fn row(key: &RecordKey) -> Row {
+        Row(key.id.0.len() as u64)
+    }
+
+    fn places() -> [Place; 4] {
+        [(0, 0), (0, 90_000), (900_000_000, 0), (0, 1_800_000_000)].map(|(latitude, longitude)| {
+            Place {
+                latitude,
+                longitude,
+            }
+        })
+    }
+
+    fn values() -> Vec<EntryValue> {
+        let text = |folded: &str, exact: &str| EntryValue::Text {
+            folded: folded.into(),
+            exact: exact.into(),
+        };
+        let token = |system, code: &str| EntryValue::Token {
+            system: SystemNumber(system),
+            code: code.into(),
+        };
+        let mut values = vec![
+            EntryValue::Valueless,
+            token(0, "a"),
+            token(1, "a"),
+            token(1, "b"),
+            text("ab", "Ab"),
+            text("ab", "ab"),
+            text("", ""),
+            EntryValue::Uri("ab".into()),
+            EntryValue::Reference(reference("x")),
+            EntryValue::Reference(reference("xy")),
+        ];
+        let period = |(low, high)| EntryValue::Period { low, high };
+        values.extend(pairs(&EDGES).into_iter().map(period));
+        let number = |(low, high)| EntryValue::Number {
+            unit: UnitNumber(1),
+            low,
+            high,
+        };
+        values.extend(pairs(&numbers()).into_iter().map(number));
+        values.extend(places().map(EntryValue::Place));
+        values
+    }
+
+    fn tests() -> Vec<Test> {
+        let mut tests = vec![Test::Present];
+        tests.extend(values().into_iter().map(Test::Is));
+        for text in ["", "a", "b", "ab", "Ab", "abc"] {
+            let text: Box<str> = text.into();
+            tests.extend([
+                Test::Code(text.clone()),
+                Test::TextStarts(text.clone()),
+                Test::TextContains(text.clone()),
+                Test::TextIs(text.clone()),
+                Test::UriStarts(text),
+            ]);
+        }
+        tests.extend([0, 1, 2].map(|it| Test::System(SystemNumber(it))));
+        let instants = ranges(&EDGES);
+        for low in &instants {
+            let highs = instants.iter().map(|high| Test::Period {
+                low: *low,
+                high: *high,
+            });
+            tests.extend(highs);
+        }
+        let magnitudes = ranges(&numbers());
+        for low in &magnitudes {
+            let highs = magnitudes.iter().map(|high| Test::Number {
+                unit: UnitNumber(1),
+                low: low.clone(),
+                high: high.clone(),
+            });
+            tests.extend(highs);
+        }
+        for place in places() {
+            tests.extend([0, 999, 1_001, 30_000_000].map(|metres| Test::Near { place, metres }));
+        }
+        tests
+    }
+
+    /// The semantics are stated by [`Test::passes`]; here they are applied to stored values.
+    #[test]
+    fn a_probe_passes_what_its_test_passes() {
+        let values = values();
+        let stored = values
+            .iter()
+            .map(|it| Stored::of(it, |key| Ok(row(key))).unwrap());
+        let stored: Vec<Stored> = stored.collect();
+        let mut passed = [0_usize; 2];
+        for test in tests() {
+            let probe = Probe::new(&test, |key| Ok(Some(row(key)))).unwrap();
+            for (value, stored) in values.iter().zip(&stored) {
+                let passes = test.passes(value);
+                let at = (&test, stored);
+                assert_eq!(probe.passes(stored), passes, "{at:?}");
+                passed[usize::from(passes)] += 1;
+            }
+        }
+        assert!(passed.iter().all(|it| *it > 1_000), "{passed:?}");
+    }
 }

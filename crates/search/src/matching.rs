@@ -1,0 +1,269 @@
+//! Whether one resource matches a condition, decided in memory on what it is found by.
+//!
+//! For what no store searches: a deleted resource, a contained one, one that is just being written.
+//! What the resource alone says is decided here. A condition on other records is a question for the
+//! store: whoever asks gets these questions as parts of plans, searches, and comes back with the
+//! answers. As in a store, a reference leads to live records only.
+
+use std::collections::BTreeMap;
+
+use crate::entry::{Entry, EntryValue, RecordId, Row};
+use crate::name::{ByName, ResourceName};
+use crate::plan::{Filter, Member, Part, Test};
+use crate::registry::Slot;
+
+/// A resource and what it is found by.
+#[derive(Clone, Copy)]
+pub struct Subject<'s> {
+    /// Its type.
+    pub kind: &'static str,
+    /// Its id, if other resources can refer to it by that.
+    pub id: Option<&'s str>,
+    /// Its row, if it is or was stored.
+    pub row: Option<Row>,
+    /// The instant of its version (microseconds since 1970), if it is or was stored.
+    pub updated: Option<i64>,
+    /// Its entries.
+    pub entries: &'s [Entry<ByName>],
+}
+
+/// What can be said of a resource and a condition.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Matching {
+    /// Whether it matches.
+    Decided(bool),
+    /// It depends on other records.
+    Open(Open),
+}
+
+/// What is left of a condition: it depends on the answers to questions.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Open {
+    rest: Rest,
+    questions: Vec<Question>,
+}
+
+/// A question for the store: does any of these parts find a record? Each names a type of its own,
+/// and they have no sort keys.
+pub type Question = Vec<Part<ByName>>;
+
+/// A condition in which all that could be decided is decided.
+#[derive(Clone, PartialEq, Eq)]
+enum Rest {
+    Decided(bool),
+    All(Vec<Rest>),
+    Any(Vec<Rest>),
+    Not(Box<Rest>),
+    /// As the question of that number is answered.
+    Asked(usize),
+}
+
+impl Open {
+    /// What has to be asked; never empty. None of the answers can be spared beforehand, and each
+    /// question has at least one part.
+    pub fn questions(&self) -> &[Question] {
+        &self.questions
+    }
+
+    /// Whether the resource matches, given an answer for each question, in order.
+    pub fn decide(&self, answers: &[bool]) -> bool {
+        self.rest.decide(answers)
+    }
+}
+
+impl Rest {
+    fn decide(&self, answers: &[bool]) -> bool {
+        match self {
+            Self::Decided(verdict) => *verdict,
+            Self::All(all) => all.iter().all(|it| it.decide(answers)),
+            Self::Any(any) => any.iter().any(|it| it.decide(answers)),
+            Self::Not(rest) => !rest.decide(answers),
+            Self::Asked(number) => answers.get(*number).copied().unwrap_or(false),
+        }
+    }
+}
+
+impl Subject<'_> {
+    /// Whether the resource matches.
+    pub fn matches(&self, filter: &Filter<ByName>) -> Matching {
+        let rest = self.rest(filter);
+        if let Partly::Decided(verdict) = rest {
+            return Matching::Decided(verdict);
+        }
+        let mut questions = Vec::new();
+        let rest = rest.numbered(&mut questions);
+        Matching::Open(Open { rest, questions })
+    }
+
+    fn rest(&self, filter: &Filter<ByName>) -> Partly {
+        Partly::Decided(match filter {
+            Filter::All(filters) => return self.all(filters),
+            Filter::Any(filters) => return self.any(filters),
+            Filter::Not(filter) => return self.rest(filter).negated(),
+            Filter::Ids(ids) => self.id.is_some_and(|id| ids.iter().any(|it| *it.0 == *id)),
+            Filter::Rows(rows) => self.row.is_some_and(|row| rows.contains(&row)),
+            Filter::Updated(range) => self.updated.is_some_and(|it| within(range, it)),
+            Filter::Remainder { part, of } => {
+                self.row.is_some_and(|row| row.0 % (*of).max(1) == *part)
+            }
+            Filter::Entry { parameter, test } => self.passing(*parameter, test).next().is_some(),
+            Filter::Together(members) => self.together(members),
+            Filter::RefersTo { parameter, targets } => return self.refers(*parameter, targets),
+            Filter::ReferredToBy {
+                kind,
+                parameter,
+                filter,
+            } => return self.is_referred_to(kind, *parameter, filter),
+        })
+    }
+
+    fn all(&self, filters: &[Filter<ByName>]) -> Partly {
+        let mut open = Vec::new();
+        for filter in filters {
+            match self.rest(filter) {
+                Partly::Decided(true) => {}
+                Partly::Decided(false) => return Partly::Decided(false),
+                rest => open.push(rest),
+            }
+        }
+        if open.is_empty() {
+            return Partly::Decided(true);
+        }
+        Partly::All(open)
+    }
+
+    fn any(&self, filters: &[Filter<ByName>]) -> Partly {
+        let mut open = Vec::new();
+        for filter in filters {
+            match self.rest(filter) {
+                Partly::Decided(false) => {}
+                Partly::Decided(true) => return Partly::Decided(true),
+                rest => open.push(rest),
+            }
+        }
+        if open.is_empty() {
+            return Partly::Decided(false);
+        }
+        Partly::Any(open)
+    }
+
+    fn of(&self, parameter: Slot) -> impl Iterator<Item = &Entry<ByName>> {
+        let entries = self.entries.iter();
+        entries.filter(move |it| it.parameter == parameter)
+    }
+
+    fn passing(&self, slot: Slot, test: &Test<ByName>) -> impl Iterator<Item = &Entry<ByName>> {
+        self.of(slot).filter(move |it| test.passes(&it.value))
+    }
+
+    /// Whether there is a group in which every member has an entry; without members any group does.
+    fn together(&self, members: &[Member<ByName>]) -> bool {
+        let groups = |member: &Member<ByName>| -> Vec<u16> {
+            let tests = member.any_of.iter();
+            let entries = tests.flat_map(|it| self.passing(member.parameter, it));
+            entries.map(|it| it.group).collect()
+        };
+        let Some((first, rest)) = members.split_first() else {
+            return !self.entries.is_empty();
+        };
+        let mut left = groups(first);
+        for member in rest {
+            let there = groups(member);
+            left.retain(|it| there.contains(it));
+        }
+        !left.is_empty()
+    }
+
+    fn refers(&self, slot: Slot, targets: &[(&'static str, Filter<ByName>)]) -> Partly {
+        let mut ids: BTreeMap<&'static str, Vec<RecordId>> = BTreeMap::new();
+        for entry in self.of(slot) {
+            if let EntryValue::Reference(to) = &entry.value {
+                ids.entry(to.kind)
+                    .or_default()
+                    .push(RecordId(to.id.clone()));
+            }
+        }
+        // A type that is there twice is one type: a part is a type.
+        let mut wanted: BTreeMap<&'static str, Vec<Filter<ByName>>> = BTreeMap::new();
+        for (kind, filter) in targets.iter().filter(|it| ids.contains_key(it.0)) {
+            wanted.entry(kind).or_default().push(filter.clone());
+        }
+        let part = |(kind, filters)| {
+            let ids = ids.remove(kind).unwrap_or_default();
+            part(kind, Filter::Ids(ids).and(Filter::any(filters)))
+        };
+        Partly::asked(wanted.into_iter().map(part).collect())
+    }
+
+    fn is_referred_to(&self, kind: &'static str, slot: Slot, filter: &Filter<ByName>) -> Partly {
+        let Some(id) = self.id else {
+            return Partly::Decided(false);
+        };
+        let itself = ResourceName {
+            kind: self.kind,
+            id: id.into(),
+        };
+        let refers = Filter::Entry {
+            parameter: slot,
+            test: Test::Is(EntryValue::Reference(itself)),
+        };
+        Partly::asked(vec![part(kind, refers.and(filter.clone()))])
+    }
+}
+
+/// A condition whose questions have no numbers yet.
+enum Partly {
+    Decided(bool),
+    All(Vec<Partly>),
+    Any(Vec<Partly>),
+    Not(Box<Partly>),
+    Asked(Question),
+}
+
+impl Partly {
+    /// Nothing is found where nothing is looked for.
+    fn asked(question: Question) -> Self {
+        if question.is_empty() {
+            Self::Decided(false)
+        } else {
+            Self::Asked(question)
+        }
+    }
+
+    fn negated(self) -> Self {
+        match self {
+            Self::Decided(verdict) => Self::Decided(!verdict),
+            Self::Not(rest) => *rest,
+            other => Self::Not(Box::new(other)),
+        }
+    }
+
+    /// Equal questions are asked once.
+    fn numbered(self, questions: &mut Vec<Question>) -> Rest {
+        match self {
+            Self::Decided(verdict) => Rest::Decided(verdict),
+            Self::All(all) => Rest::All(all.into_iter().map(|it| it.numbered(questions)).collect()),
+            Self::Any(any) => Rest::Any(any.into_iter().map(|it| it.numbered(questions)).collect()),
+            Self::Not(rest) => Rest::Not(Box::new(rest.numbered(questions))),
+            Self::Asked(question) => {
+                let known = questions.iter().position(|it| *it == question);
+                Rest::Asked(known.unwrap_or_else(|| {
+                    questions.push(question);
+                    questions.len() - 1
+                }))
+            }
+        }
+    }
+}
+
+fn part(kind: &'static str, filter: Filter<ByName>) -> Part<ByName> {
+    Part {
+        kind,
+        filter,
+        sort: Vec::new(),
+    }
+}
+
+fn within(range: &crate::plan::Range<i64>, instant: i64) -> bool {
+    std::ops::RangeBounds::contains(range, &instant)
+}
