@@ -18,3 +18,4 @@ pub mod reference;
 pub mod registry;
 pub mod text;
 mod value;
+pub mod yardstick;

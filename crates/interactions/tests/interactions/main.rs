@@ -26,3 +26,5 @@ mod searching;
 mod single;
 #[cfg(test)]
 mod synthea;
+#[cfg(test)]
+mod yardstick;

@@ -1,0 +1,217 @@
+//! Random queries: every kind of parameter with every modifier and comparator.
+
+use search::query::{ParameterKind as Kind, rules};
+
+use super::world::{DATES, Dice, NAMES};
+
+/// A place in the table of what is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Cell {
+    pub(super) kind: Kind,
+    pub(super) modifier: &'static str,
+    pub(super) prefix: &'static str,
+}
+
+const PREFIXES: &[&str] = &["", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"];
+
+/// What is searched, by kind: a type, a parameter.
+const PARAMETERS: &[(Kind, &[(&str, &str)])] = &[
+    (
+        Kind::String,
+        &[
+            ("Patient", "name"),
+            ("Patient", "family"),
+            ("Organization", "name"),
+        ],
+    ),
+    (
+        Kind::Token,
+        &[
+            ("Observation", "code"),
+            ("Observation", "combo-code"),
+            ("Patient", "identifier"),
+        ],
+    ),
+    (
+        Kind::Reference,
+        &[
+            ("Observation", "subject"),
+            ("RiskAssessment", "subject"),
+            ("Patient", "organization"),
+        ],
+    ),
+    (Kind::Uri, &[("ValueSet", "url")]),
+    (
+        Kind::Date,
+        &[("Observation", "date"), ("Patient", "birthdate")],
+    ),
+    (Kind::Number, &[("RiskAssessment", "probability")]),
+    (
+        Kind::Quantity,
+        &[
+            ("Observation", "value-quantity"),
+            ("Observation", "combo-value-quantity"),
+        ],
+    ),
+    (Kind::Place, &[("Location", "near")]),
+    (
+        Kind::Words,
+        &[("Patient", "_text"), ("Patient", "_content")],
+    ),
+    (
+        Kind::Composite,
+        &[
+            ("Observation", "code-value-quantity"),
+            ("Observation", "component-code-value-quantity"),
+        ],
+    ),
+];
+
+/// Every cell that the parser allows.
+pub(super) fn cells() -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for (kind, _) in PARAMETERS {
+        let is_ordered = matches!(
+            kind,
+            Kind::Date | Kind::Number | Kind::Quantity | Kind::Composite
+        );
+        let prefixes = if is_ordered { PREFIXES } else { &PREFIXES[..1] };
+        cells.extend(prefixes.iter().map(|prefix| Cell {
+            kind: *kind,
+            modifier: "",
+            prefix,
+        }));
+        let own = rules().iter().filter(|it| it.kinds.contains(kind));
+        cells.extend(own.map(|it| Cell {
+            kind: *kind,
+            modifier: it.name,
+            prefix: "",
+        }));
+    }
+    cells.push(Cell {
+        kind: Kind::Reference,
+        modifier: "Patient",
+        prefix: "",
+    });
+    cells
+}
+
+/// A type and a query of that cell.
+pub(super) fn query(cell: Cell, is_r4: bool, dice: &mut Dice) -> (&'static str, String) {
+    let of_kind = PARAMETERS.iter().find(|it| it.0 == cell.kind).unwrap().1;
+    let (kind, code) = match cell.modifier {
+        "of-type" => ("Patient", "identifier"),
+        "above" | "below" if cell.kind == Kind::Reference => ("Patient", "organization"),
+        "above" | "below" | "in" | "not-in" => of_kind[0],
+        "Patient" | "identifier" => ("Observation", "subject"),
+        _ => of_kind[dice.below(of_kind.len())],
+    };
+    let modifier = if cell.modifier.is_empty() {
+        String::new()
+    } else {
+        format!(":{}", cell.modifier)
+    };
+    let value = value(cell, code, is_r4, dice);
+    let mut criterion = format!("{code}{modifier}={value}");
+    let or = dice.below(4) == 0 && cell.modifier != "missing";
+    if or {
+        criterion += ",";
+        criterion += &self::value(cell, code, is_r4, dice);
+    }
+    (kind, criterion)
+}
+
+/// The query of a criterion, perhaps from further away, in an order, with what is included.
+pub(super) fn dressed(
+    kind: &'static str,
+    criterion: &str,
+    dice: &mut Dice,
+) -> (&'static str, String) {
+    let (kind, mut query) = match (kind, dice.below(3)) {
+        ("Patient", 0) => ("Observation", format!("subject:Patient.{criterion}")),
+        ("Observation", 0) => ("Patient", format!("_has:Observation:subject:{criterion}")),
+        _ => (kind, criterion.to_owned()),
+    };
+    query += match (kind, dice.below(5)) {
+        ("Patient", 0) => "&_sort=family,-birthdate",
+        ("Patient", 1) => "&_sort=-organization,gender&_include=Patient:organization",
+        ("Patient", 2) => {
+            "&_include=Patient:organization&_include:iterate=Organization:partof&_revinclude=Observation:subject"
+        }
+        ("Observation", 0) => "&_sort=-date,code",
+        ("Observation", 1) => "&_sort=value-quantity,-_id&_include=Observation:subject:Patient",
+        ("Observation", 2) => "&_include=Observation:*",
+        ("RiskAssessment", 0) => "&_sort=-probability",
+        _ => "",
+    };
+    (kind, query)
+}
+
+fn value(cell: Cell, code: &str, is_r4: bool, dice: &mut Dice) -> String {
+    let prefix = cell.prefix;
+    let numbers = ["80", "80.0", "81.5", "60", "5"];
+    let units = [
+        "",
+        "||kg",
+        "||kilos",
+        "|http://unitsofmeasure.org|kg",
+        "|http://unitsofmeasure.org|g",
+    ];
+    match (cell.kind, cell.modifier) {
+        (_, "missing") => dice.pick(&["true", "false"]).to_owned(),
+        (Kind::String, "contains") => dice.pick(&["ull", "ana", "brien"]).to_owned(),
+        (Kind::String, _) => dice
+            .pick(&[NAMES, &["m", "Ana", "clinic"]].concat())
+            .replace(' ', "+"),
+        (Kind::Token, "in" | "not-in") => dice
+            .pick(&["http://sets/x", "http://sets/x/y", "ValueSet/v0"])
+            .to_owned(),
+        (Kind::Token, "text" | "code-text") => dice.pick(&["weight", "body", "hohe"]).to_owned(),
+        (Kind::Token, "text-advanced") => dice.pick(&["body+weight", "weight", "note"]).to_owned(),
+        (Kind::Token, "of-type") => dice
+            .pick(&["http://codes|a|1", "http://codes|a|2"])
+            .to_owned(),
+        (Kind::Token, "above" | "below") => {
+            dice.pick(&["http://codes|a", "http://codes|a1"]).to_owned()
+        }
+        (Kind::Token, _) if code == "identifier" => dice
+            .pick(&["1", "http://mrn|1", "|1", "http://mrn|"])
+            .to_owned(),
+        (Kind::Token, _) => dice
+            .pick(&["a", "http://codes|a", "|a", "http://codes|", "b"])
+            .to_owned(),
+        (Kind::Reference, "identifier") => {
+            dice.pick(&["1", "http://mrn|1", "http://mrn|2"]).to_owned()
+        }
+        (Kind::Reference, "Patient") => dice.pick(&["p0", "p1", "gone"]).to_owned(),
+        (Kind::Reference, _) if code == "organization" => dice
+            .pick(&["Organization/o0", "Organization/o1"])
+            .to_owned(),
+        (Kind::Reference, _) => dice
+            .pick(&[
+                "Patient/p0",
+                "p1",
+                "Patient/gone",
+                "http://there/Patient/p0",
+            ])
+            .to_owned(),
+        (Kind::Uri, _) => dice
+            .pick(&["http://sets/x", "http://sets/x/y", "http://sets"])
+            .to_owned(),
+        (Kind::Date, _) => format!("{prefix}{}", dice.pick(DATES)),
+        (Kind::Number, _) => format!("{prefix}{}", dice.pick(&["0.1", "0.25", "0.2", "0.3"])),
+        (Kind::Quantity, _) => format!("{prefix}{}{}", dice.pick(&numbers), dice.pick(&units)),
+        (Kind::Place, _) if is_r4 => dice.pick(&["46.2|6.1|10|km", "46.2|6.1|500|km"]).to_owned(),
+        (Kind::Place, _) => "46.2:6.1".to_owned(),
+        (Kind::Words, _) => dice
+            .pick(&["weight", "hohe", "body+weight", "not+body"])
+            .to_owned(),
+        (Kind::Composite, _) => format!(
+            "{}${prefix}{}{}",
+            dice.pick(&["a", "http://codes|a1", "b"]),
+            dice.pick(&numbers),
+            dice.pick(&units)
+        ),
+        _ => "1".to_owned(),
+    }
+}

@@ -1,0 +1,166 @@
+//! Small worlds: resources with values from small pools, so that queries hit.
+
+use fhir::FhirVersion;
+
+/// Numbers that look random and are the same for the same seed (splitmix64).
+pub(super) struct Dice(pub(super) u64);
+
+impl Dice {
+    pub(super) fn below(&mut self, count: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % count as u64).unwrap()
+    }
+
+    pub(super) fn pick<'p>(&mut self, pool: &[&'p str]) -> &'p str {
+        pool[self.below(pool.len())]
+    }
+
+    /// The member with a value from the pool, three times out of four.
+    fn maybe(&mut self, name: &str, pool: &[&str]) -> String {
+        match self.below(4) {
+            0 => String::new(),
+            _ => format!(r#","{name}":{}"#, self.pick(pool)),
+        }
+    }
+}
+
+pub(super) const NAMES: &[&str] = &["Müller", "muller-smith", "Ana Lúcia", "Okafor", "O'Brien"];
+pub(super) const DATES: &[&str] = &[
+    "2019",
+    "2020-02",
+    "2020-02-10",
+    "2020-02-10T10:00:00Z",
+    "2021-01-01",
+];
+const CONCEPTS: &[&str] = &[
+    r#"{"coding":[{"system":"http://codes","code":"a","display":"Body weight"}]}"#,
+    r#"{"coding":[{"system":"http://codes","code":"a1"},{"system":"http://other","code":"b"}]}"#,
+    r#"{"coding":[{"code":"a"}],"text":"Weight of the body"}"#,
+    r#"{"text":"undated note"}"#,
+    r#"{"coding":[{"system":"http://codes","code":"b","display":"Höhe"}]}"#,
+];
+const PERIODS: &[&str] = &[
+    r#"{"start":"2020-02"}"#,
+    r#"{"end":"2020-02-10"}"#,
+    r#"{"start":"2019-05-01","end":"2020-06"}"#,
+];
+const QUANTITIES: &[&str] = &[
+    r#"{"value":80,"unit":"kg","system":"http://unitsofmeasure.org","code":"kg"}"#,
+    r#"{"value":80000,"unit":"g","system":"http://unitsofmeasure.org","code":"g"}"#,
+    r#"{"value":81.5,"unit":"kilos"}"#,
+    r#"{"value":5,"system":"http://units","code":"kg"}"#,
+    r#"{"value":60.25,"system":"http://unitsofmeasure.org","code":"kg"}"#,
+];
+const SUBJECTS: &[&str] = &[
+    r#"{"reference":"Patient/p0"}"#,
+    r#"{"reference":"Patient/p1/_history/1","identifier":{"system":"http://mrn","value":"2"}}"#,
+    r#"{"reference":"Patient/gone"}"#,
+    r#"{"reference":"http://there/Patient/p0","display":"elsewhere"}"#,
+    r#"{"identifier":{"system":"http://mrn","value":"1"}}"#,
+];
+const ORGANIZATIONS: &[&str] = &[
+    r#"{"reference":"Organization/o0"}"#,
+    r#"{"reference":"Organization/o1"}"#,
+    r#"{"reference":"Organization/o2"}"#,
+];
+const IDENTIFIERS: &[&str] = &[
+    r#"[{"system":"http://mrn","value":"1","type":{"coding":[{"system":"http://codes","code":"a"}],"text":"Weight card"}}]"#,
+    r#"[{"value":"1"}]"#,
+    r#"[{"system":"http://mrn","value":"2"},{"system":"http://codes","value":"a"}]"#,
+];
+
+fn quoted(pool: &[&str]) -> Vec<String> {
+    pool.iter().map(|it| format!(r#""{it}""#)).collect()
+}
+
+/// The resources of a world, each with its type and id.
+pub(super) fn resources(version: FhirVersion, dice: &mut Dice) -> Vec<(&'static str, String)> {
+    let mut all = vec![
+        ("CodeSystem/cs", r#""url":"http://codes","status":"active","content":"complete","concept":[{"code":"a","concept":[{"code":"a1"}]},{"code":"b"}]"#.to_owned()),
+        ("ValueSet/v0", r#""url":"http://sets/x","status":"active","compose":{"include":[{"system":"http://codes","concept":[{"code":"a"},{"code":"a1"}]}]}"#.to_owned()),
+        ("ValueSet/v1", r#""url":"http://sets/x/y","status":"draft","compose":{"include":[{"system":"http://other","concept":[{"code":"b"}]}]}"#.to_owned()),
+        ("ValueSet/v2", r#""url":"http://sets/xy","status":"active""#.to_owned()),
+        ("ValueSet/v3", r#""url":"http://sets","status":"active""#.to_owned()),
+        ("Organization/o0", r#""name":"Clinic""#.to_owned()),
+        ("Organization/o1", r#""name":"Müller ward","partOf":{"reference":"Organization/o0"}"#.to_owned()),
+        ("Organization/o2", r#""name":"Other","partOf":{"reference":"Organization/gone"}"#.to_owned()),
+        ("Location/l0", r#""name":"Geneva","position":{"longitude":6.143,"latitude":46.204}"#.to_owned()),
+        ("Location/l1", r#""name":"Lyon","position":{"longitude":4.835,"latitude":45.764},"partOf":{"reference":"Location/l0"}"#.to_owned()),
+        ("Location/l2", r#""name":"Nowhere""#.to_owned()),
+    ];
+    all.extend(["p0", "p1", "p2", "p3", "p4"].map(|id| (place("Patient", id), patient(dice))));
+    let ids = ["w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8", "w9"];
+    all.extend(ids.map(|id| (place("Observation", id), observation(dice))));
+    all.extend(ids.map(|id| (place("RiskAssessment", id), risk(version, dice))));
+    all
+}
+
+fn place(kind: &str, id: &str) -> &'static str {
+    Box::leak(format!("{kind}/{id}").into_boxed_str())
+}
+
+fn patient(dice: &mut Dice) -> String {
+    let mut text = format!(r#""active":{}"#, dice.pick(&["true", "false"]));
+    let names = [
+        format!(
+            r#"[{{"family":"{}","given":["Ana","{}"]}}]"#,
+            dice.pick(NAMES),
+            dice.pick(NAMES)
+        ),
+        format!(r#"[{{"text":"{}"}}]"#, dice.pick(NAMES)),
+    ];
+    text += &dice.maybe("name", &names.each_ref().map(String::as_str));
+    text += &dice.maybe("identifier", IDENTIFIERS);
+    let days = quoted(&["2019", "2020-02", "2020-02-10"]);
+    let days: Vec<&str> = days.iter().map(String::as_str).collect();
+    text += &dice.maybe("birthDate", &days);
+    text += &dice.maybe("gender", &[r#""male""#, r#""female""#]);
+    text += &dice.maybe("managingOrganization", ORGANIZATIONS);
+    text += &dice.maybe("deceasedBoolean", &["true", "false"]);
+    let texts = [
+        r#"{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>body <b>weight</b></p></div>"}"#,
+        r#"{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">Höhe</div>"}"#,
+    ];
+    text + &dice.maybe("text", &texts)
+}
+
+fn observation(dice: &mut Dice) -> String {
+    let mut text = format!(r#""status":"{}""#, dice.pick(&["final", "amended"]));
+    text += r#","code":"#;
+    text += dice.pick(CONCEPTS);
+    text += &dice.maybe("subject", SUBJECTS);
+    let dates = quoted(DATES);
+    let dates: Vec<&str> = dates.iter().map(String::as_str).collect();
+    text += &match dice.below(2) {
+        0 => dice.maybe("effectiveDateTime", &dates),
+        _ => dice.maybe("effectivePeriod", PERIODS),
+    };
+    text += &match dice.below(3) {
+        0 => dice.maybe("valueCodeableConcept", CONCEPTS),
+        _ => dice.maybe("valueQuantity", QUANTITIES),
+    };
+    let (one, other) = (dice.pick(CONCEPTS), dice.pick(CONCEPTS));
+    let component = format!(
+        r#"[{{"code":{one},"valueQuantity":{}}},{{"code":{other},"valueQuantity":{}}}]"#,
+        dice.pick(QUANTITIES),
+        dice.pick(QUANTITIES)
+    );
+    text + &dice.maybe("component", &[&component])
+}
+
+fn risk(version: FhirVersion, dice: &mut Dice) -> String {
+    let subject = match version {
+        FhirVersion::R4 => format!(r#","subject":{}"#, dice.pick(SUBJECTS)),
+        FhirVersion::Stu3 => dice.maybe("subject", SUBJECTS),
+    };
+    let probabilities = [
+        r#"[{"outcome":{"text":"harm"},"probabilityDecimal":0.1}]"#,
+        r#"[{"outcome":{"text":"harm"},"probabilityDecimal":0.25}]"#,
+        r#"[{"outcome":{"text":"harm"},"probabilityRange":{"low":{"value":0.2},"high":{"value":0.3}}}]"#,
+        r#"[{"outcome":{"text":"harm"},"probabilityRange":{"low":{"value":0.25}}}]"#,
+    ];
+    format!(r#""status":"final"{subject}"#) + &dice.maybe("prediction", &probabilities)
+}
