@@ -16,6 +16,7 @@ mod list;
 mod moment;
 mod number;
 pub(crate) mod regex;
+pub(crate) mod strict;
 mod text;
 mod text_parts;
 
@@ -32,6 +33,8 @@ pub(crate) struct Filter {
     /// How many arguments it takes at least and at most.
     arguments: (usize, usize),
     run: Run,
+    /// Whether it wants an element of a strict message itself, not its text.
+    takes_elements: bool,
 }
 
 impl Filter {
@@ -46,6 +49,11 @@ impl Filter {
             return Err(rendering(self.fault(arguments.len())));
         }
         (self.run)(renderer, input, arguments)
+    }
+
+    /// Whether it wants an element of a strict message itself, not its text.
+    pub(crate) fn takes_elements(&self) -> bool {
+        self.takes_elements
     }
 
     /// Whether it takes so many arguments.
@@ -76,6 +84,12 @@ pub(crate) fn is_batch(filter: &Filter) -> bool {
     matches!(filter.name, "batch_render" | "batch_render_parallel")
 }
 
+/// The minutes east of UTC that `Z` or `±hhmm` mean.
+pub(crate) fn offset(zone: &str) -> Option<i64> {
+    let mut rest = zone.trim();
+    moment::offset(&mut rest).filter(|_| rest.is_empty())
+}
+
 fn rendering(what: impl Into<String>) -> ConvertError {
     ConvertError::new(ErrorKind::Rendering, what)
 }
@@ -90,6 +104,7 @@ const fn row(name: &'static str, least: usize, most: usize, run: Run) -> Filter 
         name,
         arguments: (least, most),
         run,
+        takes_elements: false,
     }
 }
 

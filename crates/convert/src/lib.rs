@@ -24,5 +24,7 @@ pub use budget::Budgets;
 pub use data::hl7v2::Unread;
 pub use error::{ConvertError, ErrorKind, Place};
 pub use filter::names as filter_names;
+pub use filter::strict::reference as strict_filters;
 pub use library::{Finding, Level, Library, Processor, Sources};
-pub use process::{Output, Settings};
+pub use process::{IdStrategy, Output, Settings};
+pub use template::Mode;

@@ -6,6 +6,7 @@
 
 mod check;
 mod code_map;
+mod strict;
 
 use std::collections::HashMap;
 
@@ -14,11 +15,15 @@ use fhir::json::{Document, Limits};
 
 use crate::budget::Budgets;
 use crate::data;
+use crate::data::hl7v2::Unread;
 use crate::error::{ConvertError, ErrorKind, Result};
-use crate::template::{Names, Template, parse};
+use crate::template::{Mode, Names, Template, parse};
 use crate::value::{Arena, Value};
 pub use check::{Finding, Level};
 use code_map::CodeMaps;
+
+/// The file that says what a library is.
+const METADATA: &str = "metadata.json";
 
 /// The files of a library: paths with `/` from its folder, and texts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,6 +80,10 @@ pub struct Library {
     code_maps: CodeMaps,
     schemas: HashMap<String, String>,
     processor: Option<Processor>,
+    mode: Mode,
+    zone_offset_minutes: Option<i32>,
+    /// Reasons to leave parts of messages away, by `PID-3` or `PID-3.2`.
+    ignored: HashMap<String, String>,
     faults: Vec<Finding>,
 }
 
@@ -95,16 +104,27 @@ impl Library {
             code_maps: CodeMaps::default(),
             schemas: HashMap::new(),
             processor: None,
+            mode: Mode::Compatible,
+            zone_offset_minutes: None,
+            ignored: HashMap::new(),
             faults: Vec::new(),
         };
         // What conversions set themselves has a number even if no template names it.
         for name in ["msg", "hl7v2Data", "forloop"] {
             library.names.number(name);
         }
+        for name in strict::GLOBALS {
+            library.names.number(name);
+        }
         let mut files: Vec<&(String, String)> = sources.files.iter().collect();
-        files.sort();
+        // The mode is known before the templates are read.
+        files.sort_by_key(|(path, _)| (path != METADATA, path));
         for (path, text) in files {
             library.add(path, text);
+        }
+        if library.mode == Mode::Strict {
+            let found = strict::check(&library);
+            library.faults.extend(found);
         }
         library
     }
@@ -119,17 +139,26 @@ impl Library {
             if let Some(document) = self.json(path, text) {
                 self.code_maps.add(document.root());
             }
-        } else if path == "metadata.json"
+        } else if path == METADATA
             && let Some(document) = self.json(path, text)
         {
             self.read_metadata(path, &document);
+        } else if path == "ignored.json"
+            && let Some(document) = self.json(path, text)
+        {
+            for row in document.root().members() {
+                let reason = row.value.as_str().unwrap_or_default();
+                self.ignored
+                    .insert(row.name.into_owned(), reason.into_owned());
+            }
         }
     }
 
     /// A partial is found without its underscore; where both are there, as a partial.
     fn add_template(&mut self, path: &str, name: &str, text: &str) {
         let at = self.templates.len();
-        self.templates.push(parse(path, text, &mut self.names));
+        self.templates
+            .push(parse(path, text, &mut self.names, self.mode));
         let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
         match (folder, file.strip_prefix('_')) {
             ("", _) => {
@@ -166,6 +195,64 @@ impl Library {
             let known: Vec<&str> = Processor::names().collect();
             let what = format!("`type` is none of {}", known.join(", "));
             self.faults.push(Finding::of_file(path, 1, 1, what));
+        }
+        let text = |name: &str| {
+            let value = document.root().get(name)?;
+            Some(value.as_str().unwrap_or_default().into_owned())
+        };
+        match text("mode").as_deref() {
+            None | Some("compatible") => {}
+            Some("strict") => self.mode = Mode::Strict,
+            Some(_) => {
+                let what = "`mode` is none of compatible, strict".to_owned();
+                self.faults.push(Finding::of_file(path, 1, 1, what));
+            }
+        }
+        if let Some(zone) = text("zone") {
+            let offset = crate::filter::offset(&zone);
+            self.zone_offset_minutes = offset.and_then(|it| i32::try_from(it).ok());
+            if self.zone_offset_minutes.is_none() {
+                let what = "`zone` is written as `+01:00`".to_owned();
+                self.faults.push(Finding::of_file(path, 1, 1, what));
+            }
+        }
+    }
+
+    /// How its templates are read.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The zone of times when neither they nor the message nor the channel name one.
+    pub(crate) fn zone_offset_minutes(&self) -> Option<i32> {
+        self.zone_offset_minutes
+    }
+
+    /// Why the library leaves such a part of a message away on purpose (`ignored.json`).
+    pub fn reason_to_ignore(&self, part: &Unread) -> Option<&str> {
+        let (segment, field) = (&part.segment.0, part.field);
+        let narrow = || {
+            self.ignored
+                .get(&format!("{segment}-{field}.{}", part.component))
+        };
+        let field = || self.ignored.get(&format!("{segment}-{field}"));
+        let found = narrow().or_else(field);
+        let found = found.or_else(|| self.ignored.get(segment.as_str()));
+        found.map(String::as_str)
+    }
+
+    /// A strict library with faults converts nothing.
+    pub(crate) fn must_be_sound(&self) -> Result<()> {
+        let errors = || self.faults.iter().filter(|it| it.level == Level::Error);
+        match errors().next() {
+            Some(first) if self.mode == Mode::Strict => {
+                let what = format!(
+                    "the library has {} faults, the first: {first}",
+                    errors().count()
+                );
+                Err(ConvertError::new(ErrorKind::Syntax, what))
+            }
+            _ => Ok(()),
         }
     }
 

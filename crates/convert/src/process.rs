@@ -3,12 +3,13 @@
 use fhir::Instant;
 
 use crate::budget::{Budgets, Meter};
-use crate::data::hl7v2::{Hl7, Unread};
+use crate::data::hl7v2::{Hl7, StrictMessage, Unread};
 use crate::data::{self, hl7v2};
 use crate::error::{ConvertError, ErrorKind, Result};
 use crate::json::{Leniency, merge, write};
 use crate::library::{Library, Processor};
 use crate::render::{Renderer, Sink};
+use crate::template::Mode;
 use crate::value::{Arena, Value};
 
 /// What a conversion depends on besides its library and its input.
@@ -17,12 +18,52 @@ pub struct Settings<'s> {
     pub now: Instant,
     /// Where the filter `random` begins.
     pub seed: u64,
-    /// The zone of times that name none, in minutes east of UTC.
-    pub zone_offset_minutes: i32,
+    /// The zone of times that name none, in minutes east of UTC. A strict library takes that of
+    /// MSH-7 before it; without it, it takes its own, as every other takes UTC.
+    pub zone_offset_minutes: Option<i32>,
+    /// How the filter `id` of strict libraries makes ids.
+    pub ids: IdStrategy<'s>,
     /// What the conversion may use.
     pub budgets: Budgets,
     /// Whether the conversion took long enough; asked every few hundred steps.
     pub time_is_up: &'s dyn Fn() -> bool,
+}
+
+/// How ids are made, so that what arrives twice is stored once.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub enum IdStrategy<'s> {
+    /// A hash of the keys, the same everywhere.
+    #[default]
+    Hash,
+    /// A hash of a secret and the keys, so that nobody can tell keys from ids.
+    Salted(&'s str),
+    /// The server's: entries are looked for by their identifiers (`PUT Type?identifier=…`).
+    Conditional,
+}
+
+impl IdStrategy<'_> {
+    /// Its name, as templates see it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hash => "hash",
+            Self::Salted(_) => "salted",
+            Self::Conditional => "conditional",
+        }
+    }
+}
+
+impl<'s> Settings<'s> {
+    /// What most conversions are made with: nothing said about zones, hashed ids, the usual budgets.
+    pub fn new(now: Instant, time_is_up: &'s dyn Fn() -> bool) -> Self {
+        Self {
+            now,
+            seed: 0,
+            zone_offset_minutes: None,
+            ids: IdStrategy::Hash,
+            budgets: Budgets::default(),
+            time_is_up,
+        }
+    }
 }
 
 /// What came of a conversion.
@@ -32,6 +73,8 @@ pub struct Output {
     pub text: String,
     /// The components of an HL7 v2 message with content that no template read.
     pub unread: Vec<Unread>,
+    /// Those that the library leaves away on purpose, see [`Library::reason_to_ignore`].
+    pub ignored: Vec<Unread>,
 }
 
 impl Library {
@@ -63,25 +106,39 @@ fn convert<'a>(
             budgets.input_bytes_max,
         ));
     }
-    let (name, data) = read(processor, input, budgets, arena)?;
+    library.must_be_sound()?;
+    let data = read(library.mode(), processor, input, budgets, arena)?;
     let template = library.root(root)?;
     let folder = root.rsplit_once('/').map_or("", |(folder, _)| folder);
     let meter: &'a Meter<'a> = arena.alloc(Meter::new(budgets, settings.time_is_up, arena));
     let mut renderer = Renderer::new(library, template, folder, arena, meter, settings);
-    renderer.set_data(name, data);
+    renderer.set_data(data.name, data.value);
+    if let Some(message) = data.strict {
+        renderer.message_offset = message.offset();
+        renderer.set_data("structure", Value::plain(message.structure));
+        renderer.set_data("source", Value::plain(message.message.text));
+    }
+    if library.mode() == Mode::Strict {
+        renderer.set_data("ids", Value::plain(settings.ids.name()));
+    }
     let mut sink = Sink::json(arena, Leniency::DropEmpty, budgets.depth_max);
     renderer.root(&mut sink)?;
     let Sink::Json(builder) = sink else {
         return Err(nothing_written());
     };
     let value = builder.finish()?.ok_or_else(nothing_written)?;
-    let unread = match data {
-        Value::Hl7(Hl7::Message(message)) => hl7v2::unread(message),
+    let unread = match (data.value, data.strict) {
+        (_, Some(message)) => hl7v2::unread(message.message),
+        (Value::Hl7(Hl7::Message(message)), _) => hl7v2::unread(message),
         _ => Vec::new(),
     };
+    let (ignored, unread) = unread
+        .into_iter()
+        .partition(|it| library.reason_to_ignore(it).is_some());
     Ok(Output {
         text: finished(processor, value, arena, budgets)?,
         unread,
+        ignored,
     })
 }
 
@@ -90,16 +147,29 @@ fn nothing_written() -> ConvertError {
 }
 
 /// The data and its name in templates.
+struct Data<'a> {
+    name: &'static str,
+    value: Value<'a>,
+    strict: Option<&'a StrictMessage<'a>>,
+}
+
 fn read<'a>(
+    mode: Mode,
     processor: Processor,
     input: &'a str,
     budgets: &Budgets,
     arena: &'a Arena,
-) -> Result<(&'static str, Value<'a>)> {
+) -> Result<Data<'a>> {
     if input.trim().is_empty() {
         return Err(ConvertError::new(ErrorKind::Input, "the input is empty"));
     }
-    Ok(match processor {
+    let mut strict = None;
+    let (name, value) = match processor {
+        Processor::Hl7v2 if mode == Mode::Strict => {
+            let message = hl7v2::read_strict(input, arena)?;
+            strict = Some(message);
+            ("message", Value::Hl7(Hl7::Group(message.root)))
+        }
         Processor::Hl7v2 => {
             let message = hl7v2::read(input, arena)?;
             ("hl7v2Data", Value::Hl7(Hl7::Message(message)))
@@ -108,6 +178,11 @@ fn read<'a>(
         Processor::Json | Processor::Fhir | Processor::FhirToHl7v2 => {
             ("msg", data::json::read(input, budgets, arena)?)
         }
+    };
+    Ok(Data {
+        name,
+        value,
+        strict,
     })
 }
 

@@ -19,7 +19,7 @@ use crate::filter::regex::Regexes;
 use crate::library::Library;
 use crate::process::Settings;
 use crate::template::syntax::Node;
-use crate::template::{NameId, Template};
+use crate::template::{Mode, NameId, Template};
 use crate::value::{Arena, Value};
 pub(crate) use condition::contains;
 pub(crate) use expression::{utf16_length, whole};
@@ -34,6 +34,9 @@ const RENDER_DEPTH_MAX: usize = 500;
 /// Renders one conversion.
 pub(crate) struct Renderer<'a> {
     pub(crate) library: &'a Library,
+    pub(crate) mode: Mode,
+    /// The offset that MSH-7 names, in minutes east of UTC; strict HL7 v2 only.
+    pub(crate) message_offset: Option<i64>,
     pub(crate) arena: &'a Arena,
     pub(crate) meter: &'a Meter<'a>,
     pub(crate) settings: &'a Settings<'a>,
@@ -79,13 +82,15 @@ impl<'a> Renderer<'a> {
     ) -> Self {
         Self {
             library,
+            mode: library.mode(),
+            message_offset: None,
             arena,
             meter,
             settings,
             regexes: Regexes::default(),
             compressed: None,
             drawn: 0,
-            scopes: Scopes::new(library.names()),
+            scopes: Scopes::new(library.names(), library.mode()),
             folder,
             template: root,
             at: 0,
@@ -148,6 +153,14 @@ impl<'a> Renderer<'a> {
         let result = inside(self);
         self.scopes.pop();
         result
+    }
+
+    /// Does something inside the body of a tag: in strict mode that is no scope.
+    fn in_block<T>(&mut self, inside: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        match self.mode {
+            Mode::Compatible => self.scoped(inside),
+            Mode::Strict => inside(self),
+        }
     }
 
     /// Renders another template in its place; `break` ends only that.

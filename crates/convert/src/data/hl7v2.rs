@@ -2,11 +2,17 @@
 //! subcomponents, counted as the standard counts. Values are unescaped and then escaped for JSON,
 //! as templates expect them. What a template reads is marked, so that the rest can be reported.
 
+mod group;
+mod strict;
+pub(crate) mod structure;
+
 use std::cell::Cell;
 
 use super::separators::Separators;
 use crate::error::{ConvertError, ErrorKind, Result};
 use crate::value::{Arena, Text, Value};
+pub(crate) use group::Group;
+use strict::leaf;
 
 /// Segments that declare separators: their first field is the separator itself.
 pub(super) const HEADERS: &[&str] = &["MSH", "BHS", "FHS"];
@@ -17,11 +23,32 @@ pub(crate) struct Message<'a> {
     pub(crate) segments: &'a [&'a Segment<'a>],
 }
 
+/// A message as strict libraries see it: its groups as a tree, its values as they are.
+pub(crate) struct StrictMessage<'a> {
+    pub(crate) message: &'a Message<'a>,
+    pub(crate) root: &'a Group<'a>,
+    /// The name of its structure; empty if there is no table of it.
+    pub(crate) structure: &'static str,
+}
+
+impl StrictMessage<'_> {
+    /// The zone that MSH-7 names, in minutes east of UTC.
+    pub(crate) fn offset(&self) -> Option<i64> {
+        let time = leaf(self.message.segments[0], 7, 1);
+        let zone = time.rfind(['+', '-', 'Z'])?;
+        crate::filter::offset(&time[zone..])
+    }
+}
+
 /// A segment; its first field is its name.
 pub(crate) struct Segment<'a> {
     pub(crate) name: &'a str,
     text: &'a str,
     fields: &'a [Option<Field<'a>>],
+    /// Its place in the message, from 1.
+    position: usize,
+    /// Whether the structure of the message has a place for it.
+    is_expected: Cell<bool>,
 }
 
 /// A field with its repeats, or one of them.
@@ -36,8 +63,12 @@ pub(crate) struct Field<'a> {
 pub(crate) struct Component<'a> {
     value: &'a str,
     subcomponents: Value<'a>,
-    was_read: Cell<bool>,
+    /// Which subcomponents were read, the first as the lowest bit.
+    read: Cell<u32>,
 }
+
+/// All subcomponents.
+const ALL: u32 = u32::MAX;
 
 /// An element of a message.
 #[derive(Clone, Copy)]
@@ -46,6 +77,14 @@ pub(crate) enum Hl7<'a> {
     Segment(&'a Segment<'a>),
     Field(&'a Field<'a>),
     Component(&'a Component<'a>),
+    /// Segments of one name; strict libraries only, as what follows.
+    Segments(&'a [&'a Segment<'a>]),
+    Group(&'a Group<'a>),
+    Groups(&'a [&'a Group<'a>]),
+    /// A group with all that is in the groups in it.
+    All(&'a Group<'a>),
+    /// A subcomponent that was given as `""`.
+    Null,
 }
 
 impl<'a> Hl7<'a> {
@@ -67,6 +106,7 @@ impl<'a> Hl7<'a> {
             Self::Segment(segment) => Text::Escaped(segment.text),
             Self::Field(field) => Text::Escaped(field.value),
             Self::Component(component) => Text::Escaped(component.value),
+            _ => Text::Markup(""),
         }
     }
 
@@ -83,12 +123,13 @@ impl<'a> Hl7<'a> {
                 component.map(Hl7::Component)
             }
             Self::Component(component) => {
-                component.was_read.set(true);
+                component.read.set(ALL);
                 return match component.subcomponents {
                     Value::List(items) => items.get(at).copied().unwrap_or(Value::Null),
                     _ => Value::Null,
                 };
             }
+            _ => None,
         };
         found.map_or(Value::Null, Value::Hl7)
     }
@@ -130,11 +171,11 @@ impl<'a> Hl7<'a> {
                 Ok(Value::List(arena.alloc_slice_fill_iter(components)))
             }
             Self::Component(component) if is("value") => {
-                component.was_read.set(true);
+                component.read.set(ALL);
                 Ok(escaped(component.value))
             }
             Self::Component(component) if is("subcomponents") => {
-                component.was_read.set(true);
+                component.read.set(ALL);
                 Ok(component.subcomponents)
             }
             _ => Err(unknown_property(self, name)),
@@ -148,8 +189,12 @@ fn unknown_property(element: Hl7<'_>, name: &str) -> ConvertError {
         Hl7::Message(_) => ("message", &["Value", "Meta", "Data"]),
         Hl7::Segment(_) => ("segment", &["Value", "Fields"]),
         Hl7::Field(_) => ("field", &["Value", "Repeats", "Components"]),
-        Hl7::Component(_) => ("component", &["Value", "Subcomponents"]),
+        _ => ("component", &["Value", "Subcomponents"]),
     };
+    unknown(of, name, known)
+}
+
+fn unknown(of: &str, name: &str, known: &[&str]) -> ConvertError {
     let nearest = fhir::suggest::nearest(name, known.iter().copied());
     let hint = nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
     let what = format!("a {of} has no property `{name}`{hint}");
@@ -169,7 +214,7 @@ impl Field<'_> {
         });
         for components in std::iter::once(self.components).chain(of_repeats) {
             for component in components.iter().flatten() {
-                component.was_read.set(true);
+                component.read.set(ALL);
             }
         }
     }
@@ -179,7 +224,7 @@ fn escaped(text: &str) -> Value<'_> {
     Value::Text(Text::Escaped(text))
 }
 
-/// A component that no template read.
+/// A part of a message that no template read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
     /// The segment's name and its place in the message, from 1.
@@ -190,12 +235,14 @@ pub struct Unread {
     pub repeat: usize,
     /// The component's number.
     pub component: usize,
+    /// The subcomponent's number; 0 if nothing of the component was read.
+    pub subcomponent: usize,
 }
 
-/// Every component with content that nobody read, headers' separators left out.
+/// Everything with content that nobody read, headers' separators left out.
 pub(crate) fn unread(message: &Message<'_>) -> Vec<Unread> {
     let mut found = Vec::new();
-    for (place, segment) in message.segments.iter().enumerate() {
+    for segment in message.segments {
         for (number, field) in segment.fields.iter().enumerate().skip(1) {
             let Some(Field {
                 repeats: Value::List(repeats),
@@ -208,25 +255,55 @@ pub(crate) fn unread(message: &Message<'_>) -> Vec<Unread> {
                 let Value::Hl7(Hl7::Field(field)) = value else {
                     continue;
                 };
-                let components = field.components.iter().enumerate();
-                let unread = components.filter(|(_, it)| {
-                    it.as_ref()
-                        .is_some_and(|component| !component.was_read.get())
-                });
-                found.extend(unread.map(|(component, _)| Unread {
-                    segment: (segment.name.to_owned(), place + 1),
-                    field: number,
-                    repeat: repeat + 1,
-                    component,
-                }));
+                for (component, it) in field.components.iter().enumerate() {
+                    let Some(it) = it else { continue };
+                    found.extend(it.unread().into_iter().map(|subcomponent| Unread {
+                        segment: (segment.name.to_owned(), segment.position),
+                        field: number,
+                        repeat: repeat + 1,
+                        component,
+                        subcomponent,
+                    }));
+                }
             }
         }
     }
     found
 }
 
+impl Component<'_> {
+    /// The subcomponents with content that nobody read; 0 for all of them.
+    fn unread(&self) -> Vec<usize> {
+        let read = self.read.get();
+        let Value::List(items) = self.subcomponents else {
+            return Vec::new();
+        };
+        if read == 0 {
+            return vec![0];
+        }
+        let parts = items.iter().enumerate().skip(1).take(31);
+        let unread = parts.filter(|(at, it)| !it.is_null() && read & (1 << (at - 1)) == 0);
+        unread.map(|(at, _)| at).collect()
+    }
+}
+
 /// Reads a message; segments end in CR, LF or both.
 pub(crate) fn read<'a>(text: &'a str, arena: &'a Arena) -> Result<&'a Message<'a>> {
+    read_as(Values::Escaped, text, arena)
+}
+
+/// Reads a message for a strict library: values as they are, groups as a tree.
+pub(crate) fn read_strict<'a>(text: &'a str, arena: &'a Arena) -> Result<&'a StrictMessage<'a>> {
+    let message = read_as(Values::Plain, text, arena)?;
+    let (structure, root) = group::tree(message.segments, arena);
+    Ok(arena.alloc(StrictMessage {
+        message,
+        root,
+        structure,
+    }))
+}
+
+fn read_as<'a>(values: Values, text: &'a str, arena: &'a Arena) -> Result<&'a Message<'a>> {
     let text = text.trim_start_matches('\u{feff}').trim();
     let lines = text
         .split(['\r', '\n'])
@@ -238,13 +315,23 @@ pub(crate) fn read<'a>(text: &'a str, arena: &'a Arena) -> Result<&'a Message<'a
     };
     let parser = Parser {
         separators: Separators::read(first)?,
+        values,
         arena,
     };
     let mut segments: Vec<&'a Segment<'a>> = Vec::with_capacity(lines.len());
-    for line in lines {
-        segments.push(arena.alloc(parser.segment(line)?));
+    for (at, line) in lines.iter().enumerate() {
+        segments.push(arena.alloc(parser.segment(line, at + 1)?));
     }
     Ok(part(text, &segments, arena))
+}
+
+/// How values are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Values {
+    /// Escaped for JSON, as the templates of compatible libraries expect them.
+    Escaped,
+    /// As they are.
+    Plain,
 }
 
 /// A message of some segments.
@@ -261,11 +348,12 @@ pub(crate) fn part<'a>(
 
 struct Parser<'a> {
     separators: Separators,
+    values: Values,
     arena: &'a Arena,
 }
 
 impl<'a> Parser<'a> {
-    fn segment(&self, line: &'a str) -> Result<Segment<'a>> {
+    fn segment(&self, line: &'a str, position: usize) -> Result<Segment<'a>> {
         let mut parts = line.split(self.separators.field);
         let name = parts.next().unwrap_or_default();
         let mut fields = vec![self.whole(name)];
@@ -283,6 +371,8 @@ impl<'a> Parser<'a> {
             name,
             text: self.normalized(line).unwrap_or(line),
             fields: self.arena.alloc_slice_fill_iter(fields),
+            position,
+            is_expected: Cell::new(true),
         })
     }
 
@@ -291,8 +381,11 @@ impl<'a> Parser<'a> {
         let value = self.escaped(text);
         let component = (!text.is_empty()).then(|| Component {
             value,
-            subcomponents: Value::List(self.arena.alloc_slice_copy(&[Value::Null, escaped(value)])),
-            was_read: Cell::new(true),
+            subcomponents: Value::List(
+                self.arena
+                    .alloc_slice_copy(&[Value::Null, self.value(value)]),
+            ),
+            read: Cell::new(ALL),
         });
         (!text.is_empty()).then(|| Field {
             value,
@@ -351,28 +444,39 @@ impl<'a> Parser<'a> {
             parts.push(if part.is_empty() {
                 Value::Null
             } else {
-                escaped(self.normalized(part)?)
+                self.value(self.normalized(part)?)
             });
         }
         Ok(Some(Component {
             value: self.normalized(text)?,
             subcomponents: Value::List(self.arena.alloc_slice_copy(&parts)),
-            was_read: Cell::new(false),
+            read: Cell::new(0),
         }))
     }
 
-    /// Unescaped as HL7 v2, then escaped as JSON.
+    /// A value with the mark of how it is kept.
+    fn value(&self, text: &'a str) -> Value<'a> {
+        match self.values {
+            Values::Escaped => escaped(text),
+            Values::Plain => Value::plain(text),
+        }
+    }
+
+    /// Unescaped as HL7 v2, then escaped as JSON if it is kept so.
     fn normalized(&self, text: &'a str) -> Result<&'a str> {
         if !text.contains(self.separators.escape) {
             return Ok(self.escaped(text));
         }
         let mut unescaped = String::with_capacity(text.len());
-        self.separators.unescape(text, &mut unescaped)?;
+        match self.values {
+            Values::Escaped => self.separators.unescape(text, &mut unescaped)?,
+            Values::Plain => self.separators.unescape_leniently(text, &mut unescaped),
+        }
         Ok(self.escaped(self.arena.alloc_str(&unescaped)))
     }
 
     fn escaped(&self, text: &'a str) -> &'a str {
-        if text.contains(['\\', '"']) {
+        if self.values == Values::Escaped && text.contains(['\\', '"']) {
             let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
             self.arena.alloc_str(&escaped)
         } else {

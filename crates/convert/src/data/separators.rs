@@ -54,6 +54,29 @@ impl Separators {
         Ok(())
     }
 
+    /// As [`Self::unescape`], but what is no escape sequence is text, and a line break one.
+    pub(super) fn unescape_leniently(&self, text: &str, into: &mut String) {
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once(self.escape) {
+            into.push_str(before);
+            let before_it = into.len();
+            let read = after.split_once(self.escape).and_then(|(sequence, after)| {
+                match sequence {
+                    ".br" | ".sp" => into.push('\n'),
+                    _ if is_sequence(sequence) => self.sequence(sequence, into).ok()?,
+                    _ => return None,
+                }
+                Some(after)
+            });
+            rest = read.unwrap_or_else(|| {
+                into.truncate(before_it);
+                into.push(self.escape);
+                after
+            });
+        }
+        into.push_str(rest);
+    }
+
     fn sequence(&self, sequence: &str, into: &mut String) -> Result<()> {
         match sequence {
             "F" => into.push(self.field),
@@ -71,6 +94,13 @@ impl Separators {
         }
         Ok(())
     }
+}
+
+/// Whether it is one of the standard: text between two backslashes of a path is none.
+fn is_sequence(sequence: &str) -> bool {
+    let one = ["F", "S", "T", "R", "E", "H", "N"].contains(&sequence);
+    let is_digits = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_hexdigit());
+    one || sequence.strip_prefix('X').is_some_and(is_digits)
 }
 
 fn hexadecimal(digits: &str, into: &mut String) -> Result<()> {

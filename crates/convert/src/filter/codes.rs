@@ -57,20 +57,10 @@ pub(super) fn generate_id_input<'a>(
     super::text::finished(renderer, &builder)
 }
 
-/// The first 16 bytes of the SHA-256 as .NET prints a `Guid`: its first three groups are numbers
-/// with their least byte first.
-pub(super) fn generate_uuid<'a>(
-    renderer: &mut Renderer<'a>,
-    value: Value<'a>,
-    _: &[Value<'a>],
-) -> Result<Value<'a>> {
+/// The first 16 bytes as .NET prints a `Guid`: its first three groups are numbers with their least
+/// byte first.
+pub(super) fn guid(hash: &[u8]) -> String {
     const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
-    let text = print::text(value, renderer.arena).as_str();
-    if text.trim().is_empty() {
-        return Ok(Value::Null);
-    }
-    renderer.meter.steps(text.len() / 64)?;
-    let hash = Sha256::digest(text.as_bytes());
     let mut uuid = String::with_capacity(36);
     for (at, place) in ORDER.into_iter().enumerate() {
         if matches!(at, 4 | 6 | 8 | 10) {
@@ -78,5 +68,20 @@ pub(super) fn generate_uuid<'a>(
         }
         write!(uuid, "{:02x}", hash[place]).expect("writing to a string cannot fail");
     }
+    uuid
+}
+
+/// The SHA-256 of the text as a [`guid`].
+pub(super) fn generate_uuid<'a>(
+    renderer: &mut Renderer<'a>,
+    value: Value<'a>,
+    _: &[Value<'a>],
+) -> Result<Value<'a>> {
+    let text = print::text(value, renderer.arena).as_str();
+    if text.trim().is_empty() {
+        return Ok(Value::Null);
+    }
+    renderer.meter.steps(text.len() / 64)?;
+    let uuid = guid(&Sha256::digest(text.as_bytes()));
     Ok(Value::plain(renderer.arena.alloc_str(&uuid)))
 }

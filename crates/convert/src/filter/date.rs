@@ -87,7 +87,7 @@ fn text<'a>(renderer: &Renderer<'a>, value: Value<'a>) -> Option<&'a str> {
 
 /// The moment in the zone that is asked for; one without a zone is in the configured one.
 fn zoned<'t>(renderer: &Renderer<'_>, moment: Moment<'t>, zone: Zone) -> Moment<'t> {
-    let local = i64::from(renderer.settings.zone_offset_minutes);
+    let local = i64::from(renderer.settings.zone_offset_minutes.unwrap_or(0));
     let moment = Moment {
         offset: moment.offset.or(Some(local)),
         ..moment

@@ -65,7 +65,7 @@ fn fraction<'t>(text: &mut &'t str) -> &'t str {
 }
 
 /// `Z` or `±hhmm`, with a colon or without; what is no zone is left over.
-fn offset(text: &mut &str) -> Option<i64> {
+pub(super) fn offset(text: &mut &str) -> Option<i64> {
     let mut rest = *text;
     if accept(&mut rest, 'Z') {
         *text = rest;

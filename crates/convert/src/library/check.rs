@@ -4,10 +4,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Library;
-use crate::template::condition::Condition;
+use crate::template::condition::{Comparison, Condition, Right};
 use crate::template::expression::{Call, Chain, Operand, Part, Path, Root};
 use crate::template::syntax::{Include, Node, NodeKind, Offset, Test};
-use crate::template::{NameId, Template};
+use crate::template::{Mode, NameId, Template};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,6 +122,8 @@ impl<'l> Check<'l> {
         };
         match &template.body {
             Ok(nodes) => self.nodes(nodes, here),
+            // Strict libraries have been told that.
+            Err(_) if self.library.mode == Mode::Strict => {}
             Err(fault) => {
                 let here = Here {
                     at: fault.at,
@@ -236,6 +238,8 @@ impl<'l> Check<'l> {
                 .by_name
                 .keys()
                 .any(|it| it.ends_with(&format!("/{name}"))) => {}
+            // Strict libraries have been told that.
+            None if self.library.mode == Mode::Strict => {}
             None => {
                 let nearest = self.library.nearest(name);
                 let hint = nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
@@ -290,7 +294,7 @@ impl<'l> Check<'l> {
     fn code_map(&mut self, name: &str, here: Here<'l>) {
         let mut names: Vec<&str> = self.library.code_maps.names().collect();
         names.sort_unstable();
-        if !names.contains(&name) {
+        if self.library.mode == Mode::Compatible && !names.contains(&name) {
             let nearest = fhir::suggest::nearest(name, names);
             let hint = nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
             let what = format!("the library maps no codes as `{name}`{hint}");
@@ -299,11 +303,25 @@ impl<'l> Check<'l> {
     }
 
     fn condition(&mut self, condition: &'l Condition) {
-        let mut next = Some(condition);
-        while let Some(condition) = next {
-            self.operand(&condition.left);
-            condition.right.iter().for_each(|it| self.operand(&it.1));
-            next = condition.rest.as_ref().map(|(_, rest)| &**rest);
+        let mut condition = condition;
+        loop {
+            condition = match condition {
+                Condition::Is(comparison) => return self.comparison(comparison),
+                Condition::Not(inner) => inner,
+                Condition::And(both) | Condition::Or(both) => {
+                    self.condition(&both.0);
+                    &both.1
+                }
+            }
+        }
+    }
+
+    fn comparison(&mut self, comparison: &'l Comparison) {
+        self.operand(&comparison.left);
+        match &comparison.right {
+            Right::True => {}
+            Right::Than(_, right) => self.operand(right),
+            Right::OneOf(values) => values.iter().for_each(|it| self.operand(it)),
         }
     }
 

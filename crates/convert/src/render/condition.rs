@@ -1,10 +1,11 @@
-//! Conditions: `and` and `or` bind to the right; both sides are looked at only if needed.
+//! Conditions: the second side of `and` and `or` is looked at only if needed.
 
 use std::cmp::Ordering;
 
 use super::Renderer;
 use crate::error::{ConvertError, ErrorKind, Result};
-use crate::template::condition::{Condition, Join, Operator};
+use crate::template::Mode;
+use crate::template::condition::{Comparison, Condition, Operator, Right};
 use crate::value::{Value, compare};
 
 impl<'a> Renderer<'a> {
@@ -12,23 +13,71 @@ impl<'a> Renderer<'a> {
     pub(super) fn holds(&mut self, condition: &'a Condition) -> Result<bool> {
         let mut condition = condition;
         loop {
-            let holds = self.comparison(condition)?;
-            match &condition.rest {
-                Some((Join::And, rest)) if holds => condition = rest,
-                Some((Join::Or, rest)) if !holds => condition = rest,
-                _ => return Ok(holds),
+            match condition {
+                Condition::Is(comparison) => return self.comparison(comparison),
+                Condition::Not(inner) => return Ok(!self.holds(inner)?),
+                Condition::And(both) if self.holds(&both.0)? => condition = &both.1,
+                Condition::Or(either) if !self.holds(&either.0)? => condition = &either.1,
+                Condition::And(_) => return Ok(false),
+                Condition::Or(_) => return Ok(true),
             }
         }
     }
 
-    fn comparison(&mut self, condition: &'a Condition) -> Result<bool> {
+    fn comparison(&mut self, comparison: &'a Comparison) -> Result<bool> {
         self.meter.step()?;
-        let left = self.operand(&condition.left)?;
-        let Some((operator, right)) = &condition.right else {
-            return Ok(left.is_true());
-        };
-        let right = self.operand(right)?;
-        compared(left, *operator, right)
+        let left = self.operand(&comparison.left)?;
+        if matches!(comparison.right, Right::True) {
+            return Ok(self.is_true(left));
+        }
+        let left = self.compared_value(left);
+        match &comparison.right {
+            Right::True => Ok(self.is_true(left)),
+            Right::Than(operator, right) => {
+                let right = self.operand(right)?;
+                let right = self.compared_value(right);
+                compared(self.as_number(left, right), *operator, right)
+            }
+            Right::OneOf(values) => {
+                for value in values {
+                    let value = self.operand(value)?;
+                    if compare::equal(left, self.compared_value(value)) {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    /// In strict mode there is something: no empty text, no element without any.
+    fn is_true(&self, value: Value<'a>) -> bool {
+        match (self.mode, value) {
+            (Mode::Strict, Value::Hl7(element)) => element.is_valued(),
+            (Mode::Strict, _) if value.is_empty() => false,
+            _ => value.is_true(),
+        }
+    }
+
+    /// In strict mode what is compared with a number is one, or nothing.
+    fn as_number(&self, left: Value<'a>, right: Value<'a>) -> Value<'a> {
+        match (self.mode, left, right) {
+            (
+                Mode::Strict,
+                Value::Text(_),
+                Value::Int(_) | Value::Decimal(_) | Value::Double(_),
+            ) => compare::decimal(left)
+                .map_or(Value::Null, |it| Value::Decimal(self.arena.alloc(it))),
+            _ => left,
+        }
+    }
+
+    /// In strict mode the text of an element is compared.
+    pub(super) fn compared_value(&self, value: Value<'a>) -> Value<'a> {
+        match (self.mode, value) {
+            (Mode::Strict, Value::Hl7(element)) => element.first_text(),
+            _ => value,
+        }
     }
 }
 

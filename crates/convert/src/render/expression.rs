@@ -2,6 +2,7 @@
 
 use super::Renderer;
 use crate::error::{ConvertError, ErrorKind, Result};
+use crate::template::Mode;
 use crate::template::expression::{Call, Chain, Operand, Part, Path, Root};
 use crate::value::{Text, Value, print};
 
@@ -32,6 +33,13 @@ impl<'a> Renderer<'a> {
         let mut arguments = Vec::with_capacity(call.arguments.len());
         for argument in &call.arguments {
             arguments.push(self.operand(argument)?);
+        }
+        if self.mode == Mode::Strict && !filter.takes_elements() {
+            let input = self.compared_value(input);
+            for argument in &mut arguments {
+                *argument = self.compared_value(*argument);
+            }
+            return filter.run(self, input, &arguments);
         }
         filter.run(self, input, &arguments)
     }
@@ -88,6 +96,12 @@ impl<'a> Renderer<'a> {
     }
 
     fn member(&self, of: Value<'a>, name: &str, number: Option<usize>) -> Result<Value<'a>> {
+        if let (Mode::Strict, Value::Hl7(element)) = (self.mode, of) {
+            return match number {
+                Some(number) => Ok(element.strict_index(number)),
+                None => element.strict_member(name, self.arena),
+            };
+        }
         match (of, number) {
             (Value::Hl7(element), Some(number)) => return Ok(element.index(number)),
             (Value::Hl7(element), None) => return element.property(name, self.arena),
@@ -134,6 +148,9 @@ impl<'a> Renderer<'a> {
     /// `[…]`: a position in a list, a name in a map.
     fn index(&self, of: Value<'a>, key: Value<'a>) -> Result<Value<'a>> {
         match (of, key) {
+            (Value::Hl7(element), Value::Int(at)) if self.mode == Mode::Strict => {
+                Ok(usize::try_from(at).map_or(Value::Null, |at| element.strict_index(at)))
+            }
             (Value::Hl7(element), Value::Int(at)) => {
                 Ok(usize::try_from(at).map_or(Value::Null, |at| element.index(at)))
             }

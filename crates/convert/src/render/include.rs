@@ -2,14 +2,18 @@
 
 use super::{Flow, Renderer, Sink};
 use crate::error::{ConvertError, ErrorKind, Result};
+use crate::template::expression::Operand;
 use crate::template::syntax::Include;
-use crate::template::{NameId, Template};
+use crate::template::{Mode, NameId, Template};
 use crate::value::{Text, TextKind, Value, print};
 
 impl<'a> Renderer<'a> {
     /// The attributes are evaluated one by one in the new scope. With a subject that has elements
     /// the template is rendered once for each; a variable named like the template is a subject.
     pub(super) fn include(&mut self, include: &'a Include, out: &mut Sink<'a>) -> Result<Flow> {
+        if self.mode == Mode::Strict {
+            return self.include_strictly(include, out);
+        }
         let name = self.operand(&include.template)?;
         let template = self.named(name)?;
         let subject = self.operand(&include.subject)?;
@@ -26,6 +30,23 @@ impl<'a> Renderer<'a> {
             }
             Ok(())
         })?;
+        Ok(Flow::Next)
+    }
+
+    /// The template sees its parameters and nothing else of the one that includes it.
+    fn include_strictly(&mut self, include: &'a Include, out: &mut Sink<'a>) -> Result<Flow> {
+        let Operand::Text(name) = &include.template else {
+            return Ok(Flow::Next);
+        };
+        let template = self.find_template(name)?;
+        let mut given = Vec::with_capacity(include.attributes.len());
+        for (name, operand) in &include.attributes {
+            given.push((*name, self.operand(operand)?));
+        }
+        self.scopes.enter(&given, self.meter.budgets().scopes_max)?;
+        let result = self.partial(template, out);
+        self.scopes.pop();
+        result?;
         Ok(Flow::Next)
     }
 
@@ -88,10 +109,7 @@ impl<'a> Renderer<'a> {
         Ok(())
     }
 
-    fn attributes(
-        &mut self,
-        attributes: &'a [(NameId, crate::template::expression::Operand)],
-    ) -> Result<()> {
+    fn attributes(&mut self, attributes: &'a [(NameId, Operand)]) -> Result<()> {
         for (name, operand) in attributes {
             let value = self.operand(operand)?;
             self.set(*name, value);

@@ -3,6 +3,7 @@
 use super::expression::whole;
 use super::{Flow, Renderer, Sink};
 use crate::error::Result;
+use crate::template::Mode;
 use crate::template::syntax::{For, Offset};
 use crate::value::{Text, Value};
 
@@ -10,10 +11,10 @@ impl<'a> Renderer<'a> {
     pub(super) fn for_loop(&mut self, header: &'a For, out: &mut Sink<'a>) -> Result<Flow> {
         let segment = self.segment(header)?;
         if segment.is_empty() {
-            return self.scoped(|renderer| renderer.render(&header.otherwise, out));
+            return self.in_block(|renderer| renderer.render(&header.otherwise, out));
         }
         self.scopes.enter_loop(&header.name, segment.len());
-        let result = self.scoped(|renderer| {
+        let result = self.in_block(|renderer| {
             for (index, item) in segment.iter().enumerate() {
                 renderer.meter.iteration()?;
                 renderer.scopes.at_index(index);
@@ -28,10 +29,18 @@ impl<'a> Renderer<'a> {
         result
     }
 
+    /// The elements of a value; in strict mode an element of a message has some too.
+    pub(crate) fn elements(&self, value: Value<'a>) -> Option<&'a [Value<'a>]> {
+        match (self.mode, value) {
+            (Mode::Strict, Value::Hl7(element)) => element.strict_elements(self.arena),
+            _ => value.elements(self.arena),
+        }
+    }
+
     /// The elements that a loop goes through.
     fn segment(&mut self, header: &'a For) -> Result<Vec<Value<'a>>> {
         let collection = self.operand(&header.collection)?;
-        let Some(elements) = collection.elements(self.arena) else {
+        let Some(elements) = self.elements(collection) else {
             return Ok(Vec::new());
         };
         let from = match &header.offset {

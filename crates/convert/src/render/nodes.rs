@@ -6,6 +6,7 @@ use crate::filter;
 use crate::json::{Leniency, merge, schema};
 use crate::template::expression::{Chain, Operand};
 use crate::template::syntax::{Branch, Case, Node, NodeKind, Test};
+use crate::template::{Mode, NameId};
 use crate::value::{Map, Text, Value, compare, print};
 
 impl<'a> Renderer<'a> {
@@ -18,21 +19,21 @@ impl<'a> Renderer<'a> {
             NodeKind::Output(chain) => self.output(chain, out)?,
             NodeKind::Assign { to, value } => {
                 let value = self.chain(value)?;
-                self.scopes.set_outermost(*to, value);
+                self.assign(*to, value);
             }
             NodeKind::Capture { to, body } => {
                 let mut captured = Sink::text();
                 let flow = self.render(body, &mut captured)?;
                 let text = self.captured(&captured)?;
-                self.scopes.set_outermost(*to, Value::Text(text));
+                self.assign(*to, Value::Text(text));
                 return Ok(flow);
             }
             NodeKind::Evaluate { to, include } => return self.evaluate(*to, include),
             NodeKind::Include(include) => return self.include(include, out),
             NodeKind::If(branches) => {
-                return self.scoped(|renderer| renderer.branches(branches, out));
+                return self.in_block(|renderer| renderer.branches(branches, out));
             }
-            NodeKind::Case(case) => return self.scoped(|renderer| renderer.case(case, out)),
+            NodeKind::Case(case) => return self.in_block(|renderer| renderer.case(case, out)),
             NodeKind::For(header) => return self.for_loop(header, out),
             NodeKind::TableRow(header) => return self.table_row(header, out),
             NodeKind::Break => return Ok(Flow::Break),
@@ -70,6 +71,14 @@ impl<'a> Renderer<'a> {
         Ok(Flow::Next)
     }
 
+    /// In strict mode a variable belongs to its template.
+    fn assign(&mut self, to: NameId, value: Value<'a>) {
+        match self.mode {
+            Mode::Compatible => self.scopes.set_outermost(to, value),
+            Mode::Strict => self.set(to, value),
+        }
+    }
+
     fn output(&mut self, chain: &'a Chain, out: &mut Sink<'a>) -> Result<()> {
         // A list that is rendered last goes straight out instead of through a text.
         if let Some((last, before)) = chain.filters.split_last()
@@ -82,6 +91,10 @@ impl<'a> Renderer<'a> {
             return self.batch(value, template, variable, out);
         }
         let value = self.chain(chain)?;
+        let value = match (self.mode, value) {
+            (Mode::Strict, Value::Hl7(element)) => element.first_text(),
+            _ => value,
+        };
         self.print(value, out)
     }
 
@@ -107,13 +120,15 @@ impl<'a> Renderer<'a> {
 
     fn case(&mut self, case: &'a Case, out: &mut Sink<'a>) -> Result<Flow> {
         let subject = self.operand(&case.subject)?;
+        let subject = self.compared_value(subject);
         let mut any = false;
         for (values, body) in &case.branches {
             let taken = match values {
                 Some(values) => {
                     let mut equal = false;
                     for value in values {
-                        equal = equal || compare::equal(subject, self.operand(value)?);
+                        let value = self.operand(value)?;
+                        equal = equal || compare::equal(subject, self.compared_value(value));
                     }
                     any |= equal;
                     equal
@@ -122,7 +137,7 @@ impl<'a> Renderer<'a> {
             };
             if taken {
                 let flow = self.render(body, out)?;
-                if flow != Flow::Next {
+                if flow != Flow::Next || self.mode == Mode::Strict {
                     return Ok(flow);
                 }
             }

@@ -1,7 +1,7 @@
 //! Scopes: a stack of the inner ones, the outermost, and the data below all.
 
 use crate::error::{ConvertError, Result};
-use crate::template::{NameId, Names};
+use crate::template::{Mode, NameId, Names};
 use crate::value::{MapBuilder, Value};
 
 use crate::value::Arena;
@@ -18,6 +18,7 @@ pub(super) struct Scopes<'a> {
     data: Vec<(NameId, Value<'a>)>,
     loops: Vec<Loop<'a>>,
     forloop: Option<NameId>,
+    mode: Mode,
 }
 
 /// Where a loop is.
@@ -29,7 +30,7 @@ pub(super) struct Loop<'a> {
 }
 
 impl<'a> Scopes<'a> {
-    pub(super) fn new(names: &Names) -> Self {
+    pub(super) fn new(names: &Names, mode: Mode) -> Self {
         Self {
             inner: Vec::new(),
             starts: Vec::new(),
@@ -37,6 +38,7 @@ impl<'a> Scopes<'a> {
             data: Vec::new(),
             loops: Vec::new(),
             forloop: names.find("forloop"),
+            mode,
         }
     }
 
@@ -56,10 +58,12 @@ impl<'a> Scopes<'a> {
 
     /// Sets a variable of the innermost scope.
     pub(super) fn set_inner(&mut self, name: NameId, value: Value<'a>) {
-        let Some(&start) = self.starts.last() else {
+        let start = self.starts.last().copied();
+        if start.is_none() && self.mode == Mode::Compatible {
             self.set_outermost(name, value);
             return;
-        };
+        }
+        let start = start.unwrap_or(0);
         match self.inner[start..].iter_mut().find(|it| it.0 == name) {
             Some(found) => found.1 = value,
             None => self.inner.push((name, value)),
@@ -92,7 +96,12 @@ impl<'a> Scopes<'a> {
 
     /// The value of a name: the innermost one there is, null ones included.
     pub(super) fn get(&self, name: NameId, arena: &'a Arena) -> Value<'a> {
-        if let Some(found) = self.inner.iter().rev().find(|it| it.0 == name) {
+        // A strict template sees its own variables and the data only.
+        let from = match self.mode {
+            Mode::Compatible => 0,
+            Mode::Strict => self.starts.last().copied().unwrap_or(0),
+        };
+        if let Some(found) = self.inner[from..].iter().rev().find(|it| it.0 == name) {
             return found.1;
         }
         if Some(name) == self.forloop
@@ -105,6 +114,17 @@ impl<'a> Scopes<'a> {
         }
         let found = self.data.iter().find(|it| it.0 == name);
         found.map_or(Value::Null, |it| it.1)
+    }
+
+    /// Enters a scope that has these variables only.
+    pub(super) fn enter(
+        &mut self,
+        variables: &[(NameId, Value<'a>)],
+        scopes_max: usize,
+    ) -> Result<()> {
+        self.push(scopes_max)?;
+        self.inner.extend_from_slice(variables);
+        Ok(())
     }
 
     pub(super) fn enter_loop(&mut self, name: &'a str, length: usize) {

@@ -5,17 +5,32 @@ use super::expression::{self, Operand};
 use super::fragment;
 use super::names::Names;
 
-/// A comparison, and how the rest of the condition hangs on it.
-pub(crate) struct Condition {
+/// What holds or does not.
+pub(crate) enum Condition {
+    Is(Comparison),
+    Not(Box<Condition>),
+    And(Box<(Condition, Condition)>),
+    Or(Box<(Condition, Condition)>),
+}
+
+/// A value and what it is compared with.
+pub(crate) struct Comparison {
     pub(crate) left: Operand,
-    /// The operator and its right side; without one, whether the left side is true.
-    pub(crate) right: Option<(Operator, Operand)>,
-    pub(crate) rest: Option<(Join, Box<Condition>)>,
+    pub(crate) right: Right,
+}
+
+/// What a value is compared with.
+pub(crate) enum Right {
+    /// Nothing: whether the left side is true.
+    True,
+    Than(Operator, Operand),
+    /// Whether it equals any of these.
+    OneOf(Vec<Operand>),
 }
 
 /// `and`, `or`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Join {
+enum Join {
     And,
     Or,
 }
@@ -55,6 +70,19 @@ const OPERATORS: &[(&str, Operator)] = &[
     ("has_key", Operator::HasKey),
     ("has_value", Operator::HasValue),
 ];
+
+/// The operator of that name.
+pub(super) fn operator_of(name: &str) -> Option<Operator> {
+    let found = OPERATORS
+        .iter()
+        .find(|(it, _)| it.eq_ignore_ascii_case(name));
+    found.map(|(_, operator)| *operator)
+}
+
+/// The names of all operators.
+pub(super) fn operator_names() -> impl Iterator<Item = &'static str> {
+    OPERATORS.iter().map(|(it, _)| *it)
+}
 
 /// Reads a condition; the error says what is wrong with it.
 pub(crate) fn parse(markup: &str, names: &mut Names) -> Result<Condition, String> {
@@ -97,42 +125,39 @@ fn trim_parentheses(fragment: &str) -> &str {
 fn chained(clauses: &[Vec<&str>], joins: &[Join], names: &mut Names) -> Result<Condition, String> {
     let mut condition: Option<Condition> = None;
     for (at, clause) in clauses.iter().enumerate().rev() {
-        let mut this = comparison(clause, names)?;
-        this.rest = condition.map(|rest| (joins[at], Box::new(rest)));
-        condition = Some(this);
+        let this = Condition::Is(comparison(clause, names)?);
+        condition = Some(match condition {
+            None => this,
+            Some(rest) => match joins[at] {
+                Join::And => Condition::And(Box::new((this, rest))),
+                Join::Or => Condition::Or(Box::new((this, rest))),
+            },
+        });
     }
     condition.ok_or_else(|| "a condition is missing".to_owned())
 }
 
-fn comparison(clause: &[&str], names: &mut Names) -> Result<Condition, String> {
+fn comparison(clause: &[&str], names: &mut Names) -> Result<Comparison, String> {
     let Some((left, rest)) = clause.split_first() else {
         return Err("a condition is missing".to_owned());
     };
     let right = match rest {
-        [] => None,
-        [operator, rest @ ..] => Some(right_side(operator, rest, names)?),
+        [] => Right::True,
+        [operator, rest @ ..] => right_side(operator, rest, names)?,
     };
-    Ok(Condition {
+    Ok(Comparison {
         left: expression::operand(left, names),
         right,
-        rest: None,
     })
 }
 
 /// The right side may stand directly behind an operator of signs.
-fn right_side(
-    fragment: &str,
-    rest: &[&str],
-    names: &mut Names,
-) -> Result<(Operator, Operand), String> {
+fn right_side(fragment: &str, rest: &[&str], names: &mut Names) -> Result<Right, String> {
     let is_operator = |c: char| c.is_ascii_alphabetic() || matches!(c, '=' | '!' | '<' | '>' | '_');
     let end = fragment.find(|c| !is_operator(c)).unwrap_or(fragment.len());
     let (name, attached) = fragment.split_at(end);
-    let found = OPERATORS
-        .iter()
-        .find(|(it, _)| it.eq_ignore_ascii_case(name));
-    let Some((_, operator)) = found else {
-        let nearest = fhir::suggest::nearest(name, OPERATORS.iter().map(|(it, _)| *it));
+    let Some(operator) = operator_of(name) else {
+        let nearest = fhir::suggest::nearest(name, operator_names());
         let hint = nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
         return Err(format!("`{name}` is no operator{hint}"));
     };
@@ -141,5 +166,5 @@ fn right_side(
     } else {
         attached
     };
-    Ok((*operator, expression::operand(right, names)))
+    Ok(Right::Than(operator, expression::operand(right, names)))
 }

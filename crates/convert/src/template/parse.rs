@@ -4,33 +4,35 @@ use super::names::Names;
 use super::syntax::{Node, NodeKind};
 use super::tags::{self, TAGS};
 use super::token::{self, Located, Prepared, Token};
-use super::{SyntaxFault, Template, expression};
+use super::{Mode, Parameter, SyntaxFault, Template, expression, strict};
 
 /// Greatest nesting of tags with bodies.
 const NESTING_MAX: usize = 100;
 
 /// Reads a template; what is wrong with it is kept in it.
-pub(crate) fn parse(file: &str, source: &str, names: &mut Names) -> Template {
+pub(crate) fn parse(file: &str, source: &str, names: &mut Names, mode: Mode) -> Template {
     let source = source.strip_prefix('\u{feff}').unwrap_or(source);
     let prepared = Prepared::new(source);
-    let body = nodes(&prepared.text, names);
-    Template {
-        file: file.to_owned(),
-        prepared,
-        body,
-    }
-}
-
-fn nodes(text: &str, names: &mut Names) -> Result<Vec<Node>, SyntaxFault> {
-    let tokens = token::tokens(text);
+    let tokens = token::tokens(&prepared.text);
     let mut parser = Parser {
         tokens: &tokens,
         next: 0,
         names,
         depth: 0,
+        mode,
+        faults: Vec::new(),
+        parameters: Vec::new(),
     };
-    let (nodes, _) = parser.block(None, &[])?;
-    Ok(nodes)
+    let body = parser.block(None, &[]).map(|(nodes, _)| nodes);
+    let (faults, parameters) = (parser.faults, parser.parameters);
+    drop(tokens);
+    Template {
+        file: file.to_owned(),
+        prepared,
+        body,
+        faults,
+        parameters,
+    }
 }
 
 /// Reads the tokens of one template.
@@ -39,6 +41,9 @@ pub(super) struct Parser<'p, 't> {
     next: usize,
     pub(super) names: &'p mut Names,
     depth: usize,
+    mode: Mode,
+    pub(super) faults: Vec<SyntaxFault>,
+    pub(super) parameters: Vec<Parameter>,
 }
 
 /// The tag that ended a body, with its markup.
@@ -81,9 +86,7 @@ impl<'t> Parser<'_, 't> {
             let at = located.at;
             let kind = match located.token {
                 Token::Text(text) => Some(NodeKind::Text(text.into())),
-                Token::Output(markup) => {
-                    Some(NodeKind::Output(expression::chain(markup, self.names)))
-                }
+                Token::Output(markup) => self.output(markup, at),
                 Token::Tag(name, markup) if ends.contains(&name) => {
                     self.depth -= 1;
                     return Ok((nodes, Some(Ending { name, markup, at })));
@@ -110,11 +113,28 @@ impl<'t> Parser<'_, 't> {
         }
     }
 
+    fn output(&mut self, markup: &str, at: u32) -> Option<NodeKind> {
+        if self.mode == Mode::Compatible {
+            return Some(NodeKind::Output(expression::chain(markup, self.names)));
+        }
+        match strict::chain(markup, self.names) {
+            Ok(chain) => Some(NodeKind::Output(chain)),
+            Err(what) => {
+                self.faults.push(SyntaxFault { at, what });
+                None
+            }
+        }
+    }
+
     fn tag(&mut self, opening: Opening<'t>) -> Result<Option<NodeKind>, SyntaxFault> {
-        let row = TAGS.iter().find(|(name, _)| *name == opening.name);
+        let (tags, unknown): (&[(_, _)], fn(&str) -> String) = match self.mode {
+            Mode::Compatible => (TAGS, tags::unknown),
+            Mode::Strict => (strict::TAGS, strict::unknown),
+        };
+        let row = tags.iter().find(|(name, _)| *name == opening.name);
         match row {
             Some((_, read)) => read(self, opening),
-            None => Err(opening.fault(tags::unknown(opening.name))),
+            None => Err(opening.fault(unknown(opening.name))),
         }
     }
 

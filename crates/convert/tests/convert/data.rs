@@ -85,7 +85,8 @@ pub(crate) fn convert_within(
     let settings = Settings {
         now: Instant::parse("2026-11-25T10:11:12.345Z").unwrap(),
         seed: 1,
-        zone_offset_minutes: 0,
+        zone_offset_minutes: None,
+        ids: convert::IdStrategy::Hash,
         budgets,
         time_is_up: &|| false,
     };

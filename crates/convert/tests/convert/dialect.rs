@@ -23,7 +23,7 @@ impl Case {
     }
 
     /// What comes of the template, in the form that is expected.
-    fn run(&self) -> String {
+    fn run(&self, mode: &str) -> String {
         let template = self.part("template").expect("a case has a template");
         let is_text = self.part("json").is_none() && self.part("hl7v2-out").is_none();
         let root = "{% capture out %}{% include 'case' %}{% endcapture %}{\"out\":[null,{{ out | to_json_string }}]}";
@@ -35,6 +35,14 @@ impl Case {
             }
         }
         let (processor, input) = self.input();
+        let kind = match processor {
+            Processor::Hl7v2 => "hl7v2",
+            _ => "json",
+        };
+        let metadata = format!("{{\"type\": \"{kind}\", \"mode\": \"{mode}\"}}");
+        if !files.iter().any(|it| it.0 == "metadata.json") {
+            files.push(("metadata.json", &metadata));
+        }
         match data::convert(&data::library(&files), "root", processor, input) {
             Ok(output) if is_text => {
                 let json: serde_json::Value = serde_json::from_str(&output.text).unwrap();
@@ -104,7 +112,11 @@ fn each_rule_holds() {
         let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
         for case in cases(&std::fs::read_to_string(&file).unwrap()) {
             count += 1;
-            let (actual, expected) = (case.run(), case.expected());
+            let mode = match name.starts_with("strict") {
+                true => "strict",
+                false => "compatible",
+            };
+            let (actual, expected) = (case.run(mode), case.expected());
             if actual.trim_end_matches('\n') != expected {
                 failed.push(format!(
                     "{name}: {}\n  expected {expected:?}\n  actual   {actual:?}",

@@ -73,7 +73,8 @@ fn time_ends_a_conversion() {
     let settings = convert::Settings {
         now: fhir::Instant::from_micros(0),
         seed: 0,
-        zone_offset_minutes: 0,
+        zone_offset_minutes: None,
+        ids: convert::IdStrategy::Hash,
         budgets: Budgets::default(),
         time_is_up: &|| true,
     };

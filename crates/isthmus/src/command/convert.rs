@@ -8,7 +8,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use clap::{Arg, ArgMatches, Command, value_parser};
-use convert::{Budgets, ConvertError, Level, Library, Output, Processor, Settings, Sources};
+use convert::{
+    Budgets, ConvertError, IdStrategy, Level, Library, Output, Processor, Settings, Sources,
+};
 use serde_json::json;
 
 use super::print;
@@ -71,10 +73,9 @@ fn output_arguments() -> [Arg; 4] {
         Arg::new("zone")
             .long("zone")
             .value_name("MINUTES")
-            .default_value("0")
             .allow_negative_numbers(true)
             .value_parser(value_parser!(i32).range(-840..=840))
-            .help("zone of times that name none, in minutes east of UTC"),
+            .help("zone of times that name none, in minutes east of UTC [default: the library's or UTC]"),
         Arg::new("timeout")
             .long("timeout")
             .value_name("SECONDS")
@@ -193,7 +194,7 @@ struct Run<'r> {
     library: Library,
     processor: Processor,
     root: &'r str,
-    zone_offset_minutes: i32,
+    zone_offset_minutes: Option<i32>,
     timeout: Duration,
     out: Option<&'r PathBuf>,
     rejects: Vec<String>,
@@ -212,7 +213,7 @@ fn convert_files(arguments: &ArgMatches) -> anyhow::Result<u8> {
         library,
         processor,
         root: arguments.get_one::<String>("root").expect("required"),
-        zone_offset_minutes: *arguments.get_one("zone").expect("it has a default"),
+        zone_offset_minutes: arguments.get_one("zone").copied(),
         timeout: Duration::from_secs(*arguments.get_one("timeout").expect("it has a default")),
         out: path(arguments, "out"),
         rejects: Vec::new(),
@@ -274,6 +275,7 @@ impl Run<'_> {
             now: fhir::Instant::from_micros(micros),
             seed: micros.unsigned_abs(),
             zone_offset_minutes: self.zone_offset_minutes,
+            ids: IdStrategy::Hash,
             budgets: Budgets::default(),
             time_is_up: &|| began.elapsed() > self.timeout,
         };

@@ -1,0 +1,399 @@
+//! The filters of the strict dialect: those of the big table that do what their name says, and its
+//! own for types, codes and ids. The reference page is made of this table.
+
+use std::fmt::Write;
+
+use fhir::FhirVersion;
+use fhir::primitive::Primitive;
+use sha2::{Digest, Sha256};
+
+use super::moment::Moment;
+use super::{Filter, Run, argument, codes, collections, encoding, list, number, text, text_parts};
+use crate::error::Result;
+use crate::process::IdStrategy;
+use crate::render::Renderer;
+use crate::value::{Value, print};
+
+/// A filter, how it is written, and what it does.
+pub(crate) struct StrictFilter {
+    filter: Filter,
+    usage: &'static str,
+    about: &'static str,
+}
+
+/// The filter of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Filter> {
+    let at = FILTERS
+        .binary_search_by(|it| it.filter.name.cmp(name))
+        .ok()?;
+    Some(&FILTERS[at].filter)
+}
+
+/// The names of all filters.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    FILTERS.iter().map(|it| it.filter.name)
+}
+
+/// How each filter of the strict dialect is written and what it does, for the reference page.
+pub fn reference() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FILTERS.iter().map(|it| (it.usage, it.about))
+}
+
+const fn row(
+    name: &'static str,
+    arguments: (usize, usize),
+    run: Run,
+    usage: &'static str,
+    about: &'static str,
+) -> StrictFilter {
+    StrictFilter {
+        filter: Filter {
+            name,
+            arguments,
+            run,
+            takes_elements: false,
+        },
+        usage,
+        about,
+    }
+}
+
+/// A filter that wants an element itself, not its text.
+const fn of_elements(row: StrictFilter) -> StrictFilter {
+    let StrictFilter {
+        filter,
+        usage,
+        about,
+    } = row;
+    StrictFilter {
+        filter: Filter {
+            takes_elements: true,
+            ..filter
+        },
+        usage,
+        about,
+    }
+}
+
+/// Every filter, in the order of names.
+#[rustfmt::skip]
+static FILTERS: &[StrictFilter] = &[
+    row("abs", (0, 0), number::abs, "n | abs", "the number without its sign"),
+    row("append", (1, 1), text::append, "a | append: b", "both texts, one after the other"),
+    of_elements(row("as", (1, 1), as_type, "x | as: 'dateTime'", "the value as a FHIR primitive of that type, HL7 v2's way of writing it turned into FHIR's; null if it is none, and then reported as not read")),
+    row("base64_decode", (0, 0), encoding::base64_decode, "x | base64_decode", "the text in Base64"),
+    row("base64_encode", (0, 0), encoding::base64_encode, "x | base64_encode", "the text as Base64"),
+    row("capitalize", (0, 0), text::capitalize, "x | capitalize", "the text with capital initials"),
+    of_elements(row("code_map", (1, 2), code_map, "x | code_map: 'Gender', 'display'", "what the library's map of that name has for the code: its `code`, or the property that is named; null if the code is not in it, and then reported as not read")),
+    row("compact", (0, 0), list::compact, "items | compact", "the list without nulls"),
+    row("contains", (1, 1), text_parts::contains, "x | contains: 'a'", "whether the text has that part"),
+    row("default", (1, 1), collections::default, "x | default: y", "the value, or the other one if it is null, false or empty"),
+    row("divided_by", (1, 1), number::divided_by, "n | divided_by: 2", "the quotient; of whole numbers a whole number"),
+    row("downcase", (0, 0), text::downcase, "x | downcase", "the text in small letters"),
+    row("escape", (0, 0), text::escape, "x | escape", "the text as content of HTML, for narratives"),
+    of_elements(row("first", (0, 0), first, "items | first", "the first element")),
+    row("id", (1, 8), id, "'Patient' | id: a, b", "an id of a resource of that type that is always the same for the same keys; null if all keys are missing")  ,
+    row("join", (0, 1), list::join, "items | join: ', '", "the elements as one text"),
+    of_elements(row("last", (0, 0), last, "items | last", "the last element")),
+    row("map", (1, 1), list::map, "items | map: 'name'", "that member of every element"),
+    row("match", (1, 1), text_parts::matched, "x | match: '[0-9]+'", "the first part that the regular expression (.NET's) matches"),
+    row("minus", (1, 1), number::minus, "n | minus: 1", "the difference"),
+    row("now", (0, 0), now, "null | now", "the time of the conversion, as an instant"),
+    row("plus", (1, 1), number::plus, "n | plus: 1", "the sum"),
+    row("prepend", (1, 1), text::prepend, "a | prepend: b", "both texts, the argument first"),
+    row("reference", (1, 1), reference_to, "id | reference: 'Patient'", "a reference to the resource of that type and id, as the strategy of ids writes it"),
+    row("remove", (1, 1), text_parts::remove, "x | remove: '-'", "the text without that part"),
+    row("replace", (1, 2), text_parts::replace, "x | replace: 'a+', 'b'", "the text with what the regular expression (.NET's) matches replaced"),
+    row("reverse", (0, 0), list::reverse, "items | reverse", "the list, the last element first"),
+    row("round", (0, 1), number::round, "n | round: 2", "the number with so many digits after the point"),
+    of_elements(row("size", (0, 0), size, "items | size", "how many elements, or characters of a text")),
+    row("slice", (1, 2), text_parts::slice, "x | slice: 0, 3", "a part of the text: from where, how many characters"),
+    row("sort", (0, 1), list::sort, "items | sort: 'name'", "the list in order"),
+    row("split", (1, 1), text_parts::split, "x | split: ','", "the parts between the separators, empty ones left out"),
+    row("strip", (0, 0), text::strip, "x | strip", "the text without white space at its ends"),
+    row("times", (1, 1), number::times, "n | times: 2", "the product"),
+    row("to_json_string", (0, 0), collections::to_json_string, "x | to_json_string", "the value as JSON"),
+    row("truncate", (0, 2), text::truncate, "x | truncate: 20", "the text, cut at that length"),
+    row("uniq", (0, 0), list::uniq, "items | uniq", "the list with each element once"),
+    row("upcase", (0, 0), text::upcase, "x | upcase", "the text in capitals"),
+    row("url_encode", (0, 0), encoding::url_encode, "x | url_encode", "the text as part of a URL"),
+    row("where", (1, 2), list::where_, "items | where: 'name', 'x'", "the elements whose member has that value"),
+];
+
+/// The names of the types that `as` knows.
+pub(crate) fn types() -> impl Iterator<Item = &'static str> {
+    TYPES.iter().copied()
+}
+
+const TYPES: &[&str] = &[
+    "base64Binary",
+    "boolean",
+    "canonical",
+    "code",
+    "date",
+    "dateTime",
+    "decimal",
+    "id",
+    "instant",
+    "integer",
+    "markdown",
+    "oid",
+    "positiveInt",
+    "string",
+    "time",
+    "unsignedInt",
+    "uri",
+    "url",
+    "uuid",
+];
+
+/// The first text, without marking it as read: that is done once it was of use.
+fn peeked<'a>(renderer: &Renderer<'a>, value: Value<'a>) -> Option<&'a str> {
+    let text = match value {
+        Value::Hl7(element) => element.peek()?,
+        Value::Null => return None,
+        other => print::text(other, renderer.arena).as_str(),
+    };
+    Some(text).filter(|it| !it.trim().is_empty())
+}
+
+fn mark(value: Value<'_>) {
+    if let Value::Hl7(element) = value {
+        element.first_text();
+    }
+}
+
+fn as_type<'a>(
+    renderer: &mut Renderer<'a>,
+    value: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Result<Value<'a>> {
+    let kind = argument(arguments, 0).as_text().unwrap_or_default();
+    let Some(text) = peeked(renderer, value) else {
+        return Ok(Value::Null);
+    };
+    let made = match kind {
+        "boolean" => boolean(text),
+        "decimal" | "integer" | "positiveInt" | "unsignedInt" => numeral(renderer, text, kind),
+        _ => lexical(renderer, text, kind),
+    };
+    if made.is_some() {
+        mark(value);
+    }
+    Ok(made.unwrap_or(Value::Null))
+}
+
+/// `Y` and `N` (table 0136), or FHIR's words.
+fn boolean(text: &str) -> Option<Value<'static>> {
+    match text.trim() {
+        "Y" | "y" | "true" => Some(Value::Bool(true)),
+        "N" | "n" | "false" => Some(Value::Bool(false)),
+        _ => None,
+    }
+}
+
+/// A number as HL7 v2 writes it (§2A.3.46 NM): with a plus, zeros in front, or nothing beside the point.
+fn numeral<'a>(renderer: &Renderer<'a>, text: &str, kind: &str) -> Option<Value<'a>> {
+    let text = text.trim();
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let is_digits = |it: &str| it.bytes().all(|it| it.is_ascii_digit());
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if !is_digits(whole) || !is_digits(fraction) || (whole.is_empty() && fraction.is_empty()) {
+        return None;
+    }
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let written = match fraction {
+        "" => format!("{sign}{whole}"),
+        _ => format!("{sign}{whole}.{fraction}"),
+    };
+    let written = renderer.arena.alloc_str(&written);
+    let accepts = Primitive::named(kind)?.accepts(written, FhirVersion::R4);
+    // As text: its digits are its precision, and it may stand bare.
+    accepts.then(|| Value::plain(written))
+}
+
+fn lexical<'a>(renderer: &Renderer<'a>, text: &'a str, kind: &str) -> Option<Value<'a>> {
+    let made = match kind {
+        "date" => moment(renderer, text)?.fhir_date(),
+        "dateTime" => moment(renderer, text)?.fhir(),
+        "instant" => {
+            let moment = moment(renderer, text)?;
+            moment.time?;
+            moment.fhir()
+        }
+        "time" => time(text)?,
+        "code" => text.split_whitespace().collect::<Vec<_>>().join(" "),
+        "string" | "markdown" => text.trim().to_owned(),
+        "uri" | "url" | "canonical" | "oid" | "uuid" | "id" | "base64Binary" => {
+            text.trim().to_owned()
+        }
+        _ => return None,
+    };
+    let accepts = Primitive::named(kind)?.accepts(&made, FhirVersion::R4);
+    accepts.then(|| match made == text {
+        true => Value::plain(text),
+        false => Value::plain(renderer.arena.alloc_str(&made)),
+    })
+}
+
+/// A moment of HL7 v2 or FHIR. A time is in the zone that it names, else in that of MSH-7, else the
+/// channel's, else the library's.
+fn moment<'t>(renderer: &Renderer<'_>, text: &'t str) -> Option<Moment<'t>> {
+    let moment = Moment::parse_hl7v2(text).or_else(|| Moment::parse_fhir(text))?;
+    let zone = || {
+        let channel = renderer.settings.zone_offset_minutes.map(i64::from);
+        let library = renderer.library.zone_offset_minutes().map(i64::from);
+        renderer.message_offset.or(channel).or(library).unwrap_or(0)
+    };
+    let offset = match moment.time {
+        Some(_) => moment.offset.or_else(|| Some(zone())),
+        None => None,
+    };
+    Some(Moment { offset, ..moment })
+}
+
+/// A time of day (§2A.3.75 TM), or that of a moment; its zone is left away, FHIR's has none.
+fn time(text: &str) -> Option<String> {
+    let text = text.trim();
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let day = if digits <= 6 { "19700101" } else { "" };
+    let whole = format!("{day}{text}");
+    let moment = Moment::parse_hl7v2(&whole)?;
+    moment.time?;
+    let fhir = Moment {
+        offset: Some(0),
+        ..moment
+    }
+    .fhir();
+    let (_, time) = fhir.split_once('T')?;
+    Some(time.trim_end_matches('Z').to_owned())
+}
+
+fn code_map<'a>(
+    renderer: &mut Renderer<'a>,
+    value: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Result<Value<'a>> {
+    let map = argument(arguments, 0).as_text().unwrap_or_default();
+    let property = argument(arguments, 1).as_text().unwrap_or("code");
+    let Some(code) = peeked(renderer, value) else {
+        return Ok(Value::Null);
+    };
+    let found = renderer.library.mapped(map, code.trim(), property);
+    if found.is_some() {
+        mark(value);
+    }
+    Ok(found.map_or(Value::Null, Value::plain))
+}
+
+/// The same hash as Microsoft's `generate_uuid` of `Type_a_b`, of salted ids with the salt before it.
+fn id<'a>(
+    renderer: &mut Renderer<'a>,
+    value: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Result<Value<'a>> {
+    let text = |value| print::text(value, renderer.arena).as_str().trim();
+    if arguments.iter().all(|it| text(*it).is_empty()) {
+        return Ok(Value::Null);
+    }
+    let mut hash = Sha256::new();
+    let mut length = 0;
+    let salt = match renderer.settings.ids {
+        IdStrategy::Salted(salt) => salt,
+        IdStrategy::Hash | IdStrategy::Conditional => "",
+    };
+    for piece in [salt, if salt.is_empty() { "" } else { "\n" }, text(value)] {
+        hash.update(piece.as_bytes());
+    }
+    for argument in arguments {
+        let piece = text(*argument);
+        hash.update(b"_");
+        hash.update(piece.as_bytes());
+        length += piece.len();
+    }
+    renderer.meter.steps(length / 64)?;
+    let uuid = codes::guid(&hash.finalize());
+    Ok(Value::plain(renderer.arena.alloc_str(&uuid)))
+}
+
+fn reference_to<'a>(
+    renderer: &mut Renderer<'a>,
+    value: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Result<Value<'a>> {
+    let id = print::text(value, renderer.arena).as_str();
+    if id.is_empty() {
+        return Ok(Value::Null);
+    }
+    let mut reference = String::with_capacity(64);
+    match renderer.settings.ids {
+        IdStrategy::Conditional => reference.push_str("urn:uuid:"),
+        IdStrategy::Hash | IdStrategy::Salted(_) => {
+            let kind = print::text(argument(arguments, 0), renderer.arena).as_str();
+            write!(reference, "{kind}/").expect("writing to a string cannot fail");
+        }
+    }
+    reference.push_str(id);
+    Ok(Value::plain(renderer.arena.alloc_str(&reference)))
+}
+
+fn now<'a>(renderer: &mut Renderer<'a>, _: Value<'a>, _: &[Value<'a>]) -> Result<Value<'a>> {
+    let now = renderer.settings.now.to_string();
+    Ok(Value::plain(renderer.arena.alloc_str(&now)))
+}
+
+fn elements<'a>(renderer: &Renderer<'a>, value: Value<'a>) -> Value<'a> {
+    match value {
+        Value::Hl7(_) => renderer.elements(value).map_or(Value::Null, Value::List),
+        other => other,
+    }
+}
+
+fn size<'a>(renderer: &mut Renderer<'a>, value: Value<'a>, _: &[Value<'a>]) -> Result<Value<'a>> {
+    let value = elements(renderer, value);
+    list::size(renderer, value, &[])
+}
+
+fn first<'a>(renderer: &mut Renderer<'a>, value: Value<'a>, _: &[Value<'a>]) -> Result<Value<'a>> {
+    let value = elements(renderer, value);
+    list::first(renderer, value, &[])
+}
+
+fn last<'a>(renderer: &mut Renderer<'a>, value: Value<'a>, _: &[Value<'a>]) -> Result<Value<'a>> {
+    let value = elements(renderer, value);
+    list::last(renderer, value, &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order() {
+        assert!(FILTERS.is_sorted_by(|one, other| one.filter.name < other.filter.name));
+        for row in FILTERS {
+            let name = row.filter.name;
+            assert!(row.usage.contains(&format!("| {name}")), "{name}");
+        }
+        assert!(types().all(|it| it == "boolean" || Primitive::named(it).is_some()));
+    }
+
+    #[test]
+    fn times_of_day() {
+        for (text, expected) in [
+            ("0830", Some("08:30:00")),
+            ("083015.25+0100", Some("08:30:15.25")),
+            ("202001020830", Some("08:30:00")),
+            ("20200102", None),
+            ("x", None),
+        ] {
+            assert_eq!(time(text).as_deref(), expected, "{text}");
+        }
+    }
+}
