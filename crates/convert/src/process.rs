@@ -6,7 +6,7 @@ use crate::budget::{Budgets, Meter};
 use crate::data::hl7v2::{Hl7, StrictMessage, Unread};
 use crate::data::{self, hl7v2};
 use crate::error::{ConvertError, ErrorKind, Result};
-use crate::json::{Leniency, merge, write};
+use crate::json::{Leniency, entries, merge, write};
 use crate::library::{Library, Processor};
 use crate::render::{Renderer, Sink};
 use crate::template::Mode;
@@ -136,7 +136,7 @@ fn convert<'a>(
         .into_iter()
         .partition(|it| library.reason_to_ignore(it).is_some());
     Ok(Output {
-        text: finished(processor, value, arena, budgets)?,
+        text: finished(library.mode(), processor, value, settings, arena)?,
         unread,
         ignored,
     })
@@ -187,14 +187,19 @@ fn read<'a>(
 }
 
 fn finished<'a>(
+    mode: Mode,
     processor: Processor,
     value: Value<'a>,
+    settings: &Settings<'_>,
     arena: &'a Arena,
-    budgets: &Budgets,
 ) -> Result<String> {
     if processor == Processor::FhirToHl7v2 {
         return data::outbound::message(value, arena);
     }
-    let merged = merge::entries(value, arena, budgets.depth_max)?;
-    Ok(write::to_string(merged))
+    let merged = merge::entries(value, arena, settings.budgets.depth_max)?;
+    let finished = match mode {
+        Mode::Compatible => merged,
+        Mode::Strict => entries::requests(merged, settings.ids, arena),
+    };
+    Ok(write::to_string(finished))
 }

@@ -92,7 +92,7 @@ static FILTERS: &[StrictFilter] = &[
     row("downcase", (0, 0), text::downcase, "x | downcase", "the text in small letters"),
     row("escape", (0, 0), text::escape, "x | escape", "the text as content of HTML, for narratives"),
     of_elements(row("first", (0, 0), first, "items | first", "the first element")),
-    row("id", (1, 8), id, "'Patient' | id: a, b", "an id of a resource of that type that is always the same for the same keys; null if all keys are missing")  ,
+    of_elements(row("id", (1, 8), id, "'Patient' | id: a, b", "an id of a resource of that type that is always the same for the same keys; null if all keys are missing")),
     row("join", (0, 1), list::join, "items | join: ', '", "the elements as one text"),
     of_elements(row("last", (0, 0), last, "items | last", "the last element")),
     row("map", (1, 1), list::map, "items | map: 'name'", "that member of every element"),
@@ -234,9 +234,12 @@ fn lexical<'a>(renderer: &Renderer<'a>, text: &'a str, kind: &str) -> Option<Val
         _ => return None,
     };
     let accepts = Primitive::named(kind)?.accepts(&made, FhirVersion::R4);
-    accepts.then(|| match made == text {
-        true => Value::plain(text),
-        false => Value::plain(renderer.arena.alloc_str(&made)),
+    accepts.then(|| {
+        if made == text {
+            Value::plain(text)
+        } else {
+            Value::plain(renderer.arena.alloc_str(&made))
+        }
     })
 }
 
@@ -298,7 +301,10 @@ fn id<'a>(
     value: Value<'a>,
     arguments: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    let text = |value| print::text(value, renderer.arena).as_str().trim();
+    let text = |value| match value {
+        Value::Hl7(element) => element.whole().trim(),
+        other => print::text(other, renderer.arena).as_str().trim(),
+    };
     if arguments.iter().all(|it| text(*it).is_empty()) {
         return Ok(Value::Null);
     }

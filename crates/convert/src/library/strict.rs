@@ -18,6 +18,7 @@ const PROPERTIES: &[&str] = &[
     "name",
     "text",
     "size",
+    "length",
     "is_null",
     "position",
     "is_expected",
@@ -138,7 +139,7 @@ impl<'l> Walk<'l> {
 
     fn assigned(&mut self, to: NameId) {
         let is_global = |it: &&str| self.library.names.find(it) == Some(to);
-        if GLOBALS.iter().any(|it| is_global(&it)) {
+        if GLOBALS.iter().any(is_global) {
             let name = self.library.names.text(to);
             self.find(format!("`{name}` is given and cannot be assigned"));
         }

@@ -116,6 +116,15 @@ impl<'a> Hl7<'a> {
         }
     }
 
+    /// All of its text, without marking it as read; empty if it has none.
+    pub(crate) fn whole(self) -> &'a str {
+        match self {
+            Self::Field(field) if field.value != NULL => field.value,
+            Self::Component(component) if component.value != NULL => component.value,
+            _ => "",
+        }
+    }
+
     fn valued(leaf: Value<'a>) -> Value<'a> {
         match leaf.as_text() {
             Some(NULL) => Value::Null,
@@ -163,9 +172,10 @@ impl<'a> Hl7<'a> {
             Self::All(group) => {
                 let named = group.all.iter().copied().filter(|it| it.name == name);
                 let named: Vec<&'a Segment<'a>> = named.collect();
-                Ok(match named.is_empty() {
-                    true => Value::Null,
-                    false => Value::Hl7(Self::Segments(arena.alloc_slice_copy(&named))),
+                Ok(if named.is_empty() {
+                    Value::Null
+                } else {
+                    Value::Hl7(Self::Segments(arena.alloc_slice_copy(&named)))
                 })
             }
             Self::Segments(segments) => match (segments.first(), name) {
@@ -191,6 +201,9 @@ impl<'a> Hl7<'a> {
                 component.read.set(ALL);
                 Ok(Self::valued(Value::plain(component.value)))
             }
+            (Self::Field(_) | Self::Component(_), "length") => {
+                Ok(count(self.peek().map_or(0, |it| it.chars().count())))
+            }
             (Self::Field(field), "size") => Ok(count(field.repeats(arena).len())),
             (Self::Field(_) | Self::Component(_) | Self::Null, "is_null") => {
                 Ok(Value::Bool(self.is_null()))
@@ -201,7 +214,11 @@ impl<'a> Hl7<'a> {
                 name,
                 &["name", "position", "text", "is_expected"],
             )),
-            _ => Err(unknown("element", name, &["text", "size", "is_null"])),
+            _ => Err(unknown(
+                "element",
+                name,
+                &["text", "size", "length", "is_null"],
+            )),
         }
     }
 

@@ -45,10 +45,10 @@ impl<'n, 't> Reader<'n, 't> {
     /// Nothing may follow.
     pub(super) fn end(&mut self) -> Read<()> {
         self.rest = self.rest.trim_start();
-        match self.rest.is_empty() {
-            true => Ok(()),
-            false => Err(format!("`{}` is not understood here", self.shown())),
+        if self.rest.is_empty() {
+            return Ok(());
         }
+        Err(format!("`{}` is not understood here", self.shown()))
     }
 
     pub(super) fn is_at_end(&self) -> bool {
@@ -74,10 +74,10 @@ impl<'n, 't> Reader<'n, 't> {
     }
 
     pub(super) fn expect(&mut self, sign: &str, where_: &str) -> Read<()> {
-        match self.accept(sign) {
-            true => Ok(()),
-            false => Err(format!("`{sign}` is missing {where_}")),
+        if self.accept(sign) {
+            return Ok(());
         }
+        Err(format!("`{sign}` is missing {where_}"))
     }
 
     /// The word that is next, without taking it.
@@ -217,10 +217,10 @@ impl<'n, 't> Reader<'n, 't> {
 
     fn enter(&mut self) -> Read<()> {
         self.depth += 1;
-        match self.depth > DEPTH_MAX {
-            true => Err(format!("more than {DEPTH_MAX} brackets inside each other")),
-            false => Ok(()),
+        if self.depth <= DEPTH_MAX {
+            return Ok(());
         }
+        Err(format!("more than {DEPTH_MAX} brackets inside each other"))
     }
 
     /// A condition; `and` binds before `or`.

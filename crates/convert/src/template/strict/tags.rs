@@ -1,6 +1,12 @@
 //! The tags of the strict dialect, each a row of one table.
 
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "every tag has the type that the table's rows have"
+)]
+
 use super::super::SyntaxFault;
+use super::super::condition::Condition;
 use super::super::expression::Operand;
 use super::super::parse::{Opening, Parser};
 use super::super::syntax::{Branch, Case, For, Include, NodeKind, Offset, Test};
@@ -58,10 +64,10 @@ fn read<'t, T>(
 }
 
 fn alone(tag: Opening<'_>, kind: NodeKind) -> Parsed {
-    match tag.markup.trim().is_empty() {
-        true => Ok(Some(kind)),
-        false => Err(tag.fault(format!("`{}` stands alone", tag.name))),
+    if tag.markup.trim().is_empty() {
+        return Ok(Some(kind));
     }
+    Err(tag.fault(format!("`{}` stands alone", tag.name)))
 }
 
 fn comment<'t>(parser: &mut Parser<'_, 't>, tag: Opening<'t>) -> Parsed {
@@ -144,7 +150,7 @@ fn if_<'t>(parser: &mut Parser<'_, 't>, tag: Opening<'t>) -> Parsed {
     loop {
         let condition = match opening.name {
             "else" => None,
-            _ => read(parser, opening, opening.markup, |it| it.condition()),
+            _ => read(parser, opening, opening.markup, condition),
         };
         let (body, ending) = parser.block(Some(tag), &ends)?;
         match (opening.name, condition) {
@@ -172,8 +178,16 @@ fn if_<'t>(parser: &mut Parser<'_, 't>, tag: Opening<'t>) -> Parsed {
     }
 }
 
+fn condition(reader: &mut Reader<'_, '_>) -> Result<Condition, String> {
+    reader.condition()
+}
+
+fn operand(reader: &mut Reader<'_, '_>) -> Result<Operand, String> {
+    reader.operand()
+}
+
 fn case<'t>(parser: &mut Parser<'_, 't>, tag: Opening<'t>) -> Parsed {
-    let subject = read(parser, tag, tag.markup, |it| it.operand());
+    let subject = read(parser, tag, tag.markup, operand);
     let ends = ["when", "else", "endcase"];
     let (_, mut ending) = parser.block(Some(tag), &ends)?;
     let mut branches = Vec::new();

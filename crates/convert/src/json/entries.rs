@@ -1,0 +1,98 @@
+//! What a strict library leaves to the engine: entries of a batch or transaction get their `fullUrl`
+//! and `request`, so that templates write resources only.
+
+use std::fmt::Write;
+
+use crate::process::IdStrategy;
+use crate::value::{Arena, Map, MapBuilder, Value};
+
+/// The bundle with a request for every entry that has a resource with an id and none.
+pub(crate) fn requests<'a>(root: Value<'a>, ids: IdStrategy<'_>, arena: &'a Arena) -> Value<'a> {
+    let Some(map) = root.as_map() else {
+        return root;
+    };
+    let is_processed = map
+        .get("type")
+        .and_then(|it| it.as_text())
+        .is_some_and(|it| matches!(it, "transaction" | "batch"));
+    let Some(Value::List(entries)) = map.get("entry").filter(|_| is_processed) else {
+        return root;
+    };
+    let entries: Vec<Value<'a>> = entries.iter().map(|it| entry(*it, ids, arena)).collect();
+    let entries = Value::List(arena.alloc_slice_copy(&entries));
+    let mut changed = MapBuilder::default();
+    for (name, value) in map.members() {
+        changed.set(name, if *name == "entry" { entries } else { *value });
+    }
+    Value::Map(changed.finish(arena))
+}
+
+fn entry<'a>(entry: Value<'a>, ids: IdStrategy<'_>, arena: &'a Arena) -> Value<'a> {
+    let Some(map) = entry.as_map().filter(|it| it.get("request").is_none()) else {
+        return entry;
+    };
+    let resource = map.get("resource").and_then(|it| it.as_map());
+    let text = |name: &str| resource.and_then(|it| it.get(name)?.as_text());
+    let (Some(resource), Some(kind), Some(id)) = (resource, text("resourceType"), text("id"))
+    else {
+        return entry;
+    };
+    let identifier = match ids {
+        IdStrategy::Conditional => identifier(resource),
+        IdStrategy::Hash | IdStrategy::Salted(_) => None,
+    };
+    let mut kept = MapBuilder::default();
+    for (name, value) in resource.members() {
+        // The server chooses the id of what it looks for.
+        if identifier.is_none() || *name != "id" {
+            kept.set(name, *value);
+        }
+    }
+    let url = match &identifier {
+        Some(identifier) => format!("{kind}?identifier={identifier}"),
+        None => format!("{kind}/{id}"),
+    };
+    let mut request = MapBuilder::default();
+    request.set("method", Value::plain("PUT"));
+    request.set("url", Value::plain(arena.alloc_str(&url)));
+    let mut changed = MapBuilder::default();
+    let full_url = format!("urn:uuid:{id}");
+    changed.set("fullUrl", Value::plain(arena.alloc_str(&full_url)));
+    changed.set("resource", Value::Map(kept.finish(arena)));
+    changed.set("request", Value::Map(request.finish(arena)));
+    Value::Map(changed.finish(arena))
+}
+
+/// The first identifier with a value, as it is searched.
+fn identifier(resource: &Map<'_>) -> Option<String> {
+    let Some(Value::List(identifiers)) = resource.get("identifier") else {
+        return None;
+    };
+    identifiers.iter().find_map(|it| {
+        let part = |name: &str| it.as_map().and_then(|it| it.get(name)?.as_text());
+        let value = part("value")?;
+        let mut token = String::new();
+        if let Some(system) = part("system") {
+            encode(system, &mut token);
+            token.push('|');
+        }
+        encode(value, &mut token);
+        Some(token)
+    })
+}
+
+/// Percent-encoded, and what divides values of a search escaped.
+fn encode(text: &str, into: &mut String) {
+    for c in text.chars() {
+        if matches!(c, ',' | '|' | '$' | '\\') {
+            into.push_str("%5C");
+        }
+        if c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~' | ':' | '/') {
+            into.push(c);
+            continue;
+        }
+        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+            write!(into, "%{byte:02X}").expect("writing to a string cannot fail");
+        }
+    }
+}
