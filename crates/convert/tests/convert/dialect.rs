@@ -112,9 +112,10 @@ fn each_rule_holds() {
         let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
         for case in cases(&std::fs::read_to_string(&file).unwrap()) {
             count += 1;
-            let mode = match name.starts_with("strict") {
-                true => "strict",
-                false => "compatible",
+            let mode = if name.starts_with("strict") {
+                "strict"
+            } else {
+                "compatible"
             };
             let (actual, expected) = (case.run(mode), case.expected());
             if actual.trim_end_matches('\n') != expected {
