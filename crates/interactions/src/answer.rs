@@ -124,6 +124,8 @@ pub enum EntryAnswer {
     NotModified(Resource),
     /// Of a search or history.
     Found(SearchAnswer),
+    /// Of an operation: a resource in JSON.
+    Told(Bytes),
 }
 
 /// What a search or history found: one page.

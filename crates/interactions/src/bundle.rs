@@ -9,8 +9,10 @@
 mod entry;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use fhir::json::{Document, Limits, Value};
 use fhir::validate::{Entries, Options, validate};
 use fhir::{Definitions, Fault, Issue, Severity, VersionId};
@@ -19,6 +21,7 @@ use tokio::task::JoinSet;
 
 use crate::job::{Intent, Job, Source, Task};
 use crate::lenience;
+use crate::operations::Input;
 use crate::{
     Bundle, BundleEntry, Caller, EntryAnswer, InteractionError, Interactions, ReadOutcome,
 };
@@ -152,6 +155,8 @@ impl Interactions {
             return Err(issues.into());
         }
         writes.sort_by_key(|(at, _, intent)| (rank(intent), *at));
+        let spans = spans(&bundle);
+        let text = bundle.text().clone();
         let places: Vec<usize> = writes.iter().map(|(at, ..)| *at).collect();
         let tasks = writes.into_iter().map(|(at, full_url, intent)| Task {
             resource: has_resource(&intent).then_some(at),
@@ -172,7 +177,8 @@ impl Interactions {
             });
         }
         for (at, fetch) in fetches {
-            let answer = self.fetch(caller, fetch).await;
+            let resource = spans[at].clone().map(|span| text.slice(span));
+            let answer = self.fetch(caller, fetch, resource).await;
             let answer = answer.map_err(|error| error.within(&entry::place(at)));
             answers[at] = Some(BundleEntry { answer });
         }
@@ -191,16 +197,7 @@ impl Interactions {
     ) -> Result<Bundle, InteractionError> {
         let mut answers: Vec<Option<BundleEntry>> = (0..read.len()).map(|_| None).collect();
         let mut running = JoinSet::new();
-        let resources: Vec<_> = bundle
-            .root()
-            .get("entry")
-            .into_iter()
-            .flat_map(Value::items)
-            .collect();
-        let resources = resources
-            .into_iter()
-            .map(|entry| Some(entry.get("resource")?.span()));
-        let spans: Vec<_> = resources.collect();
+        let spans = spans(&bundle);
         let mut read = read.into_iter().enumerate();
         loop {
             while running.len() < BATCH_PARALLEL_MAX
@@ -231,19 +228,16 @@ impl Interactions {
         &self,
         caller: &Caller,
         entry: Result<Entry, InteractionError>,
-        resource: Option<bytes::Bytes>,
+        resource: Option<Bytes>,
         mended: Arc<[Issue]>,
     ) -> Result<EntryAnswer, InteractionError> {
         let Entry { at, call, .. } = entry?;
         let intent = match call {
-            Call::Fetch(fetch) => return self.fetch(caller, fetch).await,
+            Call::Fetch(fetch) => return self.fetch(caller, fetch, resource).await,
             Call::Write(intent) => intent,
         };
         let resource = resource.filter(|_| has_resource(&intent));
-        let document = resource
-            .map(|text| Document::parse(text, &Limits::DEFAULT))
-            .transpose();
-        let document = document.map_err(|error| Issue::error(Fault::TooLarge, error.what))?;
+        let document = resource.map(parsed).transpose()?;
         let task = Task {
             resource: document.as_ref().map(|_| 0),
             intent,
@@ -264,8 +258,24 @@ impl Interactions {
         Ok(EntryAnswer::Written(written.remove(0)))
     }
 
-    async fn fetch(&self, caller: &Caller, fetch: Fetch) -> Result<EntryAnswer, InteractionError> {
+    async fn fetch(
+        &self,
+        caller: &Caller,
+        fetch: Fetch,
+        resource: Option<Bytes>,
+    ) -> Result<EntryAnswer, InteractionError> {
         match fetch {
+            Fetch::Operate {
+                operation,
+                on,
+                query,
+                takes_body,
+            } => {
+                let body = resource.filter(|_| takes_body).map(parsed).transpose()?;
+                let input = Input { query, body };
+                let told = self.operate(caller, operation, on, input).await;
+                told.map(EntryAnswer::Told)
+            }
             Fetch::Read {
                 key,
                 version,
@@ -291,6 +301,19 @@ impl Interactions {
             }
         }
     }
+}
+
+/// Where each entry's resource stands in the text.
+fn spans(bundle: &Document) -> Vec<Option<Range<usize>>> {
+    let entries = bundle.root().get("entry").into_iter();
+    let entries = entries.flat_map(Value::items);
+    entries.map(|it| Some(it.get("resource")?.span())).collect()
+}
+
+/// A resource of an entry, as a document of its own.
+fn parsed(text: Bytes) -> Result<Document, Issue> {
+    Document::parse(text, &Limits::DEFAULT)
+        .map_err(|error| Issue::error(Fault::TooLarge, error.what))
 }
 
 /// The issues of the entries by number; one that concerns the bundle itself fails it.

@@ -26,6 +26,7 @@ pub mod load_run;
 mod needs;
 mod notes;
 mod numbers;
+pub mod operations;
 mod page;
 mod planning;
 mod prepare;

@@ -117,7 +117,7 @@ impl Interactions {
     }
 
     /// The tenant's current definition of that URL: the one written last.
-    async fn stored_definition(
+    pub(crate) async fn stored_definition(
         &self,
         caller: &Caller,
         view: &Arc<dyn View>,

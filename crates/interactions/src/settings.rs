@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fhir::FhirVersion;
+use fhir::{FhirVersion, fhirpath};
 use search::reference::Bases;
 
 /// Policies and limits.
@@ -34,6 +34,10 @@ pub struct Settings {
     pub stale_retries_max: usize,
     /// Issues reported of one resource.
     pub issues_max: usize,
+    /// What an expression of `$fhirpath` may cost.
+    pub fhirpath: fhirpath::Limits,
+    /// Bytes of the result of one `$fhirpath`.
+    pub fhirpath_output_bytes_max: usize,
     /// Bases under which absolute references count as references to this server
     /// (`http://localhost:8080/fhir/r4`).
     pub own_bases: Vec<String>,
@@ -68,6 +72,8 @@ impl Default for Settings {
             includes_per_page_max: 1_000,
             stale_retries_max: 10,
             issues_max: 100,
+            fhirpath: fhirpath::Limits::DEFAULT,
+            fhirpath_output_bytes_max: 16 << 20,
             own_bases: Vec::new(),
         }
     }

@@ -83,6 +83,13 @@ fn settings(config: &Config) -> Settings {
         page_size_max: config.size("fhir.page_size_max"),
         includes_per_page_max: config.size("fhir.includes_per_page_max"),
         issues_max: config.size("fhir.issues_max"),
+        fhirpath: fhir::fhirpath::Limits {
+            steps_max: config.number("fhir.fhirpath_steps_max"),
+            depth_max: config.size("fhir.fhirpath_depth_max"),
+            items_max: config.size("fhir.fhirpath_items_max"),
+            ..fhir::fhirpath::Limits::DEFAULT
+        },
+        fhirpath_output_bytes_max: config.size("fhir.fhirpath_output_bytes_max"),
         commit_criteria_max: config.size("fhir.commit_criteria_max"),
         commit_matches_max: config.size("fhir.commit_matches_max"),
         work_bytes_max: config.size("fhir.work_bytes_max"),

@@ -4,15 +4,17 @@
 //! <https://hl7.org/fhir/STU3/capabilitystatement.html> (which demands `acceptUnknown`).
 
 use bytes::Bytes;
+use fhir::definitions::{Operation as Facts, OperationLevel};
 use fhir::json::write_string;
 use fhir::{Definitions, FhirVersion};
+use interactions::operations::{self, Operation};
 use interactions::{Settings, UpdateAsCreate, Versioning};
 use search::registry::Registry;
 
 use crate::router::{Endpoint, offers};
 
 /// When what this statement says changed last.
-const DATE: &str = "2026-11-23";
+const DATE: &str = "2026-11-29";
 
 /// Interactions with a type, by the endpoints that do them.
 const OF_TYPES: [(&str, Endpoint); 8] = [
@@ -49,6 +51,10 @@ pub(crate) fn statement(version: FhirVersion, base: &str, settings: &Settings) -
     }
     text.push(']');
     write_interactions(&mut text, &OF_SYSTEM);
+    // STU3 lists all operations here, R4 those on types beside the types.
+    let on_system =
+        |it: &Facts| version == FhirVersion::Stu3 || it.levels.contains(&OperationLevel::System);
+    write_operations(&mut text, version, on_system);
     write_compartments(&mut text, version);
     text.push_str("}]}");
     vec![text.into()]
@@ -125,7 +131,44 @@ fn write_resource(text: &mut String, name: &str, version: FhirVersion, settings:
         write_string(definition.search_type.name(), text);
         text.push('}');
     }
-    text.push_str(if comma == "," { "]}" } else { "}" });
+    text.push_str(if comma == "," { "]" } else { "" });
+    if version == FhirVersion::R4 {
+        let levels = [OperationLevel::Type, OperationLevel::Instance];
+        let on_type = |it: &Facts| {
+            levels
+                .iter()
+                .any(|level| operations::is_on(it, *level, name))
+        };
+        write_operations(text, version, on_type);
+    }
+    text.push('}');
+}
+
+/// The operations that a place of the statement lists.
+fn write_operations(text: &mut String, version: FhirVersion, lists: impl Fn(&Facts) -> bool) {
+    let mut comma = ",\"operation\":[";
+    for (operation, facts) in operations::operations(version).filter(|it| lists(it.1)) {
+        text.push_str(comma);
+        comma = ",";
+        write_operation(text, version, operation, facts);
+    }
+    text.push_str(if comma == "," { "]" } else { "" });
+}
+
+fn write_operation(text: &mut String, version: FhirVersion, operation: &Operation, facts: &Facts) {
+    text.push_str("{\"name\":");
+    write_string(facts.code, text);
+    text.push_str(",\"definition\":");
+    if version == FhirVersion::Stu3 {
+        text.push_str("{\"reference\":");
+        write_string(facts.url, text);
+        text.push_str("}}");
+        return;
+    }
+    write_string(facts.url, text);
+    text.push_str(",\"documentation\":");
+    write_string(operation.documentation, text);
+    text.push('}');
 }
 
 fn write_interactions(text: &mut String, table: &[(&str, Endpoint)]) {
@@ -186,6 +229,12 @@ mod tests {
             assert!(parameters.contains("\"identifier\""));
             assert!(parameters.contains("\"birthdate\""));
             assert!(!patient.raw().contains("patch"));
+            let operations = |it: Value<'_>| {
+                let listed = it.get("operation").map(Value::raw).unwrap_or_default();
+                listed.contains("\"name\":\"fhirpath\"")
+            };
+            assert!(operations(rest.expect("has a rest")));
+            assert_eq!(operations(patient), version == FhirVersion::R4);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! <https://hl7.org/fhir/R4/http.html>, <https://hl7.org/fhir/STU3/http.html>. What an interaction
 //! means, and how it is kept free of races, is not decided here.
 
+mod operate;
 mod read;
 mod write;
 
@@ -65,6 +66,7 @@ impl Exchange<'_> {
             Endpoint::HistorySystem | Endpoint::HistoryType | Endpoint::HistoryInstance => {
                 Box::pin(self.history()).await
             }
+            Endpoint::Operate => Box::pin(self.operate(sent)).await,
             _ => Box::pin(self.change(sent)).await,
         }
     }

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use fhir::{Definitions, Fault, FhirVersion, Issue, ResourceId};
 use http::Method;
 use interactions::ResourceKey;
+use interactions::operations::{self, CalledOn, Effect, Operation};
 use store::TenantId;
 
 use crate::query::percent_decode;
@@ -34,6 +35,7 @@ pub(crate) enum Endpoint {
     Vread,
     Update,
     Delete,
+    Operate,
     Options,
     Index,
     Live,
@@ -57,6 +59,8 @@ enum Segment {
     VersionId,
     /// The type looked for in a compartment, or `*`.
     Sought,
+    /// `$` and the name of an operation.
+    Code,
     Tenant,
     Name,
 }
@@ -69,7 +73,13 @@ pub(crate) struct Route {
     methods: &'static [(Method, Endpoint)],
 }
 
-use Segment::{Id, Literal, Name, Sought, Tenant, Type, VersionId};
+use Segment::{Code, Id, Literal, Name, Sought, Tenant, Type, VersionId};
+
+/// An operation that changes nothing is also called by GET.
+const OPERATE: &[(Method, Endpoint)] = &[
+    (Method::GET, Endpoint::Operate),
+    (Method::POST, Endpoint::Operate),
+];
 
 const SEARCH: Segment = Literal("_search");
 const HISTORY: Segment = Literal("_history");
@@ -91,6 +101,9 @@ static FHIR_ROUTES: &[Route] = &[
     Route { template: "/fhir/{version}/_history", segments: &[HISTORY], methods: &[
         (Method::GET, Endpoint::HistorySystem),
     ] },
+    Route { template: "/fhir/{version}/${operation}", segments: &[Code], methods: OPERATE },
+    Route { template: "/fhir/{version}/{type}/${operation}", segments: &[Type, Code], methods: OPERATE },
+    Route { template: "/fhir/{version}/{type}/{id}/${operation}", segments: &[Type, Id, Code], methods: OPERATE },
     Route { template: "/fhir/{version}/{type}", segments: &[Type], methods: &[
         (Method::GET, Endpoint::SearchType),
         (Method::POST, Endpoint::Create),
@@ -177,9 +190,11 @@ impl Route {
         found.expect("every route is one of the table")
     }
 
-    /// The value of `Allow`.
-    fn allow(&self) -> String {
-        let mut methods: Vec<&str> = self.methods.iter().map(|(it, _)| it.as_str()).collect();
+    /// The value of `Allow`, also for the operation that the URL names.
+    fn allow(&self, operation: Option<&Operation>) -> String {
+        let has = |method: &Method| method != Method::GET || may_be_got(operation);
+        let methods = self.methods.iter().map(|(it, _)| it);
+        let mut methods: Vec<&str> = methods.filter(|it| has(it)).map(Method::as_str).collect();
         if methods.contains(&"GET") {
             methods.push("HEAD");
         }
@@ -189,16 +204,24 @@ impl Route {
         methods.join(", ")
     }
 
-    fn endpoint(&self, method: &Method) -> Option<Endpoint> {
+    fn endpoint(&self, method: &Method, operation: Option<&Operation>) -> Option<Endpoint> {
         let method = if method == Method::HEAD {
             &Method::GET
         } else {
             method
         };
+        if method == Method::GET && !may_be_got(operation) {
+            return None;
+        }
         let listed = self.methods.iter().find(|(it, _)| it == method);
         let listed = listed.map(|(_, endpoint)| *endpoint);
         listed.or_else(|| (method == Method::OPTIONS).then_some(Endpoint::Options))
     }
+}
+
+/// What changes something is not done by GET (<https://hl7.org/fhir/R4/operations.html#request>).
+fn may_be_got(operation: Option<&Operation>) -> bool {
+    operation.is_none_or(|it| it.effect == Effect::Reads)
 }
 
 /// Whether the FHIR routes offer this endpoint at all.
@@ -236,6 +259,7 @@ pub(crate) struct Place {
     pub(crate) version_id: Option<String>,
     /// In a compartment: the type looked for; `None` for all.
     pub(crate) sought: Option<&'static str>,
+    pub(crate) operation: Option<&'static Operation>,
     pub(crate) tenant: Option<TenantId>,
     /// A name of letters, digits, `-` and `.`.
     pub(crate) name: Option<String>,
@@ -244,6 +268,15 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn resource_type(&self) -> &'static str {
         self.resource_type.expect("the route has a type")
+    }
+
+    /// What an operation is called on.
+    pub(crate) fn called_on(&self) -> CalledOn {
+        match (self.resource_type, &self.id) {
+            (None, _) => CalledOn::System,
+            (Some(name), None) => CalledOn::Type(name),
+            (Some(_), Some(_)) => CalledOn::Instance(self.clone().key()),
+        }
     }
 
     pub(crate) fn key(self) -> ResourceKey {
@@ -353,7 +386,7 @@ fn below(
     let version = base.as_ref().map(|base| base.version);
     let target = read_place(route.segments, segments, version)
         .map_err(Rejection::from)
-        .and_then(|place| Ok((method_of(route, method)?, place)));
+        .and_then(|place| Ok((method_of(route, method, place.operation)?, place)));
     Routed {
         route,
         base,
@@ -364,6 +397,7 @@ fn below(
 fn fits(template: &[Segment], segments: Rest<'_, '_>) -> bool {
     let fits_one = |(expected, given): (&Segment, &Cow<'_, str>)| match expected {
         Literal(text) => given == text,
+        Code => given.len() > 1 && given.starts_with('$'),
         _ => !given.is_empty() && !given.starts_with(['_', '$']),
     };
     template.len() == segments.len() && template.iter().zip(segments).all(fits_one)
@@ -382,6 +416,13 @@ fn read_place(
             Sought if given == "*" => {}
             Sought => place.sought = Some(known_type(given, version)?),
             Id => place.id = Some(ResourceId::parse(given).map_err(|fault| invalid_id(&fault))?),
+            // What it stands on was read before it.
+            Code => {
+                let version = version.expect("an operation stands below a FHIR base");
+                let code = given.trim_start_matches('$');
+                let found = operations::find(version, &place.called_on(), code)?;
+                place.operation = Some(found);
+            }
             VersionId => place.version_id = Some(given.to_string()),
             Name => {
                 let name = ResourceId::parse(given).map_err(|fault| invalid_id(&fault))?;
@@ -434,9 +475,13 @@ pub(crate) fn suggest<'n>(
     }
 }
 
-fn method_of(route: &Route, method: &Method) -> Result<Endpoint, Rejection> {
-    route.endpoint(method).ok_or_else(|| {
-        let allow = route.allow();
+fn method_of(
+    route: &Route,
+    method: &Method,
+    operation: Option<&Operation>,
+) -> Result<Endpoint, Rejection> {
+    route.endpoint(method, operation).ok_or_else(|| {
+        let allow = route.allow(operation);
         let issue = Issue::error(Fault::MethodNotAllowed, "this URL does not have the method");
         Rejection {
             allow: Some(allow.clone()),
@@ -445,9 +490,9 @@ fn method_of(route: &Route, method: &Method) -> Result<Endpoint, Rejection> {
     })
 }
 
-/// The value of `Allow` for a route.
-pub(crate) fn allow(route: &Route) -> String {
-    route.allow()
+/// The value of `Allow` for a route and what its URL names.
+pub(crate) fn allow(route: &Route, place: &Place) -> String {
+    route.allow(place.operation)
 }
 
 fn no_such_place(segments: Rest<'_, '_>) -> Issue {
@@ -509,6 +554,14 @@ mod tests {
             ("POST", "/fhir/r4/_search", "SearchSystem"),
             ("GET", "/fhir/r4/Patient/_search", "405"),
             ("GET", "/fhir/r4/Patient/1/$everything", "400"),
+            ("GET", "/fhir/r4/Patient/1/$fhirpath", "Operate"),
+            ("HEAD", "/fhir/r4/$fhirpath", "Operate"),
+            ("POST", "/fhir/stu3/Patient/$fhirpath", "Operate"),
+            ("PUT", "/fhir/r4/$fhirpath", "405"),
+            ("GET", "/fhir/r4/$fhirpaht", "404"),
+            ("GET", "/fhir/r4/$", "404"),
+            ("GET", "/fhir/r4/Patient/1/_history/1/$fhirpath", "400"),
+            ("GET", "/fhir/r4/Patient/$fhirpath/1", "404"),
             ("GET", "/fhir/r4/patient/1", "404"),
             ("GET", "/fhir/r4/Patent/1", "404"),
             ("GET", "/fhir/r5/Patient/1", "404"),

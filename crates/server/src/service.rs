@@ -141,7 +141,7 @@ impl App {
         links::check_host(head)?;
         let (endpoint, place) = routed.target?;
         if endpoint == Endpoint::Options {
-            let allow = HeaderValue::try_from(router::allow(routed.route));
+            let allow = HeaderValue::try_from(router::allow(routed.route, &place));
             let allow = allow.expect("methods are ASCII");
             return Ok(Answer::empty(StatusCode::NO_CONTENT).with(header::ALLOW, allow));
         }

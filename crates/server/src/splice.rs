@@ -215,6 +215,11 @@ pub(crate) fn responses(
                 write_written(&mut out, answer, base, returned, version);
             }
             Ok(EntryAnswer::Read(outcome)) => write_read(&mut out, outcome, base, version),
+            Ok(EntryAnswer::Told(json)) => {
+                out.text("{\"resource\":");
+                out.json(json.clone());
+                out.text(",\"response\":{\"status\":\"200 OK\"}}");
+            }
             Ok(EntryAnswer::NotModified(resource)) => {
                 write_head(&mut out, base, &resource.key, None);
                 let status = StatusCode::NOT_MODIFIED;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::read::{Lists, max, present, truth};
-use super::table::{OPERATION_PARAMETERS, OPERATIONS};
+use super::table::{LIST, OPERATION_PARAMETERS, OPERATIONS};
 
 /// An operation.
 #[derive(Debug)]
@@ -64,6 +64,12 @@ pub enum ParameterUse {
 }
 
 impl Operation {
+    /// Operations from the texts of two tables, [`OPERATIONS`] and [`OPERATION_PARAMETERS`]: how a
+    /// program tells of operations that no publication of FHIR has.
+    pub fn from_tables(operations: &'static str, parameters: &'static str) -> Vec<Self> {
+        Self::read(operations, parameters, &mut Lists::separated_by(LIST))
+    }
+
     pub(super) fn read(
         operations: &'static str,
         parameters: &'static str,

@@ -9,6 +9,7 @@ use search::reference::Bases;
 use store::HistoryOrder;
 
 use crate::job::Intent;
+use crate::operations::{self, CalledOn, Effect, Operation};
 use crate::{HistoryQuery, HistoryScope, InteractionError, ResourceKey, Within};
 
 /// An entry, understood.
@@ -39,6 +40,13 @@ pub(crate) enum Fetch {
     },
     History(HistoryQuery),
     Search(Within, String),
+    /// An operation, with the query of its URL; by POST it has the entry's resource, too.
+    Operate {
+        operation: &'static Operation,
+        on: CalledOn,
+        query: String,
+        takes_body: bool,
+    },
 }
 
 /// What entries are read against.
@@ -125,11 +133,8 @@ impl Context<'_> {
     }
 
     fn call(&self, request: Request<'_>) -> Result<Call, Issue> {
-        if request.segments.iter().any(|it| it.starts_with('$')) {
-            return Err(Issue::error(
-                Fault::NotSupported,
-                "operations in bundles are not offered yet",
-            ));
+        if let Some(code) = request.segments.last().and_then(|it| it.strip_prefix('$')) {
+            return self.operation(&request, code).map(Call::Fetch);
         }
         match request.method {
             "GET" | "HEAD" => self.fetch(&request).map(Call::Fetch),
@@ -145,6 +150,32 @@ impl Context<'_> {
                 "the entry's method does not exist",
             )),
         }
+    }
+
+    /// An operation changes something only by a request of its own, where it is one commit.
+    fn operation(&self, request: &Request<'_>, code: &str) -> Result<Fetch, Issue> {
+        let on = match request.segments[..] {
+            [_] => CalledOn::System,
+            [name, _] => CalledOn::Type(self.resource_type(name)?),
+            [name, id, _] => CalledOn::Instance(self.key(name, id)?),
+            _ => return Err(malformed(request.method, "Type/id/$operation")),
+        };
+        let operation = operations::find(self.definitions.version(), &on, code)?;
+        let takes_body = match request.method {
+            "GET" | "HEAD" => false,
+            "POST" => true,
+            _ => return Err(malformed(request.method, "Type/id")),
+        };
+        if operation.effect == Effect::Changes {
+            let what = "an operation that changes something is not offered in bundles";
+            return Err(Issue::error(Fault::NotSupported, what).mend("call it by itself"));
+        }
+        Ok(Fetch::Operate {
+            operation,
+            on,
+            query: request.query.unwrap_or_default().to_owned(),
+            takes_body,
+        })
     }
 
     fn create(&self, request: Request<'_>) -> Result<Intent, Issue> {

@@ -151,6 +151,7 @@ impl Host {
                     Ok(EntryAnswer::Read(ReadOutcome::Deleted(_))) => "read deleted".to_owned(),
                     Ok(EntryAnswer::NotModified(it)) => format!("not modified v{}", it.version),
                     Ok(EntryAnswer::Found(it)) => format!("found {}", it.entries.len()),
+                    Ok(EntryAnswer::Told(json)) => String::from_utf8_lossy(&json).into_owned(),
                     Err(error) => issues(&error),
                 });
                 shown.collect::<Vec<_>>().join("\n")

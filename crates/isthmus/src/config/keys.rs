@@ -123,6 +123,30 @@ pub(crate) const KEYS: &[Key] = &[
         "bytes of bundles that are worked on at a time; others wait",
     ),
     key(
+        "fhir.fhirpath_steps_max",
+        Form::Count,
+        "5000000",
+        "steps of one evaluation of `$fhirpath`",
+    ),
+    key(
+        "fhir.fhirpath_depth_max",
+        Form::Count,
+        "150",
+        "nesting of an expression of `$fhirpath`",
+    ),
+    key(
+        "fhir.fhirpath_items_max",
+        Form::Count,
+        "200000",
+        "items of any collection in `$fhirpath`",
+    ),
+    key(
+        "fhir.fhirpath_output_bytes_max",
+        Form::Bytes,
+        "16M",
+        "bytes of the result of `$fhirpath`",
+    ),
+    key(
         "fhir.stale_retries_max",
         Form::Count,
         "10",

@@ -118,13 +118,13 @@ impl Exchange<'_> {
         Ok(Answer::new(StatusCode::OK, Content::Resource(parts)))
     }
 
-    async fn receive(&self, body: &mut Incoming) -> Result<Received, Issue> {
+    pub(super) async fn receive(&self, body: &mut Incoming) -> Result<Received, Issue> {
         let (limits, budget) = (&self.app.config.limits, &self.app.budget);
         receive(body, &self.head.headers, limits, budget).await
     }
 
     /// The resource in the body.
-    async fn document(&self, received: &Received) -> Result<Document, Rejection> {
+    pub(super) async fn document(&self, received: &Received) -> Result<Document, Rejection> {
         let version = self.base.version;
         let is_binary = self.place.resource_type == Some("Binary");
         let body = received.bytes.clone();

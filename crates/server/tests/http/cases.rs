@@ -27,6 +27,7 @@ const FILES: &[(&str, &str)] = &[
     ("history", include_str!("../cases/history.http")),
     ("search", include_str!("../cases/search.http")),
     ("bundle", include_str!("../cases/bundle.http")),
+    ("operations", include_str!("../cases/operations.http")),
     ("binary", include_str!("../cases/binary.http")),
 ];
 
