@@ -559,7 +559,7 @@ mod tests {
             ("POST", "/fhir/stu3/Patient/$fhirpath", "Operate"),
             ("PUT", "/fhir/r4/$fhirpath", "405"),
             ("GET", "/fhir/r4/$fhirpaht", "404"),
-            ("GET", "/fhir/r4/$", "404"),
+            ("GET", "/fhir/r4/$", "400"),
             ("GET", "/fhir/r4/Patient/1/_history/1/$fhirpath", "400"),
             ("GET", "/fhir/r4/Patient/$fhirpath/1", "404"),
             ("GET", "/fhir/r4/patient/1", "404"),
