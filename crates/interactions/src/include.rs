@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use search::compile::{Answers, Reach};
-use search::name::ResourceName;
-use search::plan::{Plan, Total};
+use search::compile::{Answers, Builder, Reach, Referred};
+use search::name::{ByName, ResourceName};
+use search::plan::{Part, Plan, Total};
 use search::query::{Include, Rounds, Towards};
+use search::registry::Registry;
 use store::{EntryValue, NameKind, ParameterNumber, Record, RecordKey, Row, TypeNumber, View};
 
 use crate::numbers::Unknown;
@@ -86,47 +87,58 @@ impl Interactions {
         include: &Include,
     ) -> Result<Vec<Record>, InteractionError> {
         let names = self.type_names(&caller.tenant).await?;
-        let mut wanted: BTreeSet<RecordKey> = BTreeSet::new();
+        let mut wanted = Wanted::default();
         for (kind, rows) in by_kind(of) {
             let name = names.get(&kind).map_or("", |it| it);
             let reaches = include.from(caller.version, name);
             let slots = self.slots(caller, &reaches).await?;
-            let parameters: Vec<ParameterNumber> = slots.iter().map(|it| it.0).collect();
+            let parameters: Vec<ParameterNumber> = slots.iter().map(|it| it.number).collect();
             let entries = view
                 .entries(space_of(caller.version), &rows, &parameters)
                 .await?;
             for entry in entries.into_iter().flatten() {
-                let EntryValue::Reference(key) = entry.value else {
-                    continue;
-                };
-                let target = names.get(&key.kind).map_or("", |it| it);
-                let fits = |(number, reach): &(ParameterNumber, Reach)| {
-                    *number == entry.parameter && reach.target.is_none_or(|it| it == target)
-                };
-                if slots.iter().any(fits) {
-                    wanted.insert(key);
-                }
+                let own = slots.iter().filter(|it| it.number == entry.parameter);
+                wanted.add(caller, &names, entry.value, own);
             }
         }
-        let keys: Vec<RecordKey> = wanted.into_iter().collect();
+        let keys: Vec<RecordKey> = wanted.keys.into_iter().collect();
         let records = view.read(&keys).await?;
         let live = records.into_iter().flatten().filter(is_live).collect();
-        self.only_visible(caller, view, live).await
+        let mut found = self.only_visible(caller, view, live).await?;
+        let published = |builder: &Builder<'_>| {
+            let each = wanted.urls.iter();
+            each.filter_map(|(kind, urls)| builder.published(kind, urls))
+                .collect()
+        };
+        found.extend(self.some(caller, view, published).await?);
+        Ok(found)
     }
 
-    /// The numbers of slots; one without a number holds nothing.
+    /// The slots that are followed; one without a number holds nothing.
     async fn slots(
         &self,
         caller: &Caller,
         reaches: &[Reach],
-    ) -> Result<Vec<(ParameterNumber, Reach)>, InteractionError> {
-        let names: Vec<&str> = reaches.iter().map(|it| it.slot.0).collect();
+    ) -> Result<Vec<Followed>, InteractionError> {
+        let own = |it: &Reach| [(Some(it.slot), By::Reference), (it.names, By::Name)];
+        let slots = reaches.iter().flat_map(|reach| {
+            let own = own(reach).into_iter();
+            own.filter_map(move |(slot, by)| Some((slot?.0, *reach, by)))
+        });
+        let slots: Vec<(&str, Reach, By)> = slots.collect();
+        let wanted = slots.iter().map(|it| it.0).collect();
+        self.require_indexed(&caller.tenant, caller.version, &wanted)
+            .await?;
+        let names: Vec<&str> = slots.iter().map(|it| it.0).collect();
         let numbers = self
             .store
             .known_numbers(&caller.tenant, NameKind::Parameter, &names)
             .await?;
-        let pairs = numbers.into_iter().zip(reaches);
-        let known = pairs.filter_map(|(number, reach)| Some((ParameterNumber(number?), *reach)));
+        let known = numbers.into_iter().zip(slots);
+        let known = known.filter_map(|(number, (_, reach, by))| {
+            let number = ParameterNumber(number?);
+            Some(Followed { number, reach, by })
+        });
         Ok(known.collect())
     }
 
@@ -138,24 +150,83 @@ impl Interactions {
         of: &[Record],
         include: &Include,
     ) -> Result<Vec<Record>, InteractionError> {
+        let referred = self.referred(caller, view, of).await?;
+        let kinds = referred.iter().map(|it| it.resource.kind).collect();
+        let reaches = include.to(caller.version, &kinds);
+        let sources = |builder: &Builder<'_>| builder.sources(&reaches, &referred);
+        self.some(caller, view, sources).await
+    }
+
+    /// What these records are referred to by.
+    async fn referred(
+        &self,
+        caller: &Caller,
+        view: &Arc<dyn View>,
+        of: &[Record],
+    ) -> Result<Vec<Referred>, InteractionError> {
         let names = self.type_names(&caller.tenant).await?;
+        let mut urls = self.urls(caller, view, &names, of).await?;
         let definitions = fhir::Definitions::of(caller.version);
-        let name = |it: &Record| definitions.resource(names.get(&it.key.kind)?);
-        let targets: Vec<ResourceName> = of
-            .iter()
-            .filter_map(|it| {
-                Some(ResourceName {
-                    kind: name(it)?.name,
-                    id: it.key.id.0.clone(),
-                })
+        let referred = of.iter().filter_map(|it| {
+            let kind = definitions.resource(names.get(&it.key.kind)?)?.name;
+            let id = it.key.id.0.clone();
+            Some(Referred {
+                resource: ResourceName { kind, id },
+                urls: urls.remove(&it.row).unwrap_or_default(),
             })
-            .collect();
-        let kinds = targets.iter().map(|it| it.kind).collect();
+        });
+        Ok(referred.collect())
+    }
+
+    /// The canonical URLs of these records, with and without version.
+    async fn urls(
+        &self,
+        caller: &Caller,
+        view: &Arc<dyn View>,
+        names: &HashMap<TypeNumber, Box<str>>,
+        of: &[Record],
+    ) -> Result<HashMap<Row, Vec<Box<str>>>, InteractionError> {
+        let registry = Registry::of(caller.version);
+        let mut urls: HashMap<Row, Vec<Box<str>>> = HashMap::new();
+        for (kind, rows) in by_kind(of) {
+            let Some(slot) = names.get(&kind).and_then(|it| registry.names(it)) else {
+                continue;
+            };
+            let (tenant, slots) = (&caller.tenant, [slot.0]);
+            self.require_indexed(tenant, caller.version, &slots.into())
+                .await?;
+            let kind = NameKind::Parameter;
+            let numbers = self.store.known_numbers(tenant, kind, &slots).await?;
+            let Some(&[Some(number)]) = numbers.as_array() else {
+                continue;
+            };
+            let space = space_of(caller.version);
+            let entries = view
+                .entries(space, &rows, &[ParameterNumber(number)])
+                .await?;
+            for ((_, row), entries) in rows.iter().zip(entries) {
+                let own = entries.into_iter().filter_map(|it| match it.value {
+                    EntryValue::Uri(url) => Some(url),
+                    _ => None,
+                });
+                urls.entry(*row).or_default().extend(own);
+            }
+        }
+        Ok(urls)
+    }
+
+    /// The records that these parts find, as many as a page may include and one more.
+    async fn some(
+        &self,
+        caller: &Caller,
+        view: &Arc<dyn View>,
+        parts: impl FnOnce(&Builder<'_>) -> Vec<Part<ByName>> + Send,
+    ) -> Result<Vec<Record>, InteractionError> {
         let answers = Answers::default();
-        let parts = {
-            let builder = self.builder(caller, &answers);
-            builder.sources(&include.to(caller.version, &kinds), &targets)
-        };
+        let parts = parts(&self.builder(caller, &answers));
+        if parts.is_empty() {
+            return Ok(Vec::new());
+        }
         let plan = Plan {
             space: space_of(caller.version),
             parts,
@@ -213,6 +284,56 @@ impl Interactions {
             .into_iter()
             .filter(|it| rows.contains(&it.row))
             .collect())
+    }
+}
+
+/// A slot that an include follows.
+struct Followed {
+    number: ParameterNumber,
+    reach: Reach,
+    by: By,
+}
+
+/// What a slot refers by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Reference,
+    /// A canonical URL.
+    Name,
+}
+
+/// What records refer to.
+#[derive(Default)]
+struct Wanted {
+    keys: BTreeSet<RecordKey>,
+    /// By the type that may be published so.
+    urls: BTreeMap<&'static str, BTreeSet<Box<str>>>,
+}
+
+impl Wanted {
+    /// Adds what an entry of these slots leads to.
+    fn add<'f>(
+        &mut self,
+        caller: &Caller,
+        names: &HashMap<TypeNumber, Box<str>>,
+        value: EntryValue,
+        mut of: impl Iterator<Item = &'f Followed>,
+    ) {
+        match value {
+            EntryValue::Reference(key) => {
+                let target = names.get(&key.kind).map_or("", |it| it);
+                if of.any(|it| it.reach.target.is_none_or(|it| it == target)) {
+                    self.keys.insert(key);
+                }
+            }
+            EntryValue::Uri(url) => {
+                let of = of.filter(|it| it.by == By::Name);
+                for kind in of.flat_map(|it| it.reach.published(caller.version)) {
+                    self.urls.entry(kind).or_default().insert(url.clone());
+                }
+            }
+            _ => {}
+        }
     }
 }
 

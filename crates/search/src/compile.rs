@@ -16,7 +16,7 @@ mod sort;
 mod visibility;
 
 pub use build::{Builder, Built};
-pub use include::Reach;
+pub use include::{Reach, Referred};
 pub use needs::{Answer, Answers, Need};
 pub use numbers::{Names, Numbers};
 pub use visibility::Visibility;

@@ -97,6 +97,9 @@ pub fn extract(
     if let Some(slot) = index.content {
         values.content(at(slot), resource);
     }
+    if let Some(slot) = index.names {
+        values.own_names(at(slot), resource);
+    }
     if values.has_too_many {
         let entries_max = limits.entries_max;
         return Err(ExtractError::TooManyEntries { entries_max });

@@ -5,11 +5,9 @@
 //! store: whoever asks gets these questions as parts of plans, searches, and comes back with the
 //! answers. As in a store, a reference leads to live records only.
 
-use std::collections::BTreeMap;
-
 use crate::entry::{Entry, EntryValue, RecordId, Row};
 use crate::name::{ByName, ResourceName};
-use crate::plan::{Filter, Member, Part, Test};
+use crate::plan::{Filter, Member, Names, Part, Target, Test};
 use crate::registry::Slot;
 
 /// A resource and what it is found by.
@@ -108,12 +106,20 @@ impl Subject<'_> {
             }
             Filter::Entry { parameter, test } => self.passing(*parameter, test).next().is_some(),
             Filter::Together(members) => self.together(members),
-            Filter::RefersTo { parameter, targets } => return self.refers(*parameter, targets),
+            Filter::RefersTo {
+                parameter,
+                names,
+                targets,
+            } => return self.refers(*parameter, *names, targets),
             Filter::ReferredToBy {
                 kind,
                 parameter,
+                names,
                 filter,
-            } => return self.is_referred_to(kind, *parameter, filter),
+            } => {
+                let by = self.referring(*parameter, names.as_ref());
+                return is_referred_to(kind, by, filter);
+            }
         })
     }
 
@@ -174,41 +180,65 @@ impl Subject<'_> {
         !left.is_empty()
     }
 
-    fn refers(&self, slot: Slot, targets: &[(&'static str, Filter<ByName>)]) -> Partly {
-        let mut ids: BTreeMap<&'static str, Vec<RecordId>> = BTreeMap::new();
-        for entry in self.of(slot) {
-            if let EntryValue::Reference(to) = &entry.value {
-                ids.entry(to.kind)
-                    .or_default()
-                    .push(RecordId(to.id.clone()));
+    fn refers(&self, slot: Slot, names: Option<Slot>, targets: &[Target<ByName>]) -> Partly {
+        let names = names.into_iter().flat_map(|it| self.of(it));
+        let names: Vec<_> = names.filter_map(uri).collect();
+        let part = |target: &Target<ByName>| {
+            let ids: Vec<RecordId> = self.ids(slot, target.kind);
+            let named = target.names.map_or(&[][..], |_| &names);
+            if ids.is_empty() && named.is_empty() {
+                return None;
             }
-        }
-        // A type that is there twice is one type: a part is a type.
-        let mut wanted: BTreeMap<&'static str, Vec<Filter<ByName>>> = BTreeMap::new();
-        for (kind, filter) in targets.iter().filter(|it| ids.contains_key(it.0)) {
-            wanted.entry(kind).or_default().push(filter.clone());
-        }
-        let part = |(kind, filters)| {
-            let ids = ids.remove(kind).unwrap_or_default();
-            part(kind, Filter::Ids(ids).and(Filter::any(filters)))
+            let own = target.names.into_iter().flat_map(|own| {
+                let each = names.iter();
+                each.map(move |name| is(own, (*name).clone()))
+            });
+            let ids = (!ids.is_empty()).then_some(Filter::Ids(ids));
+            let meant = Filter::any(ids.into_iter().chain(own).collect());
+            Some(part(target.kind, meant.and(target.filter.clone())))
         };
-        Partly::asked(wanted.into_iter().map(part).collect())
+        Partly::asked(targets.iter().filter_map(part).collect())
     }
 
-    fn is_referred_to(&self, kind: &'static str, slot: Slot, filter: &Filter<ByName>) -> Partly {
-        let Some(id) = self.id else {
-            return Partly::Decided(false);
-        };
-        let itself = ResourceName {
+    /// The ids of the records of a type that a slot refers to.
+    fn ids(&self, slot: Slot, kind: &str) -> Vec<RecordId> {
+        let ids = self.of(slot).filter_map(|it| match &it.value {
+            EntryValue::Reference(to) if to.kind == kind => Some(RecordId(to.id.clone())),
+            _ => None,
+        });
+        ids.collect()
+    }
+
+    /// What entries refer to the resource: by its id, and by the names that it has.
+    fn referring(&self, slot: Slot, names: Option<&Names<ByName>>) -> Vec<Filter<ByName>> {
+        let itself = self.id.map(|id| ResourceName {
             kind: self.kind,
             id: id.into(),
-        };
-        let refers = Filter::Entry {
-            parameter: slot,
-            test: Test::Is(EntryValue::Reference(itself)),
-        };
-        Partly::asked(vec![part(kind, refers.and(filter.clone()))])
+        });
+        let by_id = itself.map(|it| is(slot, EntryValue::Reference(it)));
+        let by_name = names.into_iter().flat_map(|names| {
+            let own = self.of(names.own).filter_map(uri);
+            own.map(|name| is(names.given, name.clone()))
+        });
+        by_id.into_iter().chain(by_name).collect()
     }
+}
+
+/// Whether a record of that type that matches has one of these entries.
+fn is_referred_to(kind: &'static str, by: Vec<Filter<ByName>>, filter: &Filter<ByName>) -> Partly {
+    if by.is_empty() {
+        return Partly::Decided(false);
+    }
+    Partly::asked(vec![part(kind, Filter::any(by).and(filter.clone()))])
+}
+
+fn uri(entry: &Entry<ByName>) -> Option<&EntryValue<ByName>> {
+    Some(&entry.value).filter(|it| matches!(it, EntryValue::Uri(_)))
+}
+
+fn is(parameter: Slot, value: EntryValue<ByName>) -> Filter<ByName> {
+    let test = Test::Is(value);
+    Filter::Entry { parameter, test }
 }
 
 /// A condition whose questions have no numbers yet.

@@ -108,23 +108,48 @@ pub enum Filter<V: Vocabulary = ByNumber> {
     },
     /// The record has a group in which each of these finds an entry that passes one of its tests.
     Together(Vec<Member<V>>),
-    /// The record has an entry of this slot that refers to a live record of one of these types
-    /// that matches.
+    /// The record refers to a live record of one of these types that matches: by an entry of a slot
+    /// of references, or by a name that the other has.
     RefersTo {
         /// The slot, of references.
         parameter: V::Parameter,
-        /// The types, each with what the record referred to must match.
-        targets: Vec<(V::Kind, Filter<V>)>,
+        /// The slot of the names by which it refers, as URIs.
+        names: Option<V::Parameter>,
+        /// The types, each at most once.
+        targets: Vec<Target<V>>,
     },
-    /// A live record of this type that matches has an entry of this slot that refers to the record.
+    /// A live record of this type that matches refers to the record: by an entry of a slot of
+    /// references, or by a name that the record has.
     ReferredToBy {
         /// The other record's type.
         kind: V::Kind,
         /// The slot of that type, of references.
         parameter: V::Parameter,
+        /// How it refers by name.
+        names: Option<Names<V>>,
         /// What the other record must match.
         filter: Box<Filter<V>>,
     },
+}
+
+/// A type that is referred to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target<V: Vocabulary = ByNumber> {
+    /// The type.
+    pub kind: V::Kind,
+    /// The slot of the names that its records have, as URIs.
+    pub names: Option<V::Parameter>,
+    /// What the record referred to must match.
+    pub filter: Filter<V>,
+}
+
+/// Two slots of URIs: a record refers by name where one of the first equals one of the second.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names<V: Vocabulary = ByNumber> {
+    /// That of the names by which a record refers.
+    pub given: V::Parameter,
+    /// That of the names that a record has.
+    pub own: V::Parameter,
 }
 
 /// One component of what must be found together.
@@ -256,9 +281,9 @@ impl<V: Vocabulary> Filter<V> {
             }
             Self::Not(filter) => filter.kinds(into),
             Self::RefersTo { targets, .. } => {
-                for (kind, filter) in targets {
-                    into.insert(kind.clone());
-                    filter.kinds(into);
+                for target in targets {
+                    into.insert(target.kind.clone());
+                    target.filter.kinds(into);
                 }
             }
             Self::ReferredToBy { kind, filter, .. } => {
@@ -299,15 +324,32 @@ impl<V: Vocabulary> fmt::Debug for Filter<V> {
             Self::Remainder { part, of } => write!(f, "Remainder({part}/{of})"),
             Self::Entry { parameter, test } => write!(f, "Entry({parameter:?}, {test:?})"),
             Self::Together(members) => f.debug_tuple("Together").field(members).finish(),
-            Self::RefersTo { parameter, targets } => {
-                write!(f, "RefersTo({parameter:?}, {targets:?})")
-            }
+            Self::RefersTo {
+                parameter,
+                names,
+                targets,
+            } => write!(f, "RefersTo({parameter:?}, {names:?}, {targets:?})"),
             Self::ReferredToBy {
                 kind,
                 parameter,
+                names,
                 filter,
-            } => write!(f, "ReferredToBy({kind:?}, {parameter:?}, {filter:?})"),
+            } => write!(
+                f,
+                "ReferredToBy({kind:?}, {parameter:?}, {names:?}, {filter:?})"
+            ),
         }
+    }
+}
+
+impl<V: Vocabulary> fmt::Debug for Target<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            names,
+            filter,
+        } = self;
+        write!(f, "{kind:?} {names:?} {filter:?}")
     }
 }
 

@@ -4,7 +4,6 @@
 //! later stages see types. Nothing is looked up in a store, and no slot is chosen: that is
 //! [`crate::compile`]'s. <https://hl7.org/fhir/R4/search.html>
 
-mod canonical;
 mod criterion;
 mod fault;
 mod include;
@@ -353,9 +352,21 @@ pub enum ReferenceTest {
     },
     /// To an absolute URL: elsewhere, or a canonical one, with or without version.
     Url(Box<str>),
-    /// `:below` with `url|version`: to a canonical URL whose version is this one or begins with it
-    /// and a point.
-    Versions(Box<str>),
+    /// `:above`, `:below` with `url|version`: to a canonical URL whose version is this one, or begins
+    /// with it and a point; above, the other way round.
+    Versions {
+        /// In which direction.
+        side: Side,
+        /// With its version.
+        url: Box<str>,
+    },
+    /// `:above`, `:below` with a URL: to one that lies above or below it, or is it.
+    Path {
+        /// In which direction.
+        side: Side,
+        /// Without slashes at the end.
+        url: Box<str>,
+    },
 }
 
 /// How a URI is compared.

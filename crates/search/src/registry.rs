@@ -48,8 +48,10 @@ pub enum Facets {
     Reference {
         /// The references themselves.
         literal: Slot,
-        /// Their identifiers, as tokens.
-        identifier: Slot,
+        /// Their identifiers, as tokens; canonical URLs have none.
+        identifier: Option<Slot>,
+        /// The names by which they may refer: canonical URLs, with their version if they have one.
+        names: Option<Slot>,
     },
     /// URIs.
     Uri(Slot),
@@ -174,6 +176,12 @@ impl Registry {
     pub fn faults(&self, resource_type: &str) -> &[(&'static str, ProgramFault)] {
         self.index(resource_type)
             .map_or(&[], |it| it.faults.as_slice())
+    }
+
+    /// The slot of the names that resources of a type are referred to by: their canonical URL, and
+    /// that with their version. Only what is published has any.
+    pub fn names(&self, resource_type: &str) -> Option<Slot> {
+        self.index(resource_type).and_then(Index::names)
     }
 
     /// How a resource type is indexed.

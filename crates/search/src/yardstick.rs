@@ -213,12 +213,25 @@ impl<'w> Yardstick<'w> {
             return false;
         };
         may_lead_to(definition, other.kind)
-            && self.any(stored, definition, &|it| self.leads_to(it, other))
+            && self.any(stored, definition, &|it| {
+                self.leads_to(it, other) || self.names(it, other)
+            })
     }
 
     fn leads_to(&self, element: &Element<'_>, other: &Stored) -> bool {
         let target = element.local_target(self.bases, self.definitions);
         target.is_some_and(|it| it.0 == other.kind && *it.1 == *other.id)
+    }
+
+    /// Whether the element is the canonical URL of the other one, which is published.
+    fn names(&self, element: &Element<'_>, other: &Stored) -> bool {
+        let content = other.content.root();
+        let text = |name| content.get(name).and_then(fhir::json::Value::as_str);
+        let version = text("version").unwrap_or_default();
+        let resource = self.definitions.resource(other.kind);
+        let publisher = resource.and_then(|it| self.definitions.child(it.shape, "publisher"));
+        let url = text("url").filter(|_| publisher.is_some());
+        url.is_some_and(|url| element.names(self.definitions, &url, &version))
     }
 
     fn is_referred_to(&self, by: &Referrer, stored: &Stored) -> bool {

@@ -34,7 +34,7 @@ pub use search::entry::{
     Direction, Entry, EntryValue, Magnitude, ParameterNumber, Place, RecordId, RecordKey, Row,
     Space, SystemNumber, TypeNumber, UnitNumber,
 };
-pub use search::plan::{After, Filter, Member, Part, Plan, SortBy, Test, Total};
+pub use search::plan::{After, Filter, Member, Names, Part, Plan, SortBy, Target, Test, Total};
 
 pub use archive::{ArchiveReader, ArchiveWriter};
 pub use backup::{BackupItem, BackupPage};

@@ -7,12 +7,12 @@ use fhir::{Fault, FhirVersion, Instant, Issue};
 use super::needs::{Answers, Need};
 use super::visibility::Visibility;
 use super::{scope, sort};
-use crate::entry::{EntryValue, RecordId, Space};
+use crate::entry::{RecordId, Space};
 use crate::name::{ByName, ResourceName};
-use crate::plan::{Filter, Part, Plan, Test, Total};
+use crate::plan::{Filter, Names, Part, Plan, Target, Total};
 use crate::query::{Condition, Presence, Query, QueryLimits, Referrer, Sense};
 use crate::reference::Bases;
-use crate::registry::{Facets, Parameter, Registry};
+use crate::registry::{Facets, Parameter, Registry, Slot};
 
 mod values;
 
@@ -96,28 +96,6 @@ impl Builder<'_> {
             filter,
             sort: Vec::new(),
         }
-    }
-}
-
-impl Builder<'_> {
-    /// The resources of a type that have one of these canonical URLs and may be seen; `None` if
-    /// the type has no URL. Includes follow canonical URLs so.
-    pub fn canonical(&self, kind: &'static str, urls: &[Box<str>]) -> Option<Part<ByName>> {
-        let parameter = Registry::of(self.version).named(kind, "url")?;
-        let Facets::Uri(slot) = parameter.facets else {
-            return None;
-        };
-        let entries = urls.iter().map(|url| Filter::Entry {
-            parameter: slot,
-            test: Test::Is(EntryValue::Uri(url.clone())),
-        });
-        let filter = Filter::any(entries.collect());
-        let filter = self.visibility.around(kind, filter);
-        Some(Part {
-            kind,
-            filter,
-            sort: Vec::new(),
-        })
     }
 }
 
@@ -235,21 +213,29 @@ impl<'w> Work<'w> {
                 condition,
             } => self.chain(kind, code, targets, condition),
             Condition::Has {
-                kind,
+                kind: source,
                 code,
                 condition,
             } => {
-                let Some(Facets::Reference { literal, .. }) = self.facets(kind, code) else {
+                let Some(Facets::Reference { literal, names, .. }) = self.facets(source, code)
+                else {
                     return Filter::NOTHING;
                 };
-                let filter = self.condition(kind, condition);
+                let filter = self.condition(source, condition);
                 Filter::ReferredToBy {
-                    kind,
+                    kind: source,
                     parameter: *literal,
-                    filter: Box::new(self.seen(kind, filter)),
+                    names: self.names(*names, kind),
+                    filter: Box::new(self.seen(source, filter)),
                 }
             }
         }
+    }
+
+    /// How a resource of a type is referred to by name, where a reference has that slot of names.
+    fn names(&self, given: Option<Slot>, of: &str) -> Option<Names<ByName>> {
+        let own = Registry::of(self.builder.version).names(of)?;
+        given.map(|given| Names { given, own })
     }
 
     fn facets(&self, kind: &str, code: &str) -> Option<&'static Facets> {
@@ -265,20 +251,28 @@ impl<'w> Work<'w> {
     ) -> Filter<ByName> {
         let Some(Parameter {
             definition,
-            facets: Facets::Reference { literal, .. },
+            facets: Facets::Reference { literal, names, .. },
         }) = self.parameter(kind, code)
         else {
             return Filter::NOTHING;
         };
         let own =
             |it: &&&'static str| definition.targets.is_empty() || definition.targets.contains(it);
-        let targets = targets.iter().filter(own).map(|target| {
-            let filter = self.condition(target, condition);
-            (*target, self.seen(target, filter))
+        let registry = Registry::of(self.builder.version);
+        let targets = targets.iter().filter(own).map(|&kind| {
+            let filter = self.condition(kind, condition);
+            Target {
+                kind,
+                names: names.and_then(|_| registry.names(kind)),
+                filter: self.seen(kind, filter),
+            }
         });
+        let targets: Vec<Target<ByName>> = targets.collect();
+        let is_named = targets.iter().any(|it| it.names.is_some());
         Filter::RefersTo {
             parameter: *literal,
-            targets: targets.collect(),
+            names: names.filter(|_| is_named),
+            targets,
         }
     }
 
@@ -319,11 +313,11 @@ impl<'w> Work<'w> {
                     let is_meant = referrer.code.is_none_or(|it| it == definition.code);
                     let leads_here =
                         definition.targets.is_empty() || definition.targets.contains(&kind);
-                    if let Facets::Reference { literal, .. } = parameter.facets
+                    if let Facets::Reference { literal, names, .. } = parameter.facets
                         && is_meant
                         && leads_here
                     {
-                        slots.insert((source, literal));
+                        slots.insert((source, literal, names));
                     }
                 }
             }
@@ -331,10 +325,11 @@ impl<'w> Work<'w> {
         self.count(slots.len());
         let refers = slots
             .into_iter()
-            .map(|(kind, parameter)| Filter::ReferredToBy {
-                kind,
+            .map(|(source, parameter, names)| Filter::ReferredToBy {
+                kind: source,
                 parameter,
-                filter: Box::new(self.seen(kind, Filter::EVERYTHING)),
+                names: self.names(names, kind),
+                filter: Box::new(self.seen(source, Filter::EVERYTHING)),
             });
         Filter::any(refers.collect()).negated()
     }

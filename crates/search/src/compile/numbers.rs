@@ -7,7 +7,7 @@ use crate::entry::{
     UnitNumber,
 };
 use crate::name::{ByName, ResourceName};
-use crate::plan::{Filter, Member, Part, Plan, SortBy, Test};
+use crate::plan::{self, Filter, Member, Part, Plan, SortBy, Target, Test};
 use crate::registry::Slot;
 
 /// Names whose numbers are needed.
@@ -76,20 +76,30 @@ impl<'n> Names<'n> {
                     }
                 }
             }
-            Filter::RefersTo { parameter, targets } => {
+            Filter::RefersTo {
+                parameter,
+                names,
+                targets,
+            } => {
                 self.parameters.insert(parameter.0);
-                for (kind, filter) in targets {
-                    self.types.insert(kind);
-                    self.of_filter(filter);
+                self.parameters.extend(names.map(|it| it.0));
+                for target in targets {
+                    self.types.insert(target.kind);
+                    self.parameters.extend(target.names.map(|it| it.0));
+                    self.of_filter(&target.filter);
                 }
             }
             Filter::ReferredToBy {
                 kind,
                 parameter,
+                names,
                 filter,
             } => {
                 self.types.insert(kind);
                 self.parameters.insert(parameter.0);
+                if let Some(names) = names {
+                    self.parameters.extend([names.given.0, names.own.0]);
+                }
                 self.of_filter(filter);
             }
             Filter::Ids(_) | Filter::Rows(_) | Filter::Updated(_) | Filter::Remainder { .. } => {}
@@ -180,23 +190,31 @@ impl Numbers {
                     .collect::<Option<_>>()
                     .map_or(Filter::NOTHING, Filter::Together)
             }
-            Filter::RefersTo { parameter, targets } => {
-                let target = |(kind, filter): &(&'static str, Filter<ByName>)| {
-                    Some((self.kind(kind)?, self.filter(space, filter)))
+            Filter::RefersTo {
+                parameter,
+                names,
+                targets,
+            } => {
+                let targets = targets.iter().filter_map(|it| self.target(space, it));
+                let targets = targets.collect();
+                let refers = |parameter| Filter::RefersTo {
+                    parameter,
+                    names: names.and_then(|it| self.slot(it)),
+                    targets,
                 };
-                let targets = targets.iter().filter_map(target).collect();
-                let refers = |parameter| Filter::RefersTo { parameter, targets };
                 self.slot(*parameter).map_or(Filter::NOTHING, refers)
             }
             Filter::ReferredToBy {
                 kind,
                 parameter,
+                names,
                 filter,
             } => {
                 let numbers = self.kind(kind).zip(self.slot(*parameter));
                 numbers.map_or(Filter::NOTHING, |(kind, parameter)| Filter::ReferredToBy {
                     kind,
                     parameter,
+                    names: names.as_ref().and_then(|it| self.names(it)),
                     filter: Box::new(self.filter(space, filter)),
                 })
             }
@@ -218,6 +236,22 @@ impl Numbers {
             space,
             kind: self.kind(resource_type)?,
             id: RecordId::from(id),
+        })
+    }
+
+    /// `None` if its type has no number: then there are no such records.
+    fn target(&self, space: Space, target: &Target<ByName>) -> Option<Target> {
+        Some(Target {
+            kind: self.kind(target.kind)?,
+            names: target.names.and_then(|it| self.slot(it)),
+            filter: self.filter(space, &target.filter),
+        })
+    }
+
+    fn names(&self, names: &plan::Names<ByName>) -> Option<plan::Names> {
+        Some(plan::Names {
+            given: self.slot(names.given)?,
+            own: self.slot(names.own)?,
         })
     }
 

@@ -103,7 +103,7 @@ impl<'c> Reader<'c> {
     ) -> Result<Condition, Refused> {
         let version = self.context.version;
         let of = offered(version, step.whole, code, step.types)?;
-        of.check_leads_on(version, step.whole)?;
+        of.check_leads_on(step.whole)?;
         let targets = match target {
             Some(target) => vec![self.named(step, target, &of)?],
             None => self.inferred(step, &of)?,
@@ -172,7 +172,7 @@ impl<'c> Reader<'c> {
         let version = self.context.version;
         let kind = resource_type(self.context, step.whole, kind)?;
         let of = offered(version, step.whole, code, &[kind])?;
-        of.check_leads_on(version, step.whole)?;
+        of.check_leads_on(step.whole)?;
         let targets = of.targets(version);
         if !step.types.iter().any(|it| targets.contains(it)) {
             let what = format!(

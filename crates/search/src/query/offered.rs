@@ -3,7 +3,6 @@
 use fhir::definitions::SearchParameter;
 use fhir::{Definitions, FhirVersion};
 
-use super::canonical::is_canonical;
 use super::fault::{Refused, not_offered, shown, unfit, unknown};
 use super::result::RESULT_PARAMETERS;
 use crate::registry::{Facets, Parameter, Registry};
@@ -120,24 +119,17 @@ impl Offered {
         self.each.iter().map(|it| it.1.definition)
     }
 
-    /// Refuses a parameter that leads to no record: one that is no reference, and one of canonical
-    /// URLs, whose targets are found by their URL and not by chaining yet.
-    pub(super) fn check_leads_on(&self, version: FhirVersion, name: &str) -> Result<(), Refused> {
-        let code = self.code();
-        if self.kind != ParameterKind::Reference {
-            let what = format!(
-                "`{code}` is a {} and leads to no other resource",
-                self.kind.name()
-            );
-            return Err(unfit(name, &what, "only references are chained"));
+    /// Refuses a parameter that leads to no record.
+    pub(super) fn check_leads_on(&self, name: &str) -> Result<(), Refused> {
+        if self.kind == ParameterKind::Reference {
+            return Ok(());
         }
-        let definitions = Definitions::of(version);
-        let mut each = self.each.iter();
-        if each.any(|(kind, it)| is_canonical(definitions, kind, it.definition)) {
-            let what = format!("a chain through the canonical URLs of `{code}`");
-            return Err(not_offered(name, &what).lasting());
-        }
-        Ok(())
+        let what = format!(
+            "`{}` is a {} and leads to no other resource",
+            self.code(),
+            self.kind.name()
+        );
+        Err(unfit(name, &what, "only references are chained"))
     }
 
     /// The types that its references may lead to; all, where a definition does not say.

@@ -35,7 +35,7 @@ pub(super) fn value(
     match kind {
         ParameterKind::String => string(given.name, modifier, text),
         ParameterKind::Token => token::token_value(given, facets, modifier, text),
-        ParameterKind::Reference => reference::reference(given, modifier, text),
+        ParameterKind::Reference => reference::reference(given, facets, modifier, text),
         ParameterKind::Uri => uri(given.name, modifier, text),
         ParameterKind::Date => {
             number::date(given.context.version, given.name, text).map(Value::Date)
@@ -85,21 +85,25 @@ const SLASHES_MAX: usize = 64;
 
 fn uri(name: &str, modifier: Option<Modifier>, text: &str) -> Result<Value, Refused> {
     let uri = unescaped(name, text)?;
-    let how = match modifier {
-        Some(Modifier::Above) => UriMatch::Above,
-        Some(Modifier::Below) => UriMatch::Below,
-        _ => UriMatch::Exact,
-    };
-    if how == UriMatch::Exact {
-        return Ok(Value::Uri {
-            how,
+    match side(modifier) {
+        Some(side) => hierarchy(name, side, &uri),
+        None => Ok(Value::Uri {
+            how: UriMatch::Exact,
             uri: uri.into(),
-        });
+        }),
     }
+}
+
+/// What lies above or below a URL.
+fn hierarchy(name: &str, side: Side, uri: &str) -> Result<Value, Refused> {
     if !uri.contains("://") {
         let remedy = "`:above` and `:below` follow the path of a URL, which a URN has not";
         return Err(faulty(name, "a value that is no absolute URL", remedy));
     }
+    let how = match side {
+        Side::Above => UriMatch::Above,
+        Side::Below => UriMatch::Below,
+    };
     if how == UriMatch::Above && uri.matches('/').count() > SLASHES_MAX {
         return Err(over(name, "uri_slashes_max", SLASHES_MAX, "slashes"));
     }

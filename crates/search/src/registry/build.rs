@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use fhir::Definitions;
 use fhir::definitions::{SearchParameter, SearchType, TypeDefinition};
+use fhir::{Definitions, FhirVersion};
 
 use super::{Component, Facets, OfType, Parameter, QuantitySlots, Slot, TokenSlots};
 use crate::corrections::Corrections;
@@ -26,6 +26,8 @@ pub(crate) struct Index {
     pub(crate) narrative: Option<u16>,
     /// The slot of the words of all texts.
     pub(crate) content: Option<u16>,
+    /// The slot of the resource's own names.
+    pub(crate) names: Option<u16>,
     pub(crate) faults: Vec<(&'static str, ProgramFault)>,
 }
 
@@ -33,6 +35,8 @@ pub(crate) struct Index {
 const NARRATIVE: &str = "narrative";
 /// The facet of all words.
 const CONTENT: &str = "content";
+/// The facet of canonical URLs, by which resources refer and are referred to.
+const NAME: &str = "canonical-name";
 
 impl Index {
     pub(super) fn new(definitions: &'static Definitions, resource_type: &'static str) -> Self {
@@ -54,6 +58,18 @@ impl Index {
         parameters.sort_by_key(|it| it.definition.code);
         builder.finish(parameters, faults)
     }
+
+    pub(super) fn names(&self) -> Option<Slot> {
+        self.names.map(|it| self.slots[usize::from(it)])
+    }
+}
+
+/// Whether resources of a type are published under a canonical URL. Others have a `url` too, at
+/// which a device is reached. <https://hl7.org/fhir/R4/references.html#canonical>
+fn is_published(definitions: &Definitions, resource_type: &str) -> bool {
+    let resource = definitions.resource(resource_type);
+    let has = |name| resource.is_some_and(|it| definitions.child(it.shape, name).is_some());
+    has("url") && has("publisher")
 }
 
 /// Collects what is to be walked.
@@ -138,6 +154,9 @@ impl Builder {
             Some(source) => source,
             None => self.source(search_type, &terms)?,
         };
+        if search_type == SearchType::Reference {
+            return Ok(self.reference(definition, &source));
+        }
         Ok(self.indexed(search_type, &source))
     }
 
@@ -214,7 +233,10 @@ impl Builder {
                     self.of_part(definition.search_type, &part)?
                 }
             };
-            let facets = self.indexed(definition.search_type, &source);
+            let facets = match definition.search_type {
+                SearchType::Reference => self.reference(definition, &source),
+                search_type => self.indexed(search_type, &source),
+            };
             components.push(Component {
                 definition,
                 facets: without_of_type(facets),
@@ -292,21 +314,6 @@ impl Builder {
                 Facets::String(slot)
             }
             SearchType::Token => Facets::Token(self.token(source)),
-            SearchType::Reference => {
-                let literal = self.slot("reference", text);
-                let identifier = self.slot("reference-identifier", text);
-                self.walk(
-                    source,
-                    Sink::Reference {
-                        literal,
-                        identifier,
-                    },
-                );
-                Facets::Reference {
-                    literal,
-                    identifier,
-                }
-            }
             SearchType::Uri => {
                 let slot = self.slot("uri", text);
                 self.walk(source, Sink::Uri(slot));
@@ -328,8 +335,49 @@ impl Builder {
                 self.walk(source, Sink::Place(slot));
                 Facets::Place(slot)
             }
-            SearchType::Composite => Facets::Elsewhere,
+            SearchType::Reference | SearchType::Composite => Facets::Elsewhere,
         }
+    }
+
+    fn reference(&mut self, definition: &SearchParameter, source: &Source) -> Facets {
+        let text = &source.text;
+        let has =
+            |wanted: &[Datatype]| source.ends.iter().any(|it| wanted.contains(&it.2.datatype));
+        let has_canonical = has(&[Datatype::Canonical, Datatype::Uri]);
+        let has_references = has(&[Datatype::Reference]);
+        let facet = if has_canonical {
+            "canonical"
+        } else {
+            "reference"
+        };
+        let literal = self.slot(facet, text);
+        let identifier = has_references.then(|| self.slot("reference-identifier", text));
+        self.walk(
+            source,
+            Sink::Reference {
+                literal,
+                identifier,
+            },
+        );
+        let may_name = has_canonical || has_references && self.may_name(definition);
+        let names = may_name.then(|| self.slot(NAME, text));
+        if let Some(slot) = names {
+            self.walk(source, Sink::Name(slot));
+        }
+        Facets::Reference {
+            literal,
+            identifier,
+            names,
+        }
+    }
+
+    /// STU3 has no datatype of canonical URLs: what is published is named in a Reference.
+    fn may_name(&self, definition: &SearchParameter) -> bool {
+        let targets = definition.targets;
+        let mut targets = targets.iter();
+        self.definitions.version() == FhirVersion::Stu3
+            && (definition.targets.is_empty()
+                || targets.any(|it| is_published(self.definitions, it)))
     }
 
     fn token(&mut self, source: &Source) -> TokenSlots {
@@ -394,10 +442,13 @@ impl Builder {
     }
 
     fn finish(
-        self,
+        mut self,
         parameters: Vec<Parameter>,
         faults: Vec<(&'static str, ProgramFault)>,
     ) -> Index {
+        let kind = self.resource_type;
+        let own = format!("{kind}.url | {kind}.version");
+        let names = is_published(self.definitions, kind).then(|| self.slot(NAME, &own));
         let slots: Vec<Slot> = self.slots.into_iter().collect();
         let number = |slot: Slot| {
             let place = slots.binary_search(&slot).unwrap_or_default();
@@ -425,6 +476,7 @@ impl Builder {
             lanes: lanes(self.definitions, self.resource_type, &parameters, &slots),
             narrative: words(NARRATIVE),
             content: words(CONTENT),
+            names: names.map(number),
             program,
             parameters,
             slots,

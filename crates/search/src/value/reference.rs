@@ -1,11 +1,13 @@
 //! References: to records of this store, to elsewhere, and by identifier.
 //!
 //! A reference into the resource itself (`#id`) leads to nothing that could be found; the element
-//! is not missing, though.
+//! is not missing, though. What is published is referred to by its canonical URL, with or without a
+//! version, perhaps with a fragment that names something in it: that refers to it all the same.
+//! <https://hl7.org/fhir/R4/references.html#canonical>
 
 use fhir::json::Value;
 
-use super::{At, Datatype, Values};
+use super::{At, Datatype, Surroundings, Values};
 use crate::entry::EntryValue;
 use crate::measure::fit;
 use crate::name::ResourceName;
@@ -15,7 +17,7 @@ impl Values<'_> {
     pub(super) fn reference(
         &mut self,
         literal: At,
-        identifier: At,
+        identifier: Option<At>,
         datatype: Datatype,
         value: Value<'_>,
     ) {
@@ -25,15 +27,56 @@ impl Values<'_> {
                 for member in value.members() {
                     match &*member.name {
                         "reference" => text = member.value.as_str(),
-                        "identifier" => self.identifier(identifier, member.value),
+                        "identifier" => {
+                            if let Some(at) = identifier {
+                                self.identifier(at, member.value);
+                            }
+                        }
                         _ => {}
                     }
                 }
                 self.leads_to(literal, text.as_deref());
             }
             Datatype::Resource => self.held(literal, value),
-            _ => self.leads_to(literal, value.as_str().as_deref()),
+            _ => {
+                let text = value.as_str();
+                self.leads_to(literal, text.as_deref());
+                if let Some(whole) = text.as_deref().and_then(without_fragment) {
+                    self.leads_to(literal, Some(whole));
+                }
+            }
         }
+    }
+
+    /// The name that an element refers by, if it does.
+    pub(super) fn name(&mut self, at: At, datatype: Datatype, value: Value<'_>) {
+        let text = match datatype {
+            Datatype::Reference => value.get("reference").and_then(Value::as_str),
+            Datatype::Resource => None,
+            _ => value.as_str(),
+        };
+        let Some(text) = text else { return };
+        let is_literal = datatype == Datatype::Reference && !self.is_elsewhere(&text);
+        let name = without_fragment(&text).unwrap_or(&text);
+        if name.contains(':') && !name.starts_with('#') && !is_literal {
+            self.push(at, EntryValue::Uri(fit(name).into()));
+        }
+    }
+
+    fn is_elsewhere(&self, text: &str) -> bool {
+        let Surroundings { definitions, bases } = self.surroundings;
+        matches!(bases.target(definitions, text), Target::Elsewhere(_))
+    }
+
+    /// The names that a resource is referred to by.
+    pub(crate) fn own_names(&mut self, at: At, resource: Value<'_>) {
+        let text = |name| resource.get(name).and_then(Value::as_str);
+        let Some(url) = text("url") else { return };
+        if let Some(version) = text("version") {
+            let name = [&url, "|", &version].concat();
+            self.push(at, EntryValue::Uri(fit(&name).into()));
+        }
+        self.push(at, EntryValue::Uri(fit(&url).into()));
     }
 
     fn leads_to(&mut self, at: At, text: Option<&str>) {
@@ -75,4 +118,10 @@ impl Values<'_> {
             self.push(at, EntryValue::Uri(fit(bare).into()));
         }
     }
+}
+
+/// The text before its fragment, if it has one and is more than that.
+fn without_fragment(text: &str) -> Option<&str> {
+    let (whole, _) = text.split_once('#')?;
+    (!whole.is_empty()).then_some(whole)
 }

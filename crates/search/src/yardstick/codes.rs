@@ -113,12 +113,24 @@ impl Yardstick<'_> {
                 .as_ref()
                 .is_some_and(|it| it.1 == **id && super::may_lead_to(definition, &it.0)),
             ReferenceTest::Url(url) => {
-                target.is_none() && element.uris().contains(&url.to_string())
+                target.is_none() && element.named_uris().contains(&url.to_string())
             }
-            ReferenceTest::Versions(url) => element.uris().iter().any(|it| {
-                it.strip_prefix(&**url)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            ReferenceTest::Versions { side, url } => element.named_uris().iter().any(|it| {
+                let (low, high) = match side {
+                    Side::Below => (&**it, &**url),
+                    Side::Above => (&**url, &**it),
+                };
+                let rest = low.strip_prefix(high).filter(|_| high.contains('|'));
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             }),
+            ReferenceTest::Path { side, url } => {
+                let how = match side {
+                    Side::Above => UriMatch::Above,
+                    Side::Below => UriMatch::Below,
+                };
+                let mut uris = element.named_uris().into_iter();
+                target.is_none() && uris.any(|it| is_uri(how, &it, url))
+            }
         }
     }
 

@@ -243,6 +243,33 @@ impl<'d> Element<'d> {
             .collect()
     }
 
+    /// The URIs by which a parameter of references finds it: also without fragment and version.
+    pub(super) fn named_uris(&self) -> Vec<String> {
+        let mut uris = self.uris();
+        if let (Some(text), Self::Of(kind, ..)) = (self.link(), self)
+            && &**kind != "Reference"
+        {
+            let whole = text.split('#').next().unwrap_or_default();
+            let bare = whole.split('|').next().unwrap_or_default();
+            uris.extend([whole.to_owned(), bare.to_owned()]);
+        }
+        uris
+    }
+
+    /// Whether it names what is published under that URL and version.
+    pub(super) fn names(&self, definitions: &Definitions, url: &str, version: &str) -> bool {
+        let Self::Of(kind, ..) = self else {
+            return false;
+        };
+        let may_name = match &**kind {
+            "Reference" => definitions.version() == fhir::FhirVersion::Stu3,
+            _ => true,
+        };
+        let text = self.link().unwrap_or_default();
+        let name = text.split('#').next().unwrap_or_default();
+        may_name && (name == url || name == format!("{url}|{version}"))
+    }
+
     /// The first and last microsecond of what it covers.
     pub(super) fn dates(&self, definitions: &Definitions) -> Option<(i64, i64)> {
         let Self::Of(kind, value, _) = self else {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use expect_test::{Expect, expect};
 use fhir::{FhirVersion, Instant};
-use search::compile::{Answers, Builder, Visibility};
+use search::compile::{Answers, Builder, Referred, Visibility};
 use search::entry::{RecordId, Space};
 use search::name::ResourceName;
 use search::plan::Filter;
@@ -134,6 +134,10 @@ fn included_resources_must_be_visible() {
     let mut lines = Vec::new();
     for include in &query.includes {
         let reaches = include.to(version, &BTreeSet::from(["Patient", "Group"]));
+        let of = of.clone().map(|resource| Referred {
+            resource,
+            urls: Vec::new(),
+        });
         let parts = builder.sources(&reaches, &of);
         lines.extend(
             parts
@@ -141,16 +145,16 @@ fn included_resources_must_be_visible() {
                 .map(|it| format!("{}: {}", it.kind, printer.filter(&it.filter))),
         );
     }
-    let urls = ["http://q".into()];
-    let canonical = builder.canonical("Questionnaire", &urls);
-    lines.extend(canonical.map(|it| printer.filter(&it.filter)));
-    assert!(builder.canonical("Patient", &urls).is_none());
+    let urls = BTreeSet::from(["http://q".into()]);
+    let published = builder.published("Questionnaire", &urls);
+    lines.extend(published.map(|it| printer.filter(&it.filter)));
+    assert!(builder.published("Patient", &urls).is_none());
     let visible = builder.visible("Observation", vec![RecordId::from("x")]);
     lines.push(printer.filter(&visible.filter));
     expect![[r#"
         Observation: ((subject = Patient/1 or subject = Group/2) and id in [o])
         Observation: (subject = Group/2 and id in [o])
-        (url = <http://q> and nothing)
+        (own names = <http://q> and nothing)
         (id in [x] and id in [o])"#]]
     .assert_eq(&lines.join("\n"));
 }

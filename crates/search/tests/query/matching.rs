@@ -212,6 +212,29 @@ fn what_other_records_say_is_asked() {
 }
 
 #[test]
+fn names_lead_on_too() {
+    let response = r#"{"resourceType":"QuestionnaireResponse","id":"r","status":"completed",
+        "questionnaire":"http://x/q|1"}"#;
+    let chain = open(response, "questionnaire.title=x");
+    assert_eq!(
+        printed(&chain),
+        ["Questionnaire: (own names = <http://x/q|1> and title ~ x…)"]
+    );
+    let questionnaire = r#"{"resourceType":"Questionnaire","id":"q","status":"active",
+        "url":"http://x/q","version":"1"}"#;
+    let has = open(
+        questionnaire,
+        "_has:QuestionnaireResponse:questionnaire:status=y",
+    );
+    assert_eq!(
+        printed(&has),
+        [
+            "QuestionnaireResponse: ((questionnaire = Questionnaire/q or questionnaire/name = <http://x/q> or questionnaire/name = <http://x/q|1>) and status = *|y)"
+        ]
+    );
+}
+
+#[test]
 fn answers_are_joined_as_conditions_are() {
     let query = "_has:Observation:patient:code=x&_has:Encounter:patient:status=y";
     let all = open(PATIENT, query);

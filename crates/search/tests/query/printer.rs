@@ -21,6 +21,9 @@ impl Printer {
         let mut slots = BTreeMap::new();
         for resource in fhir::Definitions::of(version).resources() {
             let parameters = Registry::of(version).parameters(resource.name);
+            if let Some(slot) = Registry::of(version).names(resource.name) {
+                slots.insert(slot, "own names".to_owned());
+            }
             for it in parameters {
                 name_slots(&it.facets, it.definition.code, &mut slots);
             }
@@ -79,23 +82,31 @@ impl Printer {
                 let members: Vec<_> = members.iter().map(|it| self.member(it)).collect();
                 format!("{{{}}}", members.join("; "))
             }
-            Filter::RefersTo { parameter, targets } => {
-                let targets = targets
-                    .iter()
-                    .map(|(kind, filter)| format!("{kind}({})", self.filter(filter)));
+            Filter::RefersTo {
+                parameter,
+                names,
+                targets,
+            } => {
+                let targets = targets.iter().map(|it| {
+                    let by_name = if it.names.is_some() { "|" } else { "" };
+                    format!("{by_name}{}({})", it.kind, self.filter(&it.filter))
+                });
                 format!(
-                    "{} -> {}",
+                    "{}{} -> {}",
                     self.slot(*parameter),
+                    if names.is_some() { "|" } else { "" },
                     targets.collect::<Vec<_>>().join(" | ")
                 )
             }
             Filter::ReferredToBy {
                 kind,
                 parameter,
+                names,
                 filter,
             } => {
                 format!(
-                    "<- {kind}.{}({})",
+                    "{} {kind}.{}({})",
+                    if names.is_some() { "<-|" } else { "<-" },
                     self.slot(*parameter),
                     self.filter(filter)
                 )
@@ -156,9 +167,15 @@ fn name_slots(facets: &Facets, code: &str, slots: &mut BTreeMap<Slot, String>) {
         Facets::Reference {
             literal,
             identifier,
+            names,
         } => {
             name(literal, "");
-            name(identifier, "/identifier");
+            if let Some(slot) = identifier {
+                name(slot, "/identifier");
+            }
+            if let Some(slot) = names {
+                name(slot, "/name");
+            }
         }
         Facets::Quantity(quantity) => {
             name(&quantity.canonical, "/canonical");

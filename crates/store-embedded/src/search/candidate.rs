@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use store::{Row, Space, StoreError, TypeNumber};
 
-use super::node::{Condition, Node, ReferredToBy, RefersTo};
+use super::node::{Condition, Node, ReferredToBy, RefersTo, Slot};
 use super::stream::Stream;
 use super::{Kind, key_of};
 use crate::engine::Snapshot;
@@ -127,12 +127,24 @@ impl<'s> Checker<'s> {
         let Some(indexed) = candidate.indexed(self)? else {
             return Ok(false);
         };
-        for entry in indexed.of(refers.parameter) {
+        let is_target = |row| self.remembered(refers.number, row, || self.is_target(refers, row));
+        for entry in indexed.of(refers.slot.parameter) {
             let Stored::Reference(row) = entry.value else {
                 continue;
             };
-            if self.remembered(refers.number, row, || self.is_target(refers, row))? {
+            if is_target(row)? {
                 return Ok(true);
+            }
+        }
+        let Some(given) = &refers.names else {
+            return Ok(false);
+        };
+        for name in names(indexed, given) {
+            for own in refers.targets.iter().filter_map(|it| it.names.as_ref()) {
+                let named = Stream::of_value(&own.postings, name, self.state);
+                if any(named, is_target)? {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)
@@ -146,8 +158,8 @@ impl<'s> Checker<'s> {
         if target.indexed(self)?.is_none() {
             return Ok(false);
         }
-        for (_, node) in refers.targets.iter().filter(|(wanted, _)| *wanted == kind) {
-            if self.matches(node, &target)? {
+        for wanted in refers.targets.iter().filter(|it| it.kind == kind) {
+            if self.matches(&wanted.node, &target)? {
                 return Ok(true);
             }
         }
@@ -159,15 +171,23 @@ impl<'s> Checker<'s> {
         referred: &ReferredToBy,
         candidate: &Candidate,
     ) -> Result<bool, StoreError> {
+        let is_source = |row| {
+            let judge = || self.matches(&referred.filter, &Candidate::new(referred.kind, row));
+            self.remembered(referred.number, row, judge)
+        };
         let target = Stored::Reference(candidate.row);
-        let mut sources = Stream::of_value(&referred.slot, &target, self.state);
-        let mut from = Row(0);
-        while let Some(row) = sources.seek(from)? {
-            let source = || self.matches(&referred.filter, &Candidate::new(referred.kind, row));
-            if self.remembered(referred.number, row, source)? {
+        let sources = Stream::of_value(&referred.slot.postings, &target, self.state);
+        if any(sources, is_source)? {
+            return Ok(true);
+        }
+        let Some((by, indexed)) = referred.names.as_ref().zip(candidate.indexed(self)?) else {
+            return Ok(false);
+        };
+        for name in names(indexed, &by.own) {
+            let sources = Stream::of_value(&by.given.postings, name, self.state);
+            if any(sources, is_source)? {
                 return Ok(true);
             }
-            from = Row(row.0 + 1);
         }
         Ok(false)
     }
@@ -189,6 +209,27 @@ impl<'s> Checker<'s> {
         verdicts.insert((number, row), verdict);
         Ok(verdict)
     }
+}
+
+/// Whether one of the rows passes.
+fn any(
+    mut rows: Stream<'_>,
+    passes: impl Fn(Row) -> Result<bool, StoreError>,
+) -> Result<bool, StoreError> {
+    let mut from = Row(0);
+    while let Some(row) = rows.seek(from)? {
+        if passes(row)? {
+            return Ok(true);
+        }
+        from = Row(row.0 + 1);
+    }
+    Ok(false)
+}
+
+/// The names in a slot.
+pub(super) fn names<'i>(indexed: &'i Indexed, slot: &Slot) -> impl Iterator<Item = &'i Stored> {
+    let values = indexed.of(slot.parameter).iter().map(|it| &it.value);
+    values.filter(|it| matches!(it, Stored::Uri(_)))
 }
 
 fn has(indexed: &Indexed, condition: &Condition) -> bool {

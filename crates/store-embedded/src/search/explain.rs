@@ -61,8 +61,10 @@ impl Explaining<'_> {
             Filter::All(filters) => ("all".to_owned(), all(filters)?),
             Filter::Any(filters) => ("any".to_owned(), all(filters)?),
             Filter::Not(filter) => ("not".to_owned(), vec![self.of(filter, number)?]),
-            Filter::RefersTo { parameter, targets } => {
-                let targets = targets.iter().map(|(kind, filter)| self.of(filter, *kind));
+            Filter::RefersTo {
+                parameter, targets, ..
+            } => {
+                let targets = targets.iter().map(|it| self.of(&it.filter, it.kind));
                 let what = format!("refers by {}", parameter.0);
                 (what, targets.collect::<Result<_, _>>()?)
             }
@@ -70,6 +72,7 @@ impl Explaining<'_> {
                 kind,
                 parameter,
                 filter,
+                ..
             } => {
                 let what = format!("referred to by {} of type {}", parameter.0, kind.0);
                 (what, vec![self.of(filter, *kind)?])

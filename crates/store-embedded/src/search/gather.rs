@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use store::{Position, Row, StoreError};
 
-use super::candidate::{Candidate, Checker};
-use super::node::{Condition, Node, ReferredToBy, RefersTo, in_order, is_live};
+use super::candidate::{self, Candidate, Checker};
+use super::node::{Condition, Node, ReferredToBy, RefersTo, Slot, in_order, is_live};
 use super::probe::{Span, Verdict};
 use super::stream::Stream;
 use super::{CHECK_COST, Kind};
@@ -272,24 +272,69 @@ fn together(
 
 fn referring(checker: &Checker<'_>, refers: &RefersTo, budget: &mut Budget) -> Gathered {
     let mut rows = Vec::new();
-    for (kind, node) in &refers.targets {
-        let Some(targets) = small(checker, node, checker.kind(*kind), budget)? else {
+    for target in &refers.targets {
+        let kind = checker.kind(target.kind);
+        let Some(targets) = small(checker, &target.node, kind, budget)? else {
             return Ok(None);
         };
-        for target in targets {
-            // Opening the postings of one target costs about as much as a check.
-            if budget.spend(CHECK_COST).is_none() {
-                return Ok(None);
-            }
-            let target = Stored::Reference(target);
-            let sources = Stream::of_value(&refers.slot, &target, checker.state);
-            match all_of(sources, budget)? {
-                Some(sources) => rows.extend(sources),
-                None => return Ok(None),
-            }
+        let slot = &refers.slot.postings;
+        let values = targets.iter().map(|it| Stored::Reference(*it));
+        if post(checker, slot, values, &mut rows, budget)?.is_none() {
+            return Ok(None);
+        }
+        let Some((given, own)) = refers.names.as_ref().zip(target.names.as_ref()) else {
+            continue;
+        };
+        let Some(names) = named(checker, target.kind, &targets, own, budget)? else {
+            return Ok(None);
+        };
+        if post(checker, &given.postings, names, &mut rows, budget)?.is_none() {
+            return Ok(None);
         }
     }
     Ok(Some(in_order(rows)))
+}
+
+/// Adds the rows that have one of these values in a slot. `None` where the budget did not suffice.
+fn post(
+    checker: &Checker<'_>,
+    slot: &[u8],
+    values: impl IntoIterator<Item = Stored>,
+    rows: &mut Vec<Row>,
+    budget: &mut Budget,
+) -> Result<Option<()>, StoreError> {
+    for value in values {
+        // Opening the postings of one value costs about as much as a check.
+        if budget.spend(CHECK_COST).is_none() {
+            return Ok(None);
+        }
+        match all_of(Stream::of_value(slot, &value, checker.state), budget)? {
+            Some(found) => rows.extend(found),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(()))
+}
+
+/// The names that these records have in a slot, each once. `None` where the budget did not suffice.
+fn named(
+    checker: &Checker<'_>,
+    kind: store::TypeNumber,
+    rows: &[Row],
+    slot: &Slot,
+    budget: &mut Budget,
+) -> Result<Option<BTreeSet<Stored>>, StoreError> {
+    let mut names = BTreeSet::new();
+    for row in rows {
+        if budget.spend(CHECK_COST).is_none() {
+            return Ok(None);
+        }
+        let candidate = Candidate::new(kind, *row);
+        if let Some(indexed) = candidate.indexed(checker)? {
+            names.extend(candidate::names(indexed, slot).cloned());
+        }
+    }
+    Ok(Some(names))
 }
 
 fn referred_to(
@@ -307,7 +352,7 @@ fn referred_to(
     let Some(sources) = sources else {
         return Ok(None);
     };
-    let mut targets = BTreeSet::new();
+    let (mut targets, mut names) = (BTreeSet::new(), BTreeSet::new());
     for source in sources {
         if budget.spend(CHECK_COST).is_none() {
             return Ok(None);
@@ -316,14 +361,25 @@ fn referred_to(
         let Some(indexed) = source.indexed(checker)? else {
             continue;
         };
-        targets.extend(indexed.of(referred.parameter).iter().filter_map(
-            |entry| match entry.value {
-                Stored::Reference(row) => Some(row),
-                _ => None,
-            },
-        ));
+        targets.extend(
+            indexed
+                .of(referred.slot.parameter)
+                .iter()
+                .filter_map(|entry| match entry.value {
+                    Stored::Reference(row) => Some(row),
+                    _ => None,
+                }),
+        );
+        if let Some(by) = &referred.names {
+            names.extend(candidate::names(indexed, &by.given).cloned());
+        }
     }
     let mut rows = Vec::with_capacity(targets.len());
+    if let Some(by) = &referred.names
+        && post(checker, &by.own.postings, names, &mut rows, budget)?.is_none()
+    {
+        return Ok(None);
+    }
     for row in targets {
         if budget.spend(CHECK_COST).is_none() {
             return Ok(None);
@@ -332,7 +388,7 @@ fn referred_to(
             rows.push(row);
         }
     }
-    Ok(Some(rows))
+    Ok(Some(in_order(rows)))
 }
 
 /// Newest versions among the changes of that time.

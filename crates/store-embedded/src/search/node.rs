@@ -42,13 +42,28 @@ pub(super) struct Condition {
     pub(super) probe: Probe,
 }
 
+/// A slot of one type, with what its postings begin with.
+pub(super) struct Slot {
+    pub(super) parameter: ParameterNumber,
+    pub(super) postings: Vec<u8>,
+}
+
 /// Entries that refer to records that match.
 pub(super) struct RefersTo {
     /// Under which verdicts on its targets are remembered.
     pub(super) number: usize,
-    pub(super) parameter: ParameterNumber,
-    pub(super) slot: Vec<u8>,
-    pub(super) targets: Vec<(TypeNumber, Node)>,
+    pub(super) slot: Slot,
+    /// Names by which records refer.
+    pub(super) names: Option<Slot>,
+    pub(super) targets: Vec<Target>,
+}
+
+/// Records that are referred to.
+pub(super) struct Target {
+    pub(super) kind: TypeNumber,
+    /// Names that they have; only if there are names by which they are referred to.
+    pub(super) names: Option<Slot>,
+    pub(super) node: Node,
 }
 
 /// Entries of records that match, and that refer to the record.
@@ -56,9 +71,15 @@ pub(super) struct ReferredToBy {
     /// Under which verdicts on its sources are remembered.
     pub(super) number: usize,
     pub(super) kind: TypeNumber,
-    pub(super) parameter: ParameterNumber,
-    pub(super) slot: Vec<u8>,
+    pub(super) slot: Slot,
+    pub(super) names: Option<Names>,
     pub(super) filter: Box<Node>,
+}
+
+/// Names by which records refer, and those that the record has.
+pub(super) struct Names {
+    pub(super) given: Slot,
+    pub(super) own: Slot,
 }
 
 impl Node {
@@ -127,30 +148,57 @@ impl<'s> Compiler<'s> {
                 let members = members.iter().map(|member| self.member(kind, member));
                 Node::Together(members.collect::<Result<_, _>>()?)
             }
-            Filter::RefersTo { parameter, targets } => {
-                let number = self.next_number();
-                let targets = targets
-                    .iter()
-                    .map(|(kind, filter)| Ok((*kind, self.node(filter, *kind)?)));
-                Node::RefersTo(RefersTo {
-                    number,
-                    parameter: *parameter,
-                    targets: targets.collect::<Result<_, StoreError>>()?,
-                    slot: layout::slot_postings(self.space, kind, *parameter),
-                })
-            }
-            Filter::ReferredToBy {
-                kind,
+            Filter::RefersTo {
                 parameter,
+                names,
+                targets,
+            } => Node::RefersTo(RefersTo {
+                number: self.next_number(),
+                slot: self.slot(kind, *parameter),
+                names: names.map(|it| self.slot(kind, it)),
+                targets: self.targets(targets, names.is_some())?,
+            }),
+            Filter::ReferredToBy {
+                kind: source,
+                parameter,
+                names,
                 filter,
             } => Node::ReferredToBy(ReferredToBy {
                 number: self.next_number(),
-                kind: *kind,
-                parameter: *parameter,
-                slot: layout::slot_postings(self.space, *kind, *parameter),
-                filter: Box::new(self.node(filter, *kind)?),
+                kind: *source,
+                slot: self.slot(*source, *parameter),
+                names: names.as_ref().map(|it| Names {
+                    given: self.slot(*source, it.given),
+                    own: self.slot(kind, it.own),
+                }),
+                filter: Box::new(self.node(filter, *source)?),
             }),
         })
+    }
+
+    fn slot(&self, kind: TypeNumber, parameter: ParameterNumber) -> Slot {
+        Slot {
+            parameter,
+            postings: layout::slot_postings(self.space, kind, parameter),
+        }
+    }
+
+    fn targets(
+        &mut self,
+        targets: &[search::plan::Target],
+        have_names: bool,
+    ) -> Result<Vec<Target>, StoreError> {
+        let targets = targets.iter().map(|it| {
+            Ok(Target {
+                kind: it.kind,
+                names: it
+                    .names
+                    .filter(|_| have_names)
+                    .map(|names| self.slot(it.kind, names)),
+                node: self.node(&it.filter, it.kind)?,
+            })
+        });
+        targets.collect()
     }
 
     fn nodes(&mut self, filters: &[Filter], kind: TypeNumber) -> Result<Vec<Node>, StoreError> {

@@ -9,8 +9,8 @@ use super::bench::{
 };
 use crate::{
     Action, At, Change, Direction, Effect, Entry, EntryValue, Expected, Filter, Magnitude, Member,
-    NewVersion, ParameterNumber, Place, Plan, Position, Precondition, RecordKey, Row, SortBy,
-    StoreError, Test, Total, TypeNumber, UnitNumber,
+    Names, NewVersion, ParameterNumber, Place, Plan, Position, Precondition, RecordKey, Row,
+    SortBy, StoreError, Target, Test, Total, TypeNumber, UnitNumber,
 };
 
 const OTHER_KIND: TypeNumber = TypeNumber(2);
@@ -39,6 +39,14 @@ async fn ids(bench: &Bench, plan: &Plan) -> String {
 }
 
 async fn check(bench: &Bench, cases: Vec<(Filter, &str)>) {
+    check_in(bench, &[KIND], cases).await;
+}
+
+async fn check_in(bench: &Bench, kinds: &[TypeNumber], cases: Vec<(Filter, &str)>) {
+    let plan = |filter: Filter| Plan {
+        parts: kinds.iter().map(|it| part(*it, filter.clone())).collect(),
+        ..plan(Filter::EVERYTHING)
+    };
     for (number, (filter, expected)) in cases.into_iter().enumerate() {
         let found = ids(bench, &plan(filter.clone())).await;
         assert_eq!(found, expected, "case {number}: {filter:?}");
@@ -294,13 +302,22 @@ pub(super) async fn chains(bench: &Bench) {
     family(bench).await;
     bench.pause().await;
     let red = || on(2, Test::Code("red".into()));
-    let to = |targets| Filter::RefersTo {
-        parameter: ParameterNumber(1),
-        targets,
+    let to = |targets: Vec<(TypeNumber, Filter)>| {
+        let target = |(kind, filter)| Target {
+            kind,
+            names: None,
+            filter,
+        };
+        Filter::RefersTo {
+            parameter: ParameterNumber(1),
+            names: None,
+            targets: targets.into_iter().map(target).collect(),
+        }
     };
     let by = |kind, filter| Filter::ReferredToBy {
         kind,
         parameter: ParameterNumber(1),
+        names: None,
         filter: Box::new(filter),
     };
     let all = || Filter::EVERYTHING;
@@ -333,6 +350,93 @@ pub(super) async fn chains(bench: &Bench) {
         ..plan(all())
     };
     assert_eq!(ids(bench, &kinds).await, "b x y");
+}
+
+/// Records of two types that have names, and some that refer by these.
+async fn named(bench: &Bench) {
+    let uri = |slot, name: &str| entry(slot, EntryValue::Uri(name.into()));
+    let child = |id: &str| key_in(KEPT, OTHER_KIND, id);
+    let refers = |to: RecordKey| entry(1, EntryValue::Reference(to));
+    let changes = vec![
+        with(
+            key("a"),
+            vec![uri(4, "n"), uri(4, "n|1"), token(2, 1, "red")],
+        ),
+        with(key("b"), vec![uri(4, "n"), uri(4, "n|2"), refers(key("a"))]),
+        with(
+            key("c"),
+            vec![uri(3, "n|2"), uri(3, "m"), token(2, 1, "red")],
+        ),
+        with(key("gone"), vec![uri(4, "n"), token(2, 1, "red")]),
+        with(
+            key("code"),
+            vec![token(3, 0, "n"), entry(3, EntryValue::Valueless)],
+        ),
+        with(
+            child("v"),
+            vec![entry(4, EntryValue::Valueless), uri(1, "n")],
+        ),
+        with(child("w"), vec![uri(5, "m"), uri(4, "o")]),
+        with(child("x"), vec![uri(3, "n"), token(2, 1, "red")]),
+        with(
+            child("y"),
+            vec![uri(3, "n|1"), uri(1, "n|2"), refers(key("b"))],
+        ),
+        with(child("z"), vec![uri(3, "n|2")]),
+    ];
+    bench.change(changes).await;
+    let gone = vec![delete(key("gone")), delete(child("z"))];
+    bench.change(gone).await;
+}
+
+/// Slot 3 has names by which a record refers; slot 4 those of a record, slot 5 those of another.
+pub(super) async fn references_by_name(bench: &Bench) {
+    named(bench).await;
+    bench.pause().await;
+    let red = || on(2, Test::Code("red".into()));
+    let all = || Filter::EVERYTHING;
+    let to = |targets: Vec<(TypeNumber, u32, Filter)>| Filter::RefersTo {
+        parameter: ParameterNumber(1),
+        names: Some(ParameterNumber(3)),
+        targets: targets.into_iter().map(target).collect(),
+    };
+    let by = |kind, filter| Filter::ReferredToBy {
+        kind,
+        parameter: ParameterNumber(1),
+        names: Some(Names {
+            given: ParameterNumber(3),
+            own: ParameterNumber(4),
+        }),
+        filter: Box::new(filter),
+    };
+    let cases = vec![
+        (to(vec![(KIND, 4, all())]), "b c x y"),
+        (to(vec![(KIND, 4, red())]), "b x y"),
+        (to(vec![(KIND, 4, Filter::Not(Box::new(red())))]), "c x y"),
+        (to(vec![(OTHER_KIND, 4, all())]), ""),
+        (to(vec![(OTHER_KIND, 5, all())]), "c"),
+        (
+            to(vec![(KIND, 4, red()), (OTHER_KIND, 5, all())]),
+            "b c x y",
+        ),
+        (to(vec![(KIND, 4, to(vec![(KIND, 4, red())]))]), "c x y"),
+        (by(KIND, all()), "a b"),
+        (by(KIND, red()), "b"),
+        (by(OTHER_KIND, all()), "a b"),
+        (by(OTHER_KIND, Filter::Ids(vec!["y".into()])), "a b"),
+        (by(OTHER_KIND, red()), "a b"),
+        (by(KIND, by(KIND, all())), "a"),
+        (Filter::All(vec![by(OTHER_KIND, all()), red()]), "a"),
+    ];
+    check_in(bench, &[KIND, OTHER_KIND], cases).await;
+}
+
+fn target((kind, names, filter): (TypeNumber, u32, Filter)) -> Target {
+    Target {
+        kind,
+        names: Some(ParameterNumber(names)),
+        filter,
+    }
 }
 
 async fn one_by_one(bench: &Bench, mut sorted: Plan) -> String {

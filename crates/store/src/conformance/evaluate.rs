@@ -5,8 +5,8 @@ use std::ops::RangeBounds;
 
 use super::model::{Held, Model};
 use crate::{
-    Direction, Entry, EntryValue, Filter, Found, Member, Operation, Place, Plan, RecordKey, Row,
-    SortBy, Test, Total, TypeNumber,
+    Direction, Entry, EntryValue, Filter, Found, Member, Operation, ParameterNumber, Place, Plan,
+    RecordKey, Row, SortBy, Space, Test, Total, TypeNumber,
 };
 
 type Keys = Vec<Option<Box<[u8]>>>;
@@ -79,40 +79,58 @@ impl Model {
                     members.iter().all(finds)
                 })
             }
-            Filter::RefersTo { parameter, targets } => {
-                let mut entries = held.newest.entries.iter();
-                entries.any(|entry| {
-                    let EntryValue::Reference(target) = &entry.value else {
-                        return false;
-                    };
-                    let matches = |(kind, filter): &(TypeNumber, Filter)| {
-                        target.kind == *kind && self.live(filter, target)
-                    };
-                    entry.parameter == *parameter
-                        && target.space == key.space
-                        && targets.iter().any(matches)
+            Filter::RefersTo {
+                parameter,
+                names,
+                targets,
+            } => targets.iter().any(|target| {
+                let names = names.zip(target.names);
+                self.of_kind(key.space, target.kind).any(|(other, its)| {
+                    (refers(held, *parameter, other) || shares(names, held, its))
+                        && self.live(&target.filter, other)
                 })
-            }
+            }),
             Filter::ReferredToBy {
                 kind,
                 parameter,
+                names,
                 filter,
-            } => self.records.iter().any(|(source, held)| {
-                source.space == key.space
-                    && source.kind == *kind
-                    && held.newest.entries.iter().any(|entry| {
-                        entry.parameter == *parameter
-                            && entry.value == EntryValue::Reference(key.clone())
-                    })
-                    && self.live(filter, source)
-            }),
+            } => {
+                let names = names.as_ref().map(|it| (it.given, it.own));
+                self.of_kind(key.space, *kind).any(|(other, its)| {
+                    (refers(its, *parameter, key) || shares(names, its, held))
+                        && self.live(filter, other)
+                })
+            }
         }
+    }
+
+    fn of_kind(&self, space: Space, kind: TypeNumber) -> impl Iterator<Item = (&RecordKey, &Held)> {
+        let is_meant = move |key: &RecordKey| key.space == space && key.kind == kind;
+        self.records.iter().filter(move |(key, _)| is_meant(key))
     }
 
     fn live(&self, filter: &Filter, key: &RecordKey) -> bool {
         let held = self.records.get(key).filter(|held| held.live());
         held.is_some_and(|held| self.passes(filter, key, held))
     }
+}
+
+fn refers(held: &Held, by: ParameterNumber, to: &RecordKey) -> bool {
+    let mut entries = held.newest.entries.iter();
+    entries.any(|it| it.parameter == by && it.value == EntryValue::Reference(to.clone()))
+}
+
+/// Whether a URI of the one in the first slot is a URI of the other in the second.
+fn shares(slots: Option<(ParameterNumber, ParameterNumber)>, one: &Held, other: &Held) -> bool {
+    let Some((given, own)) = slots else {
+        return false;
+    };
+    one.newest.entries.iter().any(|it| {
+        let is_name = it.parameter == given && matches!(it.value, EntryValue::Uri(_));
+        let mut others = other.newest.entries.iter();
+        is_name && others.any(|its| its.parameter == own && its.value == it.value)
+    })
 }
 
 fn finds(entries: &[Entry], group: u16, member: &Member) -> bool {

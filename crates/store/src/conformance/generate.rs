@@ -4,8 +4,9 @@ use std::ops::Bound;
 
 use super::bench::{Random, key_in};
 use crate::{
-    After, Direction, Entry, EntryValue, Filter, Magnitude, Member, ParameterNumber, Part, Place,
-    Plan, RecordKey, Row, SortBy, Space, SystemNumber, Test, Total, TypeNumber, UnitNumber,
+    After, Direction, Entry, EntryValue, Filter, Magnitude, Member, Names, ParameterNumber, Part,
+    Place, Plan, RecordKey, Row, SortBy, Space, SystemNumber, Target, Test, Total, TypeNumber,
+    UnitNumber,
 };
 
 const CODES: [&str; 5] = ["a", "b", "a\0b", "", "c"];
@@ -249,22 +250,37 @@ fn filter(random: &mut Random, ground: Ground, space: Space, depth: u64) -> Filt
         10 | 11 => Filter::All(filters(random, ground, space, depth)),
         12 => Filter::Any(filters(random, ground, space, depth)),
         13 => Filter::Not(Box::new(filter(random, ground, space, depth - 1))),
-        14 => {
-            let targets = (0..random.below(3)).map(|_| {
-                let kind = kind(random);
-                (kind, filter(random, ground, space, depth - 1))
-            });
-            Filter::RefersTo {
-                targets: targets.collect(),
-                parameter: ParameterNumber(5),
-            }
-        }
+        14 => Filter::RefersTo {
+            parameter: ParameterNumber(5),
+            names: names(random),
+            targets: targets(random, ground, space, depth - 1),
+        },
         _ => Filter::ReferredToBy {
             kind: kind(random),
             parameter: ParameterNumber(5),
+            names: names(random)
+                .zip(names(random))
+                .map(|(given, own)| Names { given, own }),
             filter: Box::new(filter(random, ground, space, depth - 1)),
         },
     }
+}
+
+fn targets(random: &mut Random, ground: Ground, space: Space, depth: u64) -> Vec<Target> {
+    let first = kind(random);
+    let mut kinds = vec![first, TypeNumber(3 - first.0)];
+    kinds.truncate(random.index(3));
+    let target = |kind| Target {
+        kind,
+        names: names(random),
+        filter: filter(random, ground, space, depth),
+    };
+    kinds.into_iter().map(target).collect()
+}
+
+/// A slot that holds URIs, among others.
+fn names(random: &mut Random) -> Option<ParameterNumber> {
+    (!random.one_in(3)).then(|| ParameterNumber(one_of(random, &[5, 7, 7, 8])))
 }
 
 fn filters(random: &mut Random, ground: Ground, space: Space, depth: u64) -> Vec<Filter> {

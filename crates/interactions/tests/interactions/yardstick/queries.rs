@@ -38,9 +38,10 @@ const PARAMETERS: &[(Kind, &[(&str, &str)])] = &[
             ("Observation", "subject"),
             ("RiskAssessment", "subject"),
             ("Patient", "organization"),
+            ("QuestionnaireResponse", "questionnaire"),
         ],
     ),
-    (Kind::Uri, &[("ValueSet", "url")]),
+    (Kind::Uri, &[("ValueSet", "url"), ("Questionnaire", "url")]),
     (
         Kind::Date,
         &[("Observation", "date"), ("Patient", "birthdate")],
@@ -101,7 +102,9 @@ pub(super) fn query(cell: Cell, is_r4: bool, dice: &mut Dice) -> (&'static str, 
     let of_kind = PARAMETERS.iter().find(|it| it.0 == cell.kind).unwrap().1;
     let (kind, code) = match cell.modifier {
         "of-type" => ("Patient", "identifier"),
-        "above" | "below" if cell.kind == Kind::Reference => ("Patient", "organization"),
+        "above" | "below" if cell.kind == Kind::Reference => {
+            of_kind[of_kind.len() - 1 - dice.below(2)]
+        }
         "above" | "below" | "in" | "not-in" => of_kind[0],
         "Patient" | "identifier" => ("Observation", "subject"),
         _ => of_kind[dice.below(of_kind.len())],
@@ -130,6 +133,14 @@ pub(super) fn dressed(
     let (kind, mut query) = match (kind, dice.below(3)) {
         ("Patient", 0) => ("Observation", format!("subject:Patient.{criterion}")),
         ("Observation", 0) => ("Patient", format!("_has:Observation:subject:{criterion}")),
+        ("Questionnaire", 0) => (
+            "QuestionnaireResponse",
+            format!("questionnaire.{criterion}"),
+        ),
+        ("QuestionnaireResponse", 0) => (
+            "Questionnaire",
+            format!("_has:QuestionnaireResponse:questionnaire:{criterion}"),
+        ),
         _ => (kind, criterion.to_owned()),
     };
     query += match (kind, dice.below(5)) {
@@ -142,6 +153,8 @@ pub(super) fn dressed(
         ("Observation", 1) => "&_sort=value-quantity,-_id&_include=Observation:subject:Patient",
         ("Observation", 2) => "&_include=Observation:*",
         ("RiskAssessment", 0) => "&_sort=-probability",
+        ("QuestionnaireResponse", 0..3) => "&_include=QuestionnaireResponse:questionnaire",
+        ("Questionnaire", 0..3) => "&_revinclude=QuestionnaireResponse:questionnaire",
         _ => "",
     };
     (kind, query)
@@ -180,23 +193,14 @@ fn value(cell: Cell, code: &str, is_r4: bool, dice: &mut Dice) -> String {
         (Kind::Token, _) => dice
             .pick(&["a", "http://codes|a", "|a", "http://codes|", "b"])
             .to_owned(),
-        (Kind::Reference, "identifier") => {
-            dice.pick(&["1", "http://mrn|1", "http://mrn|2"]).to_owned()
-        }
-        (Kind::Reference, "Patient") => dice.pick(&["p0", "p1", "gone"]).to_owned(),
-        (Kind::Reference, _) if code == "organization" => dice
-            .pick(&["Organization/o0", "Organization/o1"])
-            .to_owned(),
-        (Kind::Reference, _) => dice
-            .pick(&[
-                "Patient/p0",
-                "p1",
-                "Patient/gone",
-                "http://there/Patient/p0",
-            ])
-            .to_owned(),
+        (Kind::Reference, modifier) => reference(modifier, code, dice),
         (Kind::Uri, _) => dice
-            .pick(&["http://sets/x", "http://sets/x/y", "http://sets"])
+            .pick(&[
+                "http://sets/x",
+                "http://sets/x/y",
+                "http://sets",
+                "http://forms/b",
+            ])
             .to_owned(),
         (Kind::Date, _) => format!("{prefix}{}", dice.pick(DATES)),
         (Kind::Number, _) => format!("{prefix}{}", dice.pick(&["0.1", "0.25", "0.2", "0.3"])),
@@ -214,4 +218,23 @@ fn value(cell: Cell, code: &str, is_r4: bool, dice: &mut Dice) -> String {
         ),
         _ => "1".to_owned(),
     }
+}
+
+fn reference(modifier: &str, code: &str, dice: &mut Dice) -> String {
+    let pool: &[&str] = match (modifier, code) {
+        ("identifier", _) => &["1", "http://mrn|1", "http://mrn|2"],
+        ("Patient", _) => &["p0", "p1", "gone"],
+        ("above" | "below", "questionnaire") => {
+            &["http://forms/a|1", "http://forms/b|1.5.1", "http://forms"]
+        }
+        (_, "questionnaire") => &["http://forms/a", "http://forms/a|1.0", "Questionnaire/q0"],
+        (_, "organization") => &["Organization/o0", "Organization/o1"],
+        _ => &[
+            "Patient/p0",
+            "p1",
+            "Patient/gone",
+            "http://there/Patient/p0",
+        ],
+    };
+    dice.pick(pool).to_owned()
 }

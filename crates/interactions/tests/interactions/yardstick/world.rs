@@ -91,6 +91,11 @@ pub(super) fn resources(version: FhirVersion, dice: &mut Dice) -> Vec<(&'static 
         ("Location/l1", r#""name":"Lyon","position":{"longitude":4.835,"latitude":45.764},"partOf":{"reference":"Location/l0"}"#.to_owned()),
         ("Location/l2", r#""name":"Nowhere""#.to_owned()),
     ];
+    for (id, version) in [("q0", "1.0"), ("q1", "2.0"), ("q2", "1.5")] {
+        all.push((place("Questionnaire", id), questionnaire(version, dice)));
+    }
+    let ids = ["r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7"];
+    all.extend(ids.map(|id| (place("QuestionnaireResponse", id), answers(version, dice))));
     all.extend(["p0", "p1", "p2", "p3", "p4"].map(|id| (place("Patient", id), patient(dice))));
     let ids = ["w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8", "w9"];
     all.extend(ids.map(|id| (place("Observation", id), observation(dice))));
@@ -100,6 +105,34 @@ pub(super) fn resources(version: FhirVersion, dice: &mut Dice) -> Vec<(&'static 
 
 fn place(kind: &str, id: &str) -> &'static str {
     Box::leak(format!("{kind}/{id}").into_boxed_str())
+}
+
+fn questionnaire(version: &str, dice: &mut Dice) -> String {
+    let urls = quoted(&["http://forms/a", "http://forms/b"]);
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let mut text = format!(r#""status":"{}""#, dice.pick(&["draft", "active"]));
+    text += &dice.maybe("url", &urls);
+    text += &dice.maybe("version", &[&format!(r#""{version}""#)]);
+    text + &dice.maybe("title", &[r#""Weight""#, r#""Höhe""#])
+}
+
+fn answers(version: FhirVersion, dice: &mut Dice) -> String {
+    let names = [
+        "http://forms/a",
+        "http://forms/a|1.0",
+        "http://forms/b|2.0",
+        "http://forms/b|1.5",
+        "http://forms/b#part",
+        "http://elsewhere/a",
+        "Questionnaire/q0",
+    ];
+    let name = dice.pick(&names);
+    let name = match version {
+        FhirVersion::R4 => format!(r#""{name}""#),
+        FhirVersion::Stu3 => format!(r#"{{"reference":"{name}"}}"#),
+    };
+    let status = dice.pick(&["completed", "amended"]);
+    format!(r#""status":"{status}""#) + &dice.maybe("questionnaire", &[&name])
 }
 
 fn patient(dice: &mut Dice) -> String {

@@ -13,7 +13,7 @@ use crate::entry::EntryValue;
 use crate::measure::fit;
 use crate::name::{ByName, ResourceName};
 use crate::plan::{Filter, Member, Test};
-use crate::query::{ReferenceTest, TextMatch, Token, TokenTextMatch, UriMatch, Value, Words};
+use crate::query::{ReferenceTest, Side, TextMatch, Token, TokenTextMatch, UriMatch, Value, Words};
 use crate::registry::{Facets, OfType, Slot};
 use crate::text::{fold, words};
 
@@ -157,9 +157,13 @@ impl Work<'_> {
                 let found = self.resources(need);
                 (*literal, found.into_iter().map(refers_to).collect())
             }
-            (Facets::Reference { identifier, .. }, Value::Identifier(token)) => {
-                (*identifier, token_tests(token))
-            }
+            (
+                Facets::Reference {
+                    identifier: Some(slot),
+                    ..
+                },
+                Value::Identifier(token),
+            ) => (*slot, token_tests(token)),
             (Facets::Uri(slot), Value::Uri { how, uri }) => (*slot, uri_tests(*how, uri)),
             (Facets::Date(slot), Value::Date(test)) => (*slot, bounds::date(test, now)),
             (Facets::Number(slot), Value::Number { prefix, number }) => {
@@ -230,9 +234,11 @@ impl Work<'_> {
                     .collect()
             }
             ReferenceTest::Url(url) => vec![is_uri(url)],
-            ReferenceTest::Versions(url) => {
-                vec![is_uri(url), Test::UriStarts([url, "."].concat().into())]
-            }
+            ReferenceTest::Versions { side, url } => versions(*side, url),
+            ReferenceTest::Path { side, url } => match side {
+                Side::Above => uri_tests(UriMatch::Above, url),
+                Side::Below => uri_tests(UriMatch::Below, url),
+            },
         }
     }
 
@@ -349,6 +355,22 @@ pub(in crate::compile) fn refers_to(record: ResourceName) -> Test<ByName> {
 
 fn is_uri(uri: &str) -> Test<ByName> {
     Test::Is(EntryValue::Uri(fit(uri).into()))
+}
+
+/// By a canonical URL with its version: `1.2` is above `1.2.3`.
+fn versions(side: Side, url: &str) -> Tests {
+    match side {
+        Side::Below => vec![is_uri(url), Test::UriStarts([url, "."].concat().into())],
+        Side::Above => {
+            let version = url.find('|').unwrap_or_default();
+            let ends = url[version..]
+                .match_indices('.')
+                .map(|(at, _)| version + at);
+            ends.map(|end| is_uri(&url[..end]))
+                .chain([is_uri(url)])
+                .collect()
+        }
+    }
 }
 
 fn uri_tests(how: UriMatch, uri: &str) -> Tests {

@@ -6,10 +6,11 @@ use fhir::Definitions;
 use super::{Given, side, token};
 use crate::measure::fit;
 use crate::query::criterion::unescaped;
-use crate::query::fault::{Refused, faulty};
+use crate::query::fault::{Refused, faulty, unfit};
 use crate::query::modifier::Modifier;
 use crate::query::{ReferenceTest, Side, Value};
 use crate::reference::Target;
+use crate::registry::Facets;
 
 /// The types whose resources lie below each other, with the parameter that leads upwards.
 pub const HIERARCHIES: &[(&str, &str)] = &[
@@ -22,11 +23,27 @@ pub const HIERARCHIES: &[(&str, &str)] = &[
 
 pub(super) fn reference(
     given: &Given<'_>,
+    facets: &Facets,
     modifier: Option<Modifier>,
     text: &str,
 ) -> Result<Value, Refused> {
     let name = given.name;
     if modifier == Some(Modifier::Identifier) {
+        let has_none = matches!(
+            facets,
+            Facets::Reference {
+                identifier: None,
+                ..
+            }
+        );
+        if has_none {
+            let what = "canonical URLs, which are not referred to by identifier";
+            return Err(unfit(
+                name,
+                &format!("`{name}` is about {what}"),
+                "chain: `parameter.identifier` is that of the resource referred to",
+            ));
+        }
         return Ok(Value::Identifier(token::token(name, text)?));
     }
     let text = unescaped(name, text)?;
@@ -37,14 +54,23 @@ pub(super) fn reference(
     let test = read(given, target, &text)?;
     match (side(modifier), test) {
         (None, test) => Ok(Value::Reference(test)),
-        (Some(Side::Below), ReferenceTest::Url(url)) if url.contains('|') => {
-            Ok(Value::Reference(ReferenceTest::Versions(url)))
-        }
+        (Some(side), ReferenceTest::Url(url)) => urls(name, side, url).map(Value::Reference),
         (Some(side), ReferenceTest::Local { kind, id }) => hierarchy(name, side, kind, id),
         _ => {
-            let remedy = "write `Type/id`, or `url|version` for the versions below one";
+            let remedy = "write `Type/id`, `url|version` for versions, or a URL";
             Err(faulty(name, "a value that has no hierarchy", remedy))
         }
+    }
+}
+
+/// The URLs above or below one: by version, or by path.
+fn urls(name: &str, side: Side, url: Box<str>) -> Result<ReferenceTest, Refused> {
+    if url.contains('|') {
+        return Ok(ReferenceTest::Versions { side, url });
+    }
+    match super::hierarchy(name, side, &url)? {
+        Value::Uri { uri: url, .. } => Ok(ReferenceTest::Path { side, url }),
+        _ => Ok(ReferenceTest::Url(url)),
     }
 }
 
