@@ -1,9 +1,11 @@
 //! Criteria of conditional interactions and references: parsed strictly, searched, and turned into
 //! preconditions, so that what was decided upon them still holds when the commit takes its turn.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fhir::{Fault, Issue};
+use search::compile::Names;
 use search::plan::Plan;
 use search::query::{Context, Handling, Query, QueryLimits};
 use store::{Precondition, Record, TypeNumber, View};
@@ -27,8 +29,8 @@ pub(crate) struct Criteria {
 pub(crate) struct Matches {
     /// The matching resources: at most one more than the limit.
     pub(crate) found: Vec<(ResourceKey, Record)>,
-    /// Makes the commit depend on it.
-    pub(crate) precondition: Precondition,
+    /// Make the commit depend on it.
+    pub(crate) preconditions: Vec<Precondition>,
 }
 
 impl Interactions {
@@ -83,6 +85,7 @@ impl Interactions {
                 query: &it.query,
             };
             let planned = self.planned(caller, view, asked, Unknown::Numbered).await?;
+            let untouched = self.untouched(caller, view, &planned.sources).await?;
             let plan = Plan {
                 limit: it.limit + 1,
                 ..planned.plan
@@ -94,30 +97,58 @@ impl Interactions {
                 self.settings.commit_matches_max,
                 count,
             )?;
-            found.push((plan, rows));
+            found.push((plan, rows, untouched));
         }
         let rows: Vec<_> = found
             .iter()
-            .flat_map(|(_, rows)| rows.iter().copied())
+            .flat_map(|(_, rows, _)| rows.iter().copied())
             .collect();
         let mut records = self.records(caller, view, &rows).await?.into_iter();
         let matches = criteria
             .iter()
             .zip(found)
-            .map(|(it, (plan, rows))| Matches {
+            .map(|(it, (plan, rows, untouched))| Matches {
                 found: records
                     .by_ref()
                     .take(rows.len())
                     .flatten()
                     .filter_map(|record| Some((record_key(it.resource_type, &record)?, record)))
                     .collect(),
-                precondition: Precondition::Matches {
-                    plan,
-                    rows: rows.into_iter().map(|(_, row)| row).collect(),
-                    position: view.position(),
-                },
+                preconditions: untouched
+                    .into_iter()
+                    .chain([Precondition::Matches {
+                        plan,
+                        rows: rows.into_iter().map(|(_, row)| row).collect(),
+                        position: view.position(),
+                    }])
+                    .collect(),
             });
         Ok(matches.collect())
+    }
+
+    /// Makes a commit depend on what its plan was built from: where that has changed, the plan has
+    /// to be built anew, not only to be run again.
+    async fn untouched(
+        &self,
+        caller: &Caller,
+        view: &Arc<dyn View>,
+        sources: &BTreeSet<&'static str>,
+    ) -> Result<Option<Precondition>, InteractionError> {
+        if sources.is_empty() {
+            return Ok(None);
+        }
+        let names = Names {
+            types: sources.iter().copied().collect(),
+            ..Names::default()
+        };
+        let numbers = self
+            .numbers(&caller.tenant, &names, Unknown::Numbered)
+            .await?;
+        Ok(Some(Precondition::Untouched {
+            space: space_of(caller.version),
+            kinds: numbers.types.into_values().collect(),
+            position: view.position(),
+        }))
     }
 
     /// The records of these rows.

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use fhir::{Definitions, Fault, FhirVersion, Issue};
 use search::registry::Registry;
 use store::{
-    At, Commit, NamedChange, NamedExpected, NamedKey, Position, Precondition, StoreError, TenantId,
+    At, Commit, JobState, NamedChange, NamedExpected, NamedKey, Position, Precondition, StoreError,
+    TenantId,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -45,6 +46,18 @@ impl Interactions {
         let what = "a search parameter of this query is being indexed";
         let issue = Issue::error(Fault::Unavailable, what);
         Err(issue.mend(format!("ask again later: {progress}")).into())
+    }
+
+    /// Begins to fill what an older build has left of a tenant's slots.
+    pub async fn begin_indexing(&self, tenant: &TenantId) -> Result<(), InteractionError> {
+        let view = self.store.view(tenant, At::Newest).await?;
+        if view.position() == Position(0) {
+            return Ok(());
+        }
+        for version in FhirVersion::ALL {
+            self.incomplete(tenant, version).await?;
+        }
+        Ok(())
     }
 
     /// The slots of a tenant that are not complete; begins their job where there are any.
@@ -113,6 +126,7 @@ impl Interactions {
         self.store.delete_tenant(tenant).await?;
         // Its name may be given to another.
         self.indexes.known().retain(|(it, _), _| it != tenant);
+        self.definitions.forget(tenant);
         Ok(())
     }
 
@@ -126,8 +140,14 @@ impl Interactions {
         let job = jobs.into_iter().find(|it| it.0 == id);
         Ok(job.map_or_else(String::new, |(_, job)| {
             let progress = job.progress;
+            let standing = match job.state {
+                JobState::Cancelled | JobState::Failed => {
+                    format!("; the job is {}", job.state.name())
+                }
+                JobState::Waiting | JobState::Running | JobState::Done => String::new(),
+            };
             format!(
-                "{} of {} {} are done",
+                "{} of {} {} are done{standing}",
                 progress.done, progress.total, progress.unit
             )
         }))

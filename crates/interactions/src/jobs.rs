@@ -78,6 +78,79 @@ impl Interactions {
         Ok(rows.iter().filter_map(job).collect())
     }
 
+    /// One of the tenant's jobs.
+    pub async fn job_of(
+        &self,
+        tenant: &TenantId,
+        id: &JobId,
+    ) -> Result<Option<Job>, InteractionError> {
+        Ok(self.job(tenant, id).await?.map(|it| it.job))
+    }
+
+    /// Ends a job that is not done; what it has done stays. `None` if there is no such job.
+    pub async fn cancel_job(
+        &self,
+        tenant: &TenantId,
+        id: &JobId,
+    ) -> Result<Option<Job>, InteractionError> {
+        self.turn_job(tenant, id, |job| match job.state {
+            JobState::Waiting | JobState::Running => Ok(JobState::Cancelled),
+            JobState::Done | JobState::Failed | JobState::Cancelled => {
+                let what = format!("the job is {}", job.state.name());
+                Err(Issue::error(Fault::Conflict, what))
+            }
+        })
+        .await
+    }
+
+    /// Lets a job that was cancelled or has failed go on from where it stood.
+    pub async fn resume_job(
+        &self,
+        tenant: &TenantId,
+        id: &JobId,
+    ) -> Result<Option<Job>, InteractionError> {
+        let resumed = self.turn_job(tenant, id, |job| match job.state {
+            JobState::Cancelled | JobState::Failed => Ok(JobState::Waiting),
+            JobState::Waiting | JobState::Running | JobState::Done => {
+                let what = format!("the job is {}", job.state.name());
+                Err(Issue::error(Fault::Conflict, what))
+            }
+        });
+        let resumed = resumed.await?;
+        if resumed.is_some() {
+            self.begin_work(tenant.clone());
+        }
+        Ok(resumed)
+    }
+
+    /// Gives a job another state, from whatever row it has by then.
+    async fn turn_job(
+        &self,
+        tenant: &TenantId,
+        id: &JobId,
+        turned: impl Fn(&Job) -> Result<JobState, Issue>,
+    ) -> Result<Option<Job>, InteractionError> {
+        // Its worker writes the row as well, with every step.
+        for _ in 0..=self.settings.stale_retries_max {
+            let Some(running) = self.job(tenant, id).await? else {
+                return Ok(None);
+            };
+            let state = turned(&running.job)?;
+            let job = Job {
+                state,
+                ..running.job.clone()
+            };
+            let commit = running.commit(Commit::default(), &job);
+            match self.store.commit(tenant, commit).await {
+                Ok(_) => return Ok(Some(job)),
+                Err(StoreError::Precondition { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let issue = Issue::error(Fault::Conflict, "the job is being worked on");
+        Err(issue.mend("try again").into())
+    }
+
     /// Makes a job, unless there is an open one of that id.
     pub(crate) async fn begin_job(
         &self,

@@ -36,6 +36,7 @@ mod reindex;
 mod resolve;
 mod settings;
 mod space;
+mod terminology;
 mod turn;
 mod workers;
 
@@ -61,6 +62,7 @@ use workers::Workers;
 
 use crate::index::Indexes;
 use crate::jobs::Work;
+use crate::terminology::Definitions;
 
 /// The interactions over one store; a cheap handle.
 #[derive(Clone)]
@@ -73,6 +75,7 @@ pub struct Interactions {
     workers: Arc<Workers>,
     indexes: Arc<Indexes>,
     work: Arc<Work>,
+    definitions: Arc<Definitions>,
     clock: Arc<dyn Clock>,
 }
 
@@ -80,10 +83,12 @@ impl Interactions {
     /// Interactions over that store.
     pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
         let bases = FhirVersion::ALL.map(|version| settings.bases(version));
+        let definitions = Arc::new(Definitions::new(settings.terminology_cache_bytes));
         let (settings, bases) = (Arc::new(settings), Arc::new(bases));
         let workers = Arc::new(Workers::new(settings.work_bytes_max));
         Self {
             workers,
+            definitions,
             store,
             settings,
             bases,

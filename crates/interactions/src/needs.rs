@@ -5,15 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fhir::json::{Document, Limits, Value};
-use fhir::terminology::{
-    self, CodeSet, Content, Source, SourceKind, Stored, Terminology, TerminologyError,
-};
+use fhir::terminology::{Canonical, Key};
 use fhir::{Definitions, Fault, Issue, ResourceId};
 use search::compile::{Answer, Need};
 use search::name::ResourceName;
 use search::query::{Context, HIERARCHIES, Handling, Query, QueryLimits, Side};
 use search::reference::Target;
-use search::text::append_pair;
 use store::{Record, View};
 
 use crate::numbers::Unknown;
@@ -21,11 +18,17 @@ use crate::planning::Asked;
 use crate::read::is_live;
 use crate::{Caller, InteractionError, Interactions, ResourceKey};
 
-/// Rounds in which definitions are looked up for one answer.
-const ROUNDS_MAX: usize = 64;
-
 /// Resources of a hierarchy, or of the definitions with one URL, at most.
 const RESOURCES_MAX: usize = 10_000;
+
+/// The types of the resources that the answer to a need is read from.
+pub(crate) fn sources(need: &Need) -> Vec<&'static str> {
+    match need {
+        Need::ValueSet(_) | Need::Subsumed { .. } => vec!["CodeSystem", "ValueSet"],
+        Need::List(_) => vec!["List"],
+        Need::Hierarchy { kind, .. } => vec![kind],
+    }
+}
 
 impl Interactions {
     /// The answer to a need.
@@ -36,14 +39,17 @@ impl Interactions {
         need: &Need,
     ) -> Result<Answer, InteractionError> {
         Ok(match need {
-            Need::ValueSet(name) => Answer::Codes(self.value_set(caller, view, name).await?),
+            Need::ValueSet(name) => {
+                let key = Key::Members(Canonical::parse(name));
+                Answer::Codes(self.codes(caller, view, key).await?)
+            }
             Need::Subsumed { side, system, code } => {
-                let content = Content::unknown();
-                let question = |it: Terminology<'_>| match side {
-                    Side::Above => it.above(system, code),
-                    Side::Below => it.below(system, code),
+                let (system, code) = ((**system).into(), (**code).into());
+                let key = match side {
+                    Side::Above => Key::Above(system, code),
+                    Side::Below => Key::Below(system, code),
                 };
-                Answer::Codes(self.codes(caller, view, content, question).await?)
+                Answer::Codes(self.codes(caller, view, key).await?)
             }
             Need::List(id) => Answer::Resources(self.list(caller, view, id).await?),
             Need::Hierarchy { side, kind, id } => {
@@ -52,94 +58,8 @@ impl Interactions {
         })
     }
 
-    /// The codes of a value set, by URL or as `ValueSet/id`.
-    async fn value_set(
-        &self,
-        caller: &Caller,
-        view: &Arc<dyn View>,
-        name: &str,
-    ) -> Result<CodeSet, InteractionError> {
-        let Some(id) = name.strip_prefix("ValueSet/") else {
-            let content = Content::unknown();
-            return self
-                .codes(caller, view, content, |it| it.members(name))
-                .await;
-        };
-        let key = resource_key("ValueSet", id);
-        let record = match key {
-            Some(key) => self.visible_record(caller, view, &key).await?,
-            None => None,
-        };
-        let record = record.ok_or_else(|| {
-            Issue::error(
-                Fault::Invalid,
-                "there is no `ValueSet` of the id that the query names",
-            )
-        })?;
-        let (canonical, stored) = definition(SourceKind::ValueSet, &record)?;
-        let canonical = canonical.unwrap_or_else(|| name.to_owned());
-        let mut content = Content::unknown();
-        content.give(
-            Source {
-                kind: SourceKind::ValueSet,
-                canonical: terminology::Canonical::new(&canonical, None),
-            },
-            stored,
-        );
-        self.codes(caller, view, content, |it| it.members(&canonical))
-            .await
-    }
-
-    /// Asks until nothing is lacking.
-    async fn codes(
-        &self,
-        caller: &Caller,
-        view: &Arc<dyn View>,
-        mut content: Content,
-        question: impl Fn(Terminology<'_>) -> Result<terminology::Answer<CodeSet>, TerminologyError>,
-    ) -> Result<CodeSet, InteractionError> {
-        for _ in 0..ROUNDS_MAX {
-            let asked = Terminology::new(caller.version, &content, terminology::Limits::DEFAULT);
-            match question(asked).map_err(|error| Issue::from(&error))? {
-                terminology::Answer::Known { value, .. } => return Ok(value),
-                terminology::Answer::Lacking(sources) => {
-                    for source in sources {
-                        match self.stored_definition(caller, view, &source).await? {
-                            Some(stored) => content.give(source, stored),
-                            None => content.note_absent(source),
-                        }
-                    }
-                }
-            }
-        }
-        let what = "the value set needs too many definitions, one after the other";
-        Err(Issue::error(Fault::TooLarge, what).into())
-    }
-
-    /// The tenant's current definition of that URL: the one written last.
-    pub(crate) async fn stored_definition(
-        &self,
-        caller: &Caller,
-        view: &Arc<dyn View>,
-        source: &Source,
-    ) -> Result<Option<Stored>, InteractionError> {
-        let kind = match source.kind {
-            SourceKind::ValueSet => "ValueSet",
-            SourceKind::CodeSystem => "CodeSystem",
-        };
-        let mut text = String::new();
-        append_pair(&mut text, "url", &escaped(&source.canonical.url));
-        if let Some(version) = &source.canonical.version {
-            append_pair(&mut text, "version", &escaped(version));
-        }
-        let records = self.records_where(caller, view, kind, &text).await?;
-        let newest = records.into_iter().max_by_key(|it| it.position);
-        let stored = newest.map(|it| definition(source.kind, &it).map(|it| it.1));
-        stored.transpose()
-    }
-
     /// The live resources of a type that match criteria.
-    async fn records_where(
+    pub(crate) async fn records_where(
         &self,
         caller: &Caller,
         view: &Arc<dyn View>,
@@ -263,32 +183,20 @@ impl Interactions {
     }
 }
 
-fn resource_key(resource_type: &str, id: &str) -> Option<ResourceKey> {
+pub(crate) fn resource_key(resource_type: &str, id: &str) -> Option<ResourceKey> {
     Some(ResourceKey {
         resource_type: resource_type.into(),
         id: ResourceId::parse(id).ok()?,
     })
 }
 
-fn parsed(body: Bytes) -> Result<Document, InteractionError> {
+pub(crate) fn parsed(body: Bytes) -> Result<Document, InteractionError> {
     Document::parse(body, &Limits::DEFAULT)
         .map_err(|_| InteractionError::internal("a stored resource cannot be read"))
 }
 
-/// A stored definition with its URL.
-fn definition(
-    kind: SourceKind,
-    record: &Record,
-) -> Result<(Option<String>, Stored), InteractionError> {
-    let document = parsed(record.body.clone())?;
-    let url = document.root().get("url").and_then(Value::as_str);
-    let url = url.map(std::borrow::Cow::into_owned);
-    let stored = Stored::read(kind, &document).map_err(|error| Issue::from(&error))?;
-    Ok((url, stored))
-}
-
 /// A value in which nothing separates (<https://hl7.org/fhir/R4/search.html#escaping>).
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if matches!(character, '\\' | ',' | '|' | '$') {

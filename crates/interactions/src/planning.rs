@@ -1,5 +1,6 @@
 //! From a query to a plan in numbers: built in names, what it needs looked up, built again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use search::compile::{Answers, Builder, Built, Names, Numbers};
@@ -28,6 +29,9 @@ pub(crate) struct Asked<'q> {
 pub(crate) struct Planned {
     pub(crate) plan: Plan,
     pub(crate) numbers: Numbers,
+    /// Types whose resources it was built from (value sets, lists): when one of these changes, the
+    /// plan may be another.
+    pub(crate) sources: BTreeSet<&'static str>,
 }
 
 impl Interactions {
@@ -39,8 +43,9 @@ impl Interactions {
         asked: Asked<'_>,
         unknown: Unknown,
     ) -> Result<Planned, InteractionError> {
-        let plan = self.built(caller, view, asked).await?;
-        self.numbered(caller, &plan, unknown).await
+        let (plan, sources) = self.built(caller, view, asked).await?;
+        let planned = self.numbered(caller, &plan, unknown).await?;
+        Ok(Planned { sources, ..planned })
     }
 
     /// A plan in names in numbers; refused while one of its slots is being filled.
@@ -58,6 +63,7 @@ impl Interactions {
         Ok(Planned {
             plan: numbers.plan(plan),
             numbers,
+            sources: BTreeSet::new(),
         })
     }
 
@@ -66,14 +72,16 @@ impl Interactions {
         caller: &Caller,
         view: &Arc<dyn View>,
         asked: Asked<'_>,
-    ) -> Result<Plan<ByName>, InteractionError> {
+    ) -> Result<(Plan<ByName>, BTreeSet<&'static str>), InteractionError> {
         let mut answers = Answers::default();
+        let mut sources = BTreeSet::new();
         for _ in 0..ROUNDS_MAX {
             let builder = self.builder(caller, &answers);
             match builder.plan(asked.types, asked.compartment, asked.query)? {
-                Built::Plan(plan) => return Ok(plan),
+                Built::Plan(plan) => return Ok((plan, sources)),
                 Built::Needs(needs) => {
                     for need in needs {
+                        sources.extend(crate::needs::sources(&need));
                         // Looking something up is itself a search.
                         let answer = Box::pin(self.answer(caller, view, &need)).await?;
                         answers.insert(need, answer);

@@ -23,9 +23,6 @@ use crate::{InteractionError, Interactions, index};
 /// The kind of these jobs.
 pub(crate) const KIND: &str = "reindex";
 
-/// Resources of one step.
-const STEP_RESOURCES: usize = 500;
-
 /// The job of a version.
 pub(crate) fn id(version: FhirVersion) -> JobId {
     JobId(format!("{KIND}-{}", version.slug()).into())
@@ -81,9 +78,8 @@ impl Interactions {
         let kinds = self.type_names(tenant).await?.into_keys();
         let parts = kinds.map(part);
         let plan = Plan {
-            limit: 0,
             total: Total::Accurate,
-            ..plan(version, parts.collect(), None)
+            ..plan(version, parts.collect(), None, 0)
         };
         let total = view.search(&plan).await?.total.unwrap_or_default();
         let progress = Progress {
@@ -175,7 +171,8 @@ impl Interactions {
         let Some(kind) = numbers.into_iter().flatten().next() else {
             return Ok(Vec::new());
         };
-        let plan = plan(version, vec![part(TypeNumber(kind))], at.after);
+        let limit = self.settings.job_step_resources.max(1);
+        let plan = plan(version, vec![part(TypeNumber(kind))], at.after, limit);
         Ok(view.search(&plan).await?.rows)
     }
 
@@ -233,7 +230,7 @@ fn part(kind: TypeNumber) -> Part {
     }
 }
 
-fn plan(version: FhirVersion, parts: Vec<Part>, after: Option<Row>) -> Plan {
+fn plan(version: FhirVersion, parts: Vec<Part>, after: Option<Row>, limit: usize) -> Plan {
     Plan {
         space: space_of(version),
         parts,
@@ -243,7 +240,7 @@ fn plan(version: FhirVersion, parts: Vec<Part>, after: Option<Row>) -> Plan {
             row,
         }),
         not_later_than: None,
-        limit: STEP_RESOURCES,
+        limit,
         total: Total::None,
     }
 }

@@ -86,7 +86,7 @@ impl Interactions {
             by_url: full_urls(&job.tasks, &decisions)?,
             by_criteria: references.0,
         };
-        let preconditions = matches.into_values().map(|it| it.precondition);
+        let preconditions = matches.into_values().flat_map(|it| it.preconditions);
         let preconditions = preconditions.chain(references.1).collect();
         Ok(Resolved {
             decisions,
@@ -148,7 +148,7 @@ impl Interactions {
             if it.found.len() == 1 {
                 let (key, _) = it.found.remove(0);
                 resolved.0.insert((*reference).clone(), key);
-                resolved.1.push(it.precondition);
+                resolved.1.append(&mut it.preconditions);
                 continue;
             }
             if issues.len() >= self.settings.issues_max {

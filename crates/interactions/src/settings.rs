@@ -30,6 +30,10 @@ pub struct Settings {
     pub page_size_max: usize,
     /// Resources that a page may include besides its matches.
     pub includes_per_page_max: usize,
+    /// Bytes of definitions of codes, and of answers from them, that are kept of all tenants.
+    pub terminology_cache_bytes: usize,
+    /// Resources that a step of a job works on.
+    pub job_step_resources: usize,
     /// How often an interaction is prepared again when criteria turned stale.
     pub stale_retries_max: usize,
     /// Issues reported of one resource.
@@ -70,6 +74,8 @@ impl Default for Settings {
             page_size: 50,
             page_size_max: 1_000,
             includes_per_page_max: 1_000,
+            terminology_cache_bytes: 64 << 20,
+            job_step_resources: 500,
             stale_retries_max: 10,
             issues_max: 100,
             fhirpath: fhirpath::Limits::DEFAULT,

@@ -93,6 +93,8 @@ fn settings(config: &Config) -> Settings {
         commit_criteria_max: config.size("fhir.commit_criteria_max"),
         commit_matches_max: config.size("fhir.commit_matches_max"),
         work_bytes_max: config.size("fhir.work_bytes_max"),
+        terminology_cache_bytes: config.size("fhir.terminology_cache_bytes"),
+        job_step_resources: config.size("jobs.step_resources"),
         stale_retries_max: config.size("fhir.stale_retries_max"),
         own_bases: own_bases(config),
     }

@@ -1,7 +1,9 @@
-//! Administration: tenants, backups, and the loader's notes.
+//! Administration: tenants, backups, jobs, and the loader's notes.
 //!
 //! While nobody is asked who they are, this answers callers on this machine only, and no web page
 //! that runs in somebody's browser on it.
+
+mod jobs;
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +15,7 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use interactions::load_run::LoadRun;
-use store::{ArchiveWriter, At, StoreError, TenantId, View};
+use store::{ArchiveWriter, At, JobId, StoreError, TenantId, View};
 use tokio::sync::mpsc;
 
 use crate::answer::{Answer, Content};
@@ -76,6 +78,11 @@ pub(crate) async fn answer(
             Ok(Answer::empty(StatusCode::NO_CONTENT))
         }
         (Endpoint::Backup, _) => backup(app, &named_tenant(head)?).await,
+        (Endpoint::ListJobs, _) => jobs::list(app, &named_tenant(head)?).await,
+        (Endpoint::ReadJob | Endpoint::ResumeJob | Endpoint::CancelJob, _) => {
+            let id = JobId(place.name.unwrap_or_default().into());
+            jobs::one(app, &named_tenant(head)?, endpoint, &id).await
+        }
         (Endpoint::BeginLoad | Endpoint::NoteLoad | Endpoint::FinishLoad, _) => {
             let name = place.name.unwrap_or_default();
             load(app, head, endpoint, &name, body).await

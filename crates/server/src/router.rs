@@ -48,6 +48,10 @@ pub(crate) enum Endpoint {
     BeginLoad,
     NoteLoad,
     FinishLoad,
+    ListJobs,
+    ReadJob,
+    ResumeJob,
+    CancelJob,
 }
 
 /// One segment of a URL's template.
@@ -160,6 +164,14 @@ static OTHER_ROUTES: &[Route] = &[
     ] },
     Route { template: "/admin/backup", segments: &[Literal("admin"), Literal("backup")], methods: &[
         (Method::GET, Endpoint::Backup),
+    ] },
+    Route { template: "/admin/jobs", segments: &[Literal("admin"), Literal("jobs")], methods: &[
+        (Method::GET, Endpoint::ListJobs),
+    ] },
+    Route { template: "/admin/jobs/{job}", segments: &[Literal("admin"), Literal("jobs"), Name], methods: &[
+        (Method::GET, Endpoint::ReadJob),
+        (Method::POST, Endpoint::ResumeJob),
+        (Method::DELETE, Endpoint::CancelJob),
     ] },
     Route { template: "/admin/loads/{load}", segments: &[Literal("admin"), Literal("loads"), Name], methods: &[
         (Method::POST, Endpoint::BeginLoad),

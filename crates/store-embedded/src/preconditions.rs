@@ -2,7 +2,7 @@
 
 use store::{
     Expected, NamedExpected, Plan, Position, Precondition, PreconditionFailure, RecordKey, Row,
-    StoreError, VersionNumber,
+    StoreError, TypeNumber, VersionNumber,
 };
 
 use crate::committer::Writing;
@@ -40,6 +40,17 @@ pub(crate) fn check(
                 rows,
                 position,
             } => matches(work, writing, plan, rows, *position),
+            Precondition::Untouched {
+                space,
+                kinds,
+                position,
+            } => {
+                let is_newer = |it: &TypeNumber| writing.newest_of(*space, *it) > *position;
+                if kinds.iter().any(is_newer) {
+                    return Err(StoreError::Stale);
+                }
+                Ok(())
+            }
             Precondition::Named { key, expected } => named(work, key, *expected),
         })
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     BlobId, Entry, Instant, NamedChange, NamedExpected, NamedKey, Origin, Plan, Position,
-    RecordKey, Row, VersionNumber,
+    RecordKey, Row, Space, TypeNumber, VersionNumber,
 };
 
 /// A prepared commit. It is inert until [`crate::Store::commit`] takes it.
@@ -128,6 +128,17 @@ pub enum Precondition {
         /// What it gave.
         rows: Vec<Row>,
         /// The position it was run at.
+        position: Position,
+    },
+    /// No ledger entry after `position` has one of these types: what was decided was read from
+    /// records of them (a plan built from a value set). Fails as [`crate::StoreError::Stale`]; a
+    /// store that was opened since then may fail it although nothing changed.
+    Untouched {
+        /// Their space.
+        space: Space,
+        /// The types.
+        kinds: Vec<TypeNumber>,
+        /// The position of the view that was read.
         position: Position,
     },
     /// The named row is as expected.

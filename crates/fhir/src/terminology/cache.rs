@@ -17,6 +17,10 @@ pub enum Key {
     Definition(Source),
     /// The members of a value set.
     Members(Canonical),
+    /// The codes that a concept subsumes: its system and code.
+    Below(Box<str>, Box<str>),
+    /// The codes that subsume a concept.
+    Above(Box<str>, Box<str>),
 }
 
 /// What is kept.
@@ -24,7 +28,7 @@ pub enum Key {
 pub enum Cached {
     /// A stored definition, read.
     Definition(Stored),
-    /// The members of a value set.
+    /// Codes: the members of a value set, or those above or below one.
     Members(Arc<CodeSet>),
 }
 
@@ -51,6 +55,8 @@ struct Entry {
     sources: Vec<(Source, Option<Stamp>)>,
     bytes: usize,
     used: u64,
+    /// The caller's mark of when it was last found to hold.
+    held: Option<u64>,
 }
 
 /// What an entry needs besides what it holds, roughly.
@@ -84,6 +90,45 @@ impl Cache {
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// What is kept under a key, if it was noted to hold with a mark from which the caller can tell
+    /// that it still does, without looking at its sources.
+    pub fn recent(
+        &mut self,
+        scope: &str,
+        key: &Key,
+        still: impl FnOnce(u64) -> bool,
+    ) -> Option<Cached> {
+        let place = (scope.into(), key.clone());
+        let held = self.entries.get(&place)?.held?;
+        still(held).then(|| self.touch(place))?
+    }
+
+    /// Notes that what is kept under a key holds, with a mark for [`Cache::recent`].
+    pub fn note(&mut self, scope: &str, key: &Key, mark: u64) {
+        if let Some(entry) = self.entries.get_mut(&(scope.into(), key.clone())) {
+            entry.held = Some(mark);
+        }
+    }
+
+    /// What an entry came from, to look up the stamps for [`Cache::get`].
+    pub fn sources(&self, scope: &str, key: &Key) -> Option<Vec<Source>> {
+        let entry = self.entries.get(&(scope.into(), key.clone()))?;
+        Some(entry.sources.iter().map(|it| it.0.clone()).collect())
+    }
+
+    /// Forgets everything of a scope.
+    pub fn forget(&mut self, scope: &str) {
+        let places: Vec<_> = self
+            .entries
+            .keys()
+            .filter(|it| &*it.0 == scope)
+            .cloned()
+            .collect();
+        for place in &places {
+            self.remove(place);
+        }
     }
 
     /// What is kept under a key, if the stamps of all its sources are those that `current` tells; if
@@ -138,6 +183,7 @@ impl Cache {
                 sources,
                 bytes,
                 used,
+                held: None,
             },
         );
     }
@@ -237,6 +283,24 @@ mod tests {
             Some("gone")
         );
         assert!(has(&mut cache, "a", None));
+    }
+
+    #[test]
+    fn marks_spare_the_look_at_sources() {
+        let mut cache = Cache::new(1 << 20);
+        cache.put("t", key("a"), cached(1), sources(Some("1/1")));
+        assert!(cache.recent("t", &key("a"), |_| true).is_none(), "no mark");
+        cache.note("t", &key("a"), 7);
+        assert!(cache.recent("t", &key("a"), |mark| mark == 7).is_some());
+        assert!(cache.recent("t", &key("a"), |_| false).is_none());
+        assert_eq!(cache.sources("t", &key("a")).map(|it| it.len()), Some(1));
+        cache.put("t", key("a"), cached(1), sources(Some("1/2")));
+        assert!(
+            cache.recent("t", &key("a"), |_| true).is_none(),
+            "another entry"
+        );
+        cache.forget("t");
+        assert_eq!((cache.len(), cache.bytes()), (0, 0));
     }
 
     #[test]

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod bundles;
 #[cfg(test)]
+mod changed_sources;
+#[cfg(test)]
 mod conditional;
 #[cfg(test)]
 mod harness;
@@ -22,9 +24,13 @@ mod paging;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod reindexing;
+#[cfg(test)]
 mod searching;
 mod single;
 #[cfg(test)]
 mod synthea;
+#[cfg(test)]
+mod terminology;
 #[cfg(test)]
 mod yardstick;

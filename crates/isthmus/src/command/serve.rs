@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use agents::load::target::{Direct, Target};
 use anyhow::Context;
@@ -85,7 +86,8 @@ pub(crate) fn run(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8>
             load_samples(&interactions).await?;
         }
         announce(config, listener.local_addr()?, is_demo);
-        let jobs = tokio::spawn(agents::jobs::run(Interactions::clone(&interactions)));
+        let pause = Duration::from_millis(config.number("jobs.pause_ms"));
+        let jobs = tokio::spawn(agents::jobs::run(Interactions::clone(&interactions), pause));
         server::serve(listener, wire::server(config), interactions, stop_signal()?).await?;
         // A step is one commit: whatever is cut off here goes on at the next start.
         jobs.abort();

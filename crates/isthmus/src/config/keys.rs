@@ -147,10 +147,28 @@ pub(crate) const KEYS: &[Key] = &[
         "bytes of the result of `$fhirpath`",
     ),
     key(
+        "fhir.terminology_cache_bytes",
+        Form::Bytes,
+        "64M",
+        "value sets and code systems kept in memory, of all tenants",
+    ),
+    key(
         "fhir.stale_retries_max",
         Form::Count,
         "10",
         "how often a write is prepared again whose criteria match anew meanwhile",
+    ),
+    key(
+        "jobs.step_resources",
+        Form::Count,
+        "500",
+        "resources that a background job works on between two notes of its progress",
+    ),
+    key(
+        "jobs.pause_ms",
+        Form::Milliseconds,
+        "0",
+        "time that a background job leaves to others between two steps",
     ),
     key(
         "limits.body_bytes_max",

@@ -1,6 +1,7 @@
 //! What a plan needs that is not in the query: looked up by the caller, who then builds again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use fhir::terminology::CodeSet;
 
@@ -41,7 +42,7 @@ pub enum Need {
 #[derive(Clone, PartialEq, Eq)]
 pub enum Answer {
     /// Codes.
-    Codes(CodeSet),
+    Codes(Arc<CodeSet>),
     /// Resources, by type and id.
     Resources(BTreeSet<crate::name::ResourceName>),
 }

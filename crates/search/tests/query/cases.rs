@@ -109,15 +109,15 @@ fn answer(need: &Need) -> Answer {
     };
     match need {
         Need::ValueSet(url) if url.ends_with("all") => {
-            Answer::Codes(CodeSet::of("http://s", Codes::AllExcept(BTreeSet::new())))
+            Answer::Codes(CodeSet::of("http://s", Codes::AllExcept(BTreeSet::new())).into())
         }
         Need::ValueSet(url) if url.ends_with("but") => Answer::Codes(CodeSet::of(
             "http://s",
             Codes::AllExcept(["x".into()].into()),
         )),
-        Need::ValueSet(_) => Answer::Codes(CodeSet::of("http://s", codes(&["a", "b"]))),
+        Need::ValueSet(_) => Answer::Codes(CodeSet::of("http://s", codes(&["a", "b"])).into()),
         Need::Subsumed { system, code, .. } => {
-            Answer::Codes(CodeSet::of(system, codes(&[code, "another"])))
+            Answer::Codes(CodeSet::of(system, codes(&[code, "another"])).into())
         }
         Need::List(_) => resources("Patient", &["in", "list"]),
         Need::Hierarchy { kind, id, .. } => resources(kind, &[id, "other"]),

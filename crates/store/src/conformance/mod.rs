@@ -103,7 +103,7 @@ const CASES: &[(&str, Case)] = cases! {
         two_changes_of_one_record_are_refused a_view_never_changes
         large_commits_and_bodies_come_back;
     preconditions: expected_states unchanged references_must_exist
-        referred_records_stay named_rows matches_runs_again_only_if_needed
+        referred_records_stay named_rows matches_runs_again_only_if_needed types_stay_untouched
         a_failed_precondition_changes_nothing;
     histories: three_levels pages_in_both_orders bounds_in_time the_past_stays_as_it_was;
     clocks: one_instant_per_commit_and_later_ones_later ledger_without_gaps lanes;

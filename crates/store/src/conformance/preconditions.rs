@@ -257,6 +257,38 @@ pub(super) async fn matches_runs_again_only_if_needed(bench: &Bench) {
     );
 }
 
+pub(super) async fn types_stay_untouched(bench: &Bench) {
+    let create = |id: &str, kinds: &[u32], position: Position| {
+        let untouched = Precondition::Untouched {
+            space: KEPT,
+            kinds: kinds.iter().copied().map(TypeNumber).collect(),
+            position,
+        };
+        guarded(vec![put(key(id), "1")], vec![untouched])
+    };
+    let other = |id: &str| key_in(KEPT, TypeNumber(2), id);
+    bench.change(vec![put(other("x"), "1")]).await;
+    bench.pause().await;
+    let position = bench.newest().await.position();
+    // Its own change does not count, nor those of types that are not named.
+    bench.commit(create("a", &[2], position)).await;
+    bench.commit(create("b", &[2, 3], position)).await;
+    let stale = refused(bench.try_commit(create("c", &[1, 2], position)).await);
+    assert_eq!(stale, StoreError::Stale);
+    for change in [
+        put(other("x"), "2"),
+        put(other("new"), "1"),
+        delete(other("x")),
+    ] {
+        let position = bench.newest().await.position();
+        bench.change(vec![change]).await;
+        let stale = refused(bench.try_commit(create("c", &[2], position)).await);
+        assert_eq!(stale, StoreError::Stale);
+        let position = bench.newest().await.position();
+        bench.commit(create("d", &[2], position)).await;
+    }
+}
+
 pub(super) async fn a_failed_precondition_changes_nothing(bench: &Bench) {
     bench.change(vec![put(key("a"), "1")]).await;
     let before = bench.newest().await.position();
