@@ -111,10 +111,10 @@ fn answer(need: &Need) -> Answer {
         Need::ValueSet(url) if url.ends_with("all") => {
             Answer::Codes(CodeSet::of("http://s", Codes::AllExcept(BTreeSet::new())).into())
         }
-        Need::ValueSet(url) if url.ends_with("but") => Answer::Codes(CodeSet::of(
-            "http://s",
-            Codes::AllExcept(["x".into()].into()),
-        )),
+        Need::ValueSet(url) if url.ends_with("but") => {
+            let but = Codes::AllExcept(["x".into()].into());
+            Answer::Codes(CodeSet::of("http://s", but).into())
+        }
         Need::ValueSet(_) => Answer::Codes(CodeSet::of("http://s", codes(&["a", "b"])).into()),
         Need::Subsumed { system, code, .. } => {
             Answer::Codes(CodeSet::of(system, codes(&[code, "another"])).into())
