@@ -1,5 +1,7 @@
 //! The job table over HTTP: what long work there is and how far it is, to end it and to go on.
 
+use std::fmt::Write as _;
+
 use fhir::json::write_string;
 use fhir::{Fault, Instant, Issue};
 use store::{Job, JobId, TenantId};
@@ -59,7 +61,7 @@ fn write_job(id: &JobId, job: &Job, text: &mut String) {
     member("outcome", &job.outcome);
     member("unit", &job.progress.unit);
     let (done, total) = (job.progress.done, job.progress.total);
-    text.push_str(&format!(",\"done\":{done},\"total\":{total}}}"));
+    let _ = write!(text, ",\"done\":{done},\"total\":{total}}}");
 }
 
 fn time(instant: store::Instant) -> String {
