@@ -106,7 +106,7 @@ async fn unfill(host: &Host) {
     let key = NamedKey("index/r4".into());
     let view = store.view(tenant, At::Newest).await.unwrap();
     let row = view
-        .named(&[key.clone()])
+        .named(std::slice::from_ref(&key))
         .await
         .unwrap()
         .remove(0)
