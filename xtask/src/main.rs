@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 mod bench;
 mod codegen;
+mod library;
 mod test;
 mod tidy;
 mod workspace;
@@ -38,6 +39,11 @@ const COMMANDS: &[Command] = &[
         name: "codegen",
         about: "makes the definition tables; --from DIR instead of fetching",
         run: codegen::run,
+    },
+    Command {
+        name: "library",
+        about: "makes the HL7 v2 templates; --from DIR, the guide's mapping tables",
+        run: library::run,
     },
     Command {
         name: "bench",

@@ -84,6 +84,9 @@ pub struct Library {
     zone_offset_minutes: Option<i32>,
     /// Reasons to leave parts of messages away, by `PID-3` or `PID-3.2`.
     ignored: HashMap<String, String>,
+    /// What stands in members that nothing gave a value, by type: names, the first of which is
+    /// added if none of them is there, and JSON.
+    defaults: HashMap<String, Vec<(String, String)>>,
     faults: Vec<Finding>,
 }
 
@@ -107,6 +110,7 @@ impl Library {
             mode: Mode::Compatible,
             zone_offset_minutes: None,
             ignored: HashMap::new(),
+            defaults: HashMap::new(),
             faults: Vec::new(),
         };
         // What conversions set themselves has a number even if no template names it.
@@ -143,6 +147,15 @@ impl Library {
             && let Some(document) = self.json(path, text)
         {
             self.read_metadata(path, &document);
+        } else if path == "defaults.json"
+            && let Some(document) = self.json(path, text)
+        {
+            for row in document.root().members() {
+                let members = row.value.members();
+                let members = members.map(|it| (it.name.into_owned(), it.value.raw().to_owned()));
+                self.defaults
+                    .insert(row.name.into_owned(), members.collect());
+            }
         } else if path == "ignored.json"
             && let Some(document) = self.json(path, text)
         {
@@ -226,6 +239,11 @@ impl Library {
     /// The zone of times when neither they nor the message nor the channel name one.
     pub(crate) fn zone_offset_minutes(&self) -> Option<i32> {
         self.zone_offset_minutes
+    }
+
+    /// What stands in members of a type of resource that nothing gave a value (`defaults.json`).
+    pub(crate) fn defaults(&self, kind: &str) -> &[(String, String)] {
+        self.defaults.get(kind).map_or(&[], Vec::as_slice)
     }
 
     /// Why the library leaves such a part of a message away on purpose (`ignored.json`).

@@ -136,7 +136,7 @@ fn convert<'a>(
         .into_iter()
         .partition(|it| library.reason_to_ignore(it).is_some());
     Ok(Output {
-        text: finished(library.mode(), processor, value, settings, arena)?,
+        text: finished(library, processor, value, settings, arena)?,
         unread,
         ignored,
     })
@@ -187,7 +187,7 @@ fn read<'a>(
 }
 
 fn finished<'a>(
-    mode: Mode,
+    library: &Library,
     processor: Processor,
     value: Value<'a>,
     settings: &Settings<'_>,
@@ -197,9 +197,9 @@ fn finished<'a>(
         return data::outbound::message(value, arena);
     }
     let merged = merge::entries(value, arena, settings.budgets.depth_max)?;
-    let finished = match mode {
+    let finished = match library.mode() {
         Mode::Compatible => merged,
-        Mode::Strict => entries::requests(merged, settings.ids, arena),
+        Mode::Strict => entries::finish(merged, library, settings, arena)?,
     };
     Ok(write::to_string(finished))
 }

@@ -287,6 +287,29 @@ impl Component<'_> {
     }
 }
 
+/// What MSH-9 says of a message.
+pub(crate) struct Header {
+    /// Code and event: `ADT_A08`.
+    pub(crate) event: String,
+    /// The structure, by MSH-9.3 or the table of events.
+    pub(crate) structure: String,
+}
+
+/// Reads the header of a message only.
+pub(crate) fn header(text: &str) -> Result<Header> {
+    let arena = Arena::new();
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let first = text.split(['\r', '\n']).next().unwrap_or_default();
+    let message = read_as(Values::Plain, first, &arena)?;
+    let part = |at: usize| leaf(message.segments[0], 9, at);
+    let (code, event) = (part(1), part(2));
+    let structure = structure::find(code, event, part(3)).map_or(part(3), |it| it.0);
+    Ok(Header {
+        event: format!("{code}_{event}"),
+        structure: structure.to_owned(),
+    })
+}
+
 /// Reads a message; segments end in CR, LF or both.
 pub(crate) fn read<'a>(text: &'a str, arena: &'a Arena) -> Result<&'a Message<'a>> {
     read_as(Values::Escaped, text, arena)

@@ -1,43 +1,60 @@
-//! What a strict library leaves to the engine: entries of a batch or transaction get their `fullUrl`
-//! and `request`, so that templates write resources only.
+//! What a strict library leaves to the engine: members that must be there and that nothing gave a
+//! value, and the `fullUrl` and `request` of entries of a batch or transaction.
 
 use std::fmt::Write;
 
-use crate::process::IdStrategy;
+use crate::data;
+use crate::error::Result;
+use crate::library::Library;
+use crate::process::{IdStrategy, Settings};
 use crate::value::{Arena, Map, MapBuilder, Value};
 
 /// The bundle with a request for every entry that has a resource with an id and none.
-pub(crate) fn requests<'a>(root: Value<'a>, ids: IdStrategy<'_>, arena: &'a Arena) -> Value<'a> {
+pub(crate) fn finish<'a>(
+    root: Value<'a>,
+    library: &Library,
+    settings: &Settings<'_>,
+    arena: &'a Arena,
+) -> Result<Value<'a>> {
     let Some(map) = root.as_map() else {
-        return root;
+        return Ok(root);
     };
     let is_processed = map
         .get("type")
         .and_then(|it| it.as_text())
         .is_some_and(|it| matches!(it, "transaction" | "batch"));
     let Some(Value::List(entries)) = map.get("entry").filter(|_| is_processed) else {
-        return root;
+        return Ok(root);
     };
-    let entries: Vec<Value<'a>> = entries.iter().map(|it| entry(*it, ids, arena)).collect();
+    let mut finished = Vec::with_capacity(entries.len());
+    for it in entries {
+        finished.push(entry(*it, library, settings, arena)?);
+    }
+    let entries = finished;
     let entries = Value::List(arena.alloc_slice_copy(&entries));
     let mut changed = MapBuilder::default();
     for (name, value) in map.members() {
         changed.set(name, if *name == "entry" { entries } else { *value });
     }
-    Value::Map(changed.finish(arena))
+    Ok(Value::Map(changed.finish(arena)))
 }
 
-fn entry<'a>(entry: Value<'a>, ids: IdStrategy<'_>, arena: &'a Arena) -> Value<'a> {
+fn entry<'a>(
+    entry: Value<'a>,
+    library: &Library,
+    settings: &Settings<'_>,
+    arena: &'a Arena,
+) -> Result<Value<'a>> {
     let Some(map) = entry.as_map().filter(|it| it.get("request").is_none()) else {
-        return entry;
+        return Ok(entry);
     };
     let resource = map.get("resource").and_then(|it| it.as_map());
     let text = |name: &str| resource.and_then(|it| it.get(name)?.as_text());
     let (Some(resource), Some(kind), Some(id)) = (resource, text("resourceType"), text("id"))
     else {
-        return entry;
+        return Ok(entry);
     };
-    let identifier = match ids {
+    let identifier = match settings.ids {
         IdStrategy::Conditional => identifier(resource),
         IdStrategy::Hash | IdStrategy::Salted(_) => None,
     };
@@ -46,6 +63,14 @@ fn entry<'a>(entry: Value<'a>, ids: IdStrategy<'_>, arena: &'a Arena) -> Value<'
         // The server chooses the id of what it looks for.
         if identifier.is_none() || *name != "id" {
             kept.set(name, *value);
+        }
+    }
+    for (names, json) in library.defaults(kind) {
+        if names.split('|').all(|it| resource.get(it).is_none()) {
+            let name = names.split('|').next().unwrap_or_default();
+            let json = arena.alloc_str(json);
+            let value = data::json::read(json, &settings.budgets, arena)?;
+            kept.set(arena.alloc_str(name), value);
         }
     }
     let url = match &identifier {
@@ -60,7 +85,7 @@ fn entry<'a>(entry: Value<'a>, ids: IdStrategy<'_>, arena: &'a Arena) -> Value<'
     changed.set("fullUrl", Value::plain(arena.alloc_str(&full_url)));
     changed.set("resource", Value::Map(kept.finish(arena)));
     changed.set("request", Value::Map(request.finish(arena)));
-    Value::Map(changed.finish(arena))
+    Ok(Value::Map(changed.finish(arena)))
 }
 
 /// The first identifier with a value, as it is searched.

@@ -12,6 +12,11 @@ const NESTING_MAX: usize = 100;
 /// Reads a template; what is wrong with it is kept in it.
 pub(crate) fn parse(file: &str, source: &str, names: &mut Names, mode: Mode) -> Template {
     let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+    // A strict template that gives a text gives no line break at its end.
+    let source = match mode {
+        Mode::Compatible => source,
+        Mode::Strict => source.trim_end(),
+    };
     let prepared = Prepared::new(source);
     let tokens = token::tokens(&prepared.text);
     let mut parser = Parser {

@@ -12,4 +12,6 @@ mod dialect;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod ours;
+#[cfg(test)]
 mod stu3;

@@ -40,16 +40,11 @@ pub(crate) fn arguments(command: Command) -> Command {
         .arg(
             folder("templates")
                 .long("templates")
-                .required(true)
-                .help("folder of the template library"),
+                .help("folder of the template library [default: ours, for HL7 v2]"),
         )
-        .arg(
-            Arg::new("root")
-                .long("root")
-                .value_name("NAME")
-                .required(true)
-                .help("template to begin with, such as ADT_A01 or CCD"),
-        )
+        .arg(Arg::new("root").long("root").value_name("NAME").help(
+            "template to begin with, such as CCD [default: by the type of an HL7 v2 message]",
+        ))
         .arg(
             Arg::new("input")
                 .long("input")
@@ -59,7 +54,7 @@ pub(crate) fn arguments(command: Command) -> Command {
         .args(output_arguments())
 }
 
-fn output_arguments() -> [Arg; 4] {
+fn output_arguments() -> [Arg; 5] {
     [
         folder("out")
             .long("out")
@@ -70,6 +65,11 @@ fn output_arguments() -> [Arg; 4] {
             .default_value("rejects.ndjson")
             .value_parser(value_parser!(PathBuf))
             .help("where inputs that fail are listed with their errors"),
+        Arg::new("coverage")
+            .long("coverage")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help("list here what of each HL7 v2 message was left away, and why"),
         Arg::new("zone")
             .long("zone")
             .value_name("MINUTES")
@@ -191,32 +191,46 @@ fn check_library(arguments: &ArgMatches) -> anyhow::Result<u8> {
 
 /// What all conversions of a run share.
 struct Run<'r> {
-    library: Library,
+    library: &'r Library,
     processor: Processor,
-    root: &'r str,
+    /// The root of all inputs; otherwise each HL7 v2 message says it.
+    root: Option<&'r String>,
     zone_offset_minutes: Option<i32>,
     timeout: Duration,
     out: Option<&'r PathBuf>,
     rejects: Vec<String>,
+    /// What was left away, by the file that it is listed in.
+    coverage: Option<Vec<String>>,
+    unread: usize,
     converted: u64,
     written: HashSet<PathBuf>,
 }
 
 fn convert_files(arguments: &ArgMatches) -> anyhow::Result<u8> {
-    let library = load(path(arguments, "templates").expect("required"))?;
+    let given = path(arguments, "templates")
+        .map(|it| load(it))
+        .transpose()?;
+    let library = given.as_ref().unwrap_or_else(|| convert::hl7v2_library());
     let input = arguments.get_one::<String>("input");
     let named = input.and_then(|name| Processor::from_name(name));
     let processor = named
         .or(library.processor())
         .context("the library's metadata.json names no kind of input; name it with --input")?;
+    let root = arguments.get_one::<String>("root");
+    anyhow::ensure!(
+        root.is_some() || processor == Processor::Hl7v2,
+        "only HL7 v2 messages say which template to begin with; name it with --root"
+    );
     let mut run = Run {
         library,
         processor,
-        root: arguments.get_one::<String>("root").expect("required"),
+        root,
         zone_offset_minutes: arguments.get_one("zone").copied(),
         timeout: Duration::from_secs(*arguments.get_one("timeout").expect("it has a default")),
         out: path(arguments, "out"),
         rejects: Vec::new(),
+        coverage: path(arguments, "coverage").map(|_| Vec::new()),
+        unread: 0,
         converted: 0,
         written: HashSet::new(),
     };
@@ -227,6 +241,9 @@ fn convert_files(arguments: &ArgMatches) -> anyhow::Result<u8> {
         for file in files(given)? {
             run.file(given, &file)?;
         }
+    }
+    if let (Some(file), Some(lines)) = (path(arguments, "coverage"), &run.coverage) {
+        std::fs::write(file, lines.concat()).with_context(|| file.display().to_string())?;
     }
     run.finish(path(arguments, "rejects").expect("it has a default"))
 }
@@ -253,7 +270,10 @@ impl Run<'_> {
     /// Converts one input; lines of a file are numbered from 1, a whole file is 0.
     fn input(&mut self, given: &Path, file: &Path, line: u64, text: &str) -> anyhow::Result<()> {
         match self.converted_input(text) {
-            Ok(output) => self.write(given, file, line, &output),
+            Ok(output) => {
+                self.cover(file, line, &output);
+                self.write(given, file, line, &output)
+            }
             Err(error) => {
                 let included = error.included_at.iter().map(ToString::to_string);
                 let shown = json!({
@@ -264,6 +284,28 @@ impl Run<'_> {
                 self.reject(file, line, shown);
                 Ok(())
             }
+        }
+    }
+
+    /// Counts what no template read, and lists it with what is left away on purpose.
+    fn cover(&mut self, file: &Path, line: u64, output: &Output) {
+        self.unread += output.unread.len();
+        let Some(listed) = &mut self.coverage else {
+            return;
+        };
+        for part in output.unread.iter().chain(&output.ignored) {
+            let (segment, position) = &part.segment;
+            let (field, component) = (part.field, part.component);
+            let place = match part.subcomponent {
+                0 => format!("{segment}-{field}.{component}"),
+                subcomponent => format!("{segment}-{field}.{component}.{subcomponent}"),
+            };
+            let row = json!({
+                "file": file.display().to_string(), "line": line, "segment": position,
+                "part": place, "repeat": part.repeat,
+                "ignored": self.library.reason_to_ignore(part),
+            });
+            listed.push(format!("{row}\n"));
         }
     }
 
@@ -279,8 +321,11 @@ impl Run<'_> {
             budgets: Budgets::default(),
             time_is_up: &|| began.elapsed() > self.timeout,
         };
-        self.library
-            .convert(self.root, self.processor, text, &settings)
+        let root = match self.root {
+            Some(root) => root.clone(),
+            None => convert::root_of(text, self.library)?,
+        };
+        self.library.convert(&root, self.processor, text, &settings)
     }
 
     fn write(
@@ -318,6 +363,11 @@ impl Run<'_> {
     fn finish(&self, rejects: &Path) -> anyhow::Result<u8> {
         let (converted, refused) = (self.converted, self.rejects.len());
         crate::say(&format!("{converted} converted, {refused} refused"));
+        if self.unread > 0 {
+            let unread = self.unread;
+            let what = format!("{unread} parts of messages were not read; --coverage lists them");
+            crate::say(&what);
+        }
         if refused == 0 {
             return Ok(crate::DONE);
         }

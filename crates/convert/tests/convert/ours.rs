@@ -1,0 +1,198 @@
+//! Our own library for HL7 v2: it is sound, its files are listed, and every message of a listed type
+//! becomes a transaction that passes structural validation, with references that resolve.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use bytes::Bytes;
+use convert::{Processor, hl7v2_library, root_of};
+use fhir::json::{Document, Limits};
+use fhir::validate::{Options, validate};
+use fhir::{Definitions, FhirVersion, Severity};
+use serde_json::Value;
+
+use super::data;
+
+const SUITE: &str = "convert our hl7v2";
+
+/// What is wrong with the output of a message; nothing if all is well.
+pub(crate) fn faults(message: &str) -> Vec<String> {
+    let library = hl7v2_library();
+    let root = match root_of(message, library) {
+        Ok(root) => root,
+        Err(error) => return vec![error.to_string()],
+    };
+    let output = match data::convert(library, &root, Processor::Hl7v2, message) {
+        Ok(output) => output,
+        Err(error) => return vec![format!("{root}: {error}")],
+    };
+    let bytes = Bytes::copy_from_slice(output.text.as_bytes());
+    let document = Document::parse(bytes, &Limits::DEFAULT).expect("the output is JSON");
+    let definitions = Definitions::of(FhirVersion::R4);
+    let issues = validate(&document, definitions, Options::default());
+    let errors = issues.iter().filter(|it| it.severity <= Severity::Error);
+    let mut faults: Vec<String> = errors
+        .map(|it| format!("{root}: {}: {}", it.expression.join(" "), it.what))
+        .collect();
+    let bundle: Value = serde_json::from_str(&output.text).unwrap();
+    faults.extend(
+        dangling(&bundle)
+            .into_iter()
+            .map(|it| format!("{root}: {it} is not there")),
+    );
+    faults
+}
+
+/// References that lead to no entry.
+fn dangling(bundle: &Value) -> BTreeSet<String> {
+    let entries = bundle["entry"].as_array().map_or(&[][..], Vec::as_slice);
+    let there: BTreeSet<String> = entries
+        .iter()
+        .map(|it| {
+            let resource = &it["resource"];
+            let part = |name: &str| resource[name].as_str().unwrap_or_default();
+            format!("{}/{}", part("resourceType"), part("id"))
+        })
+        .collect();
+    let mut found = BTreeSet::new();
+    references(bundle, &mut found);
+    found.difference(&there).cloned().collect()
+}
+
+fn references(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|it| references(it, found)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::String(text) if name == "reference" => {
+                        found.insert(text.clone());
+                    }
+                    other => references(other, found),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_library_is_sound() {
+    let findings = hl7v2_library().check();
+    let shown: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert!(shown.is_empty(), "{}", shown.join("\n"));
+}
+
+#[test]
+fn every_file_is_listed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/hl7v2");
+    assert_eq!(convert::hl7v2_sources(), {
+        let mut sources = data::sources(&folder);
+        sources.files.sort();
+        sources
+    });
+}
+
+#[test]
+fn messages_of_the_samples_become_valid_bundles() {
+    let Some(set) = data::folder(SUITE, "15-hl7v2") else {
+        return;
+    };
+    let (mut converted, mut refused) = (0, BTreeMap::new());
+    let mut wrong: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    for file in data::files(&set) {
+        let extension = file.extension().and_then(|it| it.to_str());
+        let Some(text) = std::fs::read(&file)
+            .ok()
+            .filter(|_| matches!(extension, Some("hl7" | "txt" | "er7")))
+            .and_then(|it| String::from_utf8(it).ok())
+            .filter(|it| {
+                it.trim_start_matches('\u{feff}')
+                    .trim_start()
+                    .starts_with("MSH")
+            })
+        else {
+            continue;
+        };
+        if let Err(error) = root_of(&text, hl7v2_library()) {
+            *refused.entry(error.to_string()).or_insert(0) += 1;
+            continue;
+        }
+        converted += 1;
+        for fault in faults(&text) {
+            let shown = file.strip_prefix(&set).unwrap().display().to_string();
+            let entry = wrong.entry(fault).or_insert((0, shown));
+            entry.0 += 1;
+        }
+    }
+    println!("isthmus-suite: {SUITE}: {converted} converted, {refused:?} refused");
+    let shown: Vec<String> = wrong
+        .iter()
+        .map(|(fault, (count, file))| format!("{count} × {fault} ({file})"))
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "{} faults\n{}",
+        wrong.len(),
+        shown.join("\n")
+    );
+}
+
+/// The fixtures of the repository: what each becomes, and what of it is not read.
+#[test]
+fn each_root_has_a_message() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/hl7v2");
+    let library = hl7v2_library();
+    let mut covered = BTreeSet::new();
+    for file in data::files(&folder) {
+        if file.extension().and_then(|it| it.to_str()) != Some("hl7") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        let shown = shown(library, &text);
+        expect_test::expect_file![file.with_extension("out")].assert_eq(&shown);
+        covered.insert(root_of(&text, library).unwrap());
+    }
+    let roots: BTreeSet<String> = library.roots().into_iter().map(str::to_owned).collect();
+    assert_eq!(covered, roots);
+}
+
+/// How many resources of each type, then the faults, then what is not read.
+fn shown(library: &convert::Library, message: &str) -> String {
+    let root = root_of(message, library).unwrap();
+    let output = data::convert(library, &root, Processor::Hl7v2, message).unwrap();
+    let bundle: Value = serde_json::from_str(&output.text).unwrap();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for entry in bundle["entry"].as_array().unwrap() {
+        let kind = entry["resource"]["resourceType"].as_str().unwrap();
+        *counts.entry(kind).or_insert(0) += 1;
+    }
+    let mut lines: Vec<String> = counts
+        .iter()
+        .map(|(kind, count)| format!("{count} {kind}\n"))
+        .collect();
+    lines.extend(faults(message).iter().map(|it| format!("fault {it}\n")));
+    for part in &output.unread {
+        let (segment, position) = &part.segment;
+        let (field, component, repeat) = (part.field, part.component, part.repeat);
+        lines.push(format!(
+            "unread {segment}-{field}.{component} (segment {position}, repeat {repeat})\n"
+        ));
+    }
+    lines.concat()
+}
+
+/// The page on strict templates has the table of filters as it is.
+#[test]
+fn the_reference_page_is_true() {
+    const MARK: &str = "writes it -->\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/templates.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (head, _) = page.split_once(MARK).expect("the page has the mark");
+    let mut made = format!("{head}{MARK}\n| written | what it gives |\n|---|---|\n");
+    made.extend(convert::strict_filters().map(|(usage, about)| {
+        let usage = usage.replace('|', "\\|");
+        format!("| `{usage}` | {about} |\n")
+    }));
+    expect_test::expect_file![path].assert_eq(&made);
+}
