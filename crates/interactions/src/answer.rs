@@ -161,6 +161,15 @@ pub enum Matched {
         /// In a history: whether that version made the resource exist (201).
         created: bool,
     },
+    /// A contained resource that matches, by itself.
+    Contained {
+        /// What contains it.
+        container: ResourceKey,
+        /// Its id within that.
+        id: String,
+        /// It.
+        json: Bytes,
+    },
     /// In a history: a deletion.
     Deleted(Deleted),
 }

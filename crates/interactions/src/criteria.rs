@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fhir::{Fault, Issue};
 use search::compile::Names;
 use search::plan::Plan;
-use search::query::{Context, Handling, Query, QueryLimits};
+use search::query::{Contained, Context, Handling, Query, QueryLimits};
 use store::{Precondition, Record, TypeNumber, View};
 
 use crate::find::existing;
@@ -52,6 +52,13 @@ impl Interactions {
             limits: QueryLimits::default(),
         };
         let query = Query::parse(text, &context)?;
+        if query.result.contained != Contained::False {
+            let what = "a conditional interaction with a contained resource";
+            let issue = Issue::error(Fault::Invalid, what).at("http._contained");
+            return Err(issue
+                .mend("only what has a place of its own is changed")
+                .into());
+        }
         if query.criteria.is_empty() {
             let issue = Issue::error(Fault::Invalid, "a conditional interaction without criteria");
             return Err(issue.mend("give at least one search parameter").into());

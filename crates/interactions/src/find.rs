@@ -9,11 +9,10 @@ use std::sync::Arc;
 use fhir::{Definitions, Fault, Issue};
 use search::name::ResourceName;
 use search::plan::{Plan, Total};
-use search::query::{
-    Contained, Context, Handling, Query, QueryLimits, Summary, WantedTotal, types_wanted,
-};
+use search::query::{Context, Handling, Query, QueryLimits, Summary, WantedTotal, types_wanted};
 use store::{At, Found, Record, TypeNumber, View};
 
+use crate::contained;
 use crate::include::Included;
 use crate::numbers::Unknown;
 use crate::page::{Cursor, Page};
@@ -44,7 +43,7 @@ impl Interactions {
             limits: QueryLimits::default(),
         };
         let understood = Query::parse(&page.query, &context)?;
-        refuse_contained(&understood)?;
+        contained::check(&understood)?;
         let view = self.store.view(&caller.tenant, At::Newest).await?;
         let compartment = compartment(caller, &within)?;
         let asked = Asked {
@@ -55,9 +54,13 @@ impl Interactions {
         let mut planned = self.planned(caller, &view, asked, Unknown::LeftOut).await?;
         self.bound(&mut planned.plan, &understood, &page);
         let issues = self.explained(&view, &planned, &understood).await?;
-        let (found, matches, included) = self.run(caller, &view, &mut planned, &understood).await?;
-        let total = total(&understood, &page, &found);
-        let shown = page.shown() + found.rows.len() as u64;
+        let (mut found, matches, included) = self.run(caller, &view, &mut planned, asked).await?;
+        if found.total.is_some() && contained::are_given(&understood) {
+            let total = self.contained_total(caller, &view, &planned, &types);
+            found.total = Some(total.await?);
+        }
+        let total = total(&understood, &page, &found, &matches);
+        let shown = page.shown() + matches.len() as u64;
         let after = found.last.filter(|_| found.more);
         let next = match after.filter(|_| !is_at_end(&understood, shown)) {
             None => None,
@@ -113,8 +116,9 @@ impl Interactions {
         caller: &Caller,
         view: &Arc<dyn View>,
         planned: &mut Planned,
-        query: &Query,
+        asked: Asked<'_>,
     ) -> Result<(Found, Vec<Matched>, Vec<Matched>), InteractionError> {
+        let query = asked.query;
         loop {
             let found = view.search(&planned.plan).await?;
             let records = self.records(caller, view, &found.rows).await?;
@@ -125,9 +129,19 @@ impl Interactions {
             match included {
                 Included::All(included) => {
                     let names = self.type_names(&caller.tenant).await?;
-                    let matches = shown(&names, records, SearchMode::Match);
                     let included = shown(&names, included, SearchMode::Include);
-                    return Ok((found, matches, included));
+                    let containers = records.len();
+                    let matches = if contained::are_given(query) {
+                        let types = asked.types;
+                        self.contained(caller, view, planned, types, records)
+                            .await?
+                    } else {
+                        shown(&names, records, SearchMode::Match)
+                    };
+                    if matches.len() <= planned.plan.limit || containers < 2 {
+                        return Ok((found, matches, included));
+                    }
+                    planned.plan.limit = containers / 2;
                 }
                 Included::TooMany if records.len() > 1 => {
                     planned.plan.limit = records.len() / 2;
@@ -167,16 +181,19 @@ fn shown(
     records: Vec<Record>,
     mode: SearchMode,
 ) -> Vec<Matched> {
-    let matched = |record: Record| {
-        let key = record_key(names.get(&record.key.kind)?, &record)?;
-        Some(Matched::Resource {
-            resource: resource(key, record),
-            mode,
-            method: "GET",
-            created: false,
-        })
-    };
-    records.into_iter().filter_map(matched).collect()
+    let named = |it: Record| shown_one(names.get(&it.key.kind)?, it, mode);
+    records.into_iter().filter_map(named).collect()
+}
+
+/// A record as an entry of a result.
+pub(crate) fn shown_one(name: &str, record: Record, mode: SearchMode) -> Option<Matched> {
+    let key = record_key(name, &record)?;
+    Some(Matched::Resource {
+        resource: resource(key, record),
+        mode,
+        method: "GET",
+        created: false,
+    })
 }
 
 /// Whether `_maxresults` has been reached.
@@ -185,16 +202,6 @@ fn is_at_end(query: &Query, shown: u64) -> bool {
         .result
         .results_max
         .is_some_and(|max| shown >= max as u64)
-}
-
-fn refuse_contained(query: &Query) -> Result<(), InteractionError> {
-    if query.result.contained == Contained::False {
-        return Ok(());
-    }
-    let what = "searching in contained resources is not offered yet";
-    Err(Issue::error(Fault::NotSupported, what)
-        .at("http._contained")
-        .into())
 }
 
 fn scope_text(within: &Within) -> String {
@@ -284,12 +291,12 @@ fn compartment(caller: &Caller, within: &Within) -> Result<Option<ResourceName>,
 }
 
 /// The total, if it was asked for, or is known because the first page is the only one.
-fn total(query: &Query, page: &Page, found: &Found) -> Option<u64> {
+fn total(query: &Query, page: &Page, found: &Found, matches: &[Matched]) -> Option<u64> {
     if let Some(cursor) = &page.cursor {
         return cursor.total;
     }
     let is_all = !found.more && query.result.total != WantedTotal::None && found.total.is_none();
     found
         .total
-        .or_else(|| is_all.then_some(found.rows.len() as u64))
+        .or_else(|| is_all.then_some(matches.len() as u64))
 }

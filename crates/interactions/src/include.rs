@@ -1,6 +1,8 @@
 //! `_include` and `_revinclude`: what is given besides the matches.
 //! <https://hl7.org/fhir/R4/search.html#revinclude>
 
+mod versions;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -9,12 +11,15 @@ use search::name::{ByName, ResourceName};
 use search::plan::{Part, Plan, Total};
 use search::query::{Include, Rounds, Towards};
 use search::registry::Registry;
-use store::{EntryValue, NameKind, ParameterNumber, Record, RecordKey, Row, TypeNumber, View};
+use store::{
+    EntryValue, NameKind, ParameterNumber, Record, RecordKey, Row, TypeNumber, VersionNumber, View,
+};
 
 use crate::numbers::Unknown;
 use crate::read::is_live;
 use crate::space::space_of;
 use crate::{Caller, InteractionError, Interactions};
+use versions::Versions;
 
 /// What is to be included.
 pub(crate) enum Included {
@@ -26,7 +31,7 @@ pub(crate) enum Included {
 
 /// What has been found so far.
 struct Gathered {
-    known: HashSet<Row>,
+    known: HashSet<(Row, VersionNumber)>,
     records: Vec<Record>,
 }
 
@@ -35,7 +40,7 @@ impl Gathered {
     fn add(&mut self, records: Vec<Record>) -> Vec<Record> {
         let new: Vec<Record> = records
             .into_iter()
-            .filter(|it| self.known.insert(it.row))
+            .filter(|it| self.known.insert((it.row, it.version)))
             .collect();
         self.records.extend(new.iter().cloned());
         new
@@ -52,7 +57,7 @@ impl Interactions {
         includes: &[Include],
     ) -> Result<Included, InteractionError> {
         let mut gathered = Gathered {
-            known: matches.iter().map(|it| it.row).collect(),
+            known: matches.iter().map(|it| (it.row, it.version)).collect(),
             records: Vec::new(),
         };
         if includes.is_empty() || matches.is_empty() {
@@ -104,7 +109,9 @@ impl Interactions {
         let keys: Vec<RecordKey> = wanted.keys.into_iter().collect();
         let records = view.read(&keys).await?;
         let live = records.into_iter().flatten().filter(is_live).collect();
-        let mut found = self.only_visible(caller, view, live).await?;
+        let visible = self.only_visible(caller, view, live).await?;
+        let versions = Versions::of(caller, self.bases(caller.version), of);
+        let mut found = versions.chosen(view, &names, visible).await?;
         let published = |builder: &Builder<'_>| {
             let each = wanted.urls.iter();
             each.filter_map(|(kind, urls)| builder.published(kind, urls))

@@ -183,10 +183,11 @@ fn decode(value: &Bytes) -> HashSet<u64> {
 fn slots(version: FhirVersion) -> Slots {
     let registry = Registry::of(version);
     let types = Definitions::of(version).resources();
-    types
-        .flat_map(|it| registry.slots(it.name))
-        .map(|it| it.0)
-        .collect()
+    let slots = types.flat_map(|it| {
+        let own = registry.slots(it.name).iter();
+        own.chain(registry.contained_slots(it.name))
+    });
+    slots.map(|it| it.0).collect()
 }
 
 fn hash(slot: &str) -> u64 {

@@ -11,6 +11,7 @@ mod answer;
 mod apply;
 mod bundle;
 mod caller;
+mod contained;
 mod criteria;
 mod draft;
 mod error;

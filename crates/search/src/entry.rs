@@ -100,11 +100,24 @@ pub struct Entry<V: Vocabulary = ByNumber> {
     /// The slot.
     pub parameter: V::Parameter,
     /// Entries of one group come from one place in the record: what a composite parameter
-    /// compares must lie in one group. Zero where a record has one group only.
-    pub group: u16,
+    /// compares must lie in one group. Zero where a record has one group only. The upper half of
+    /// the number says of which part of the record the place is ([`part_of`]).
+    pub group: u32,
     /// The value.
     pub value: EntryValue<V>,
 }
+
+/// The part of a record that a group lies in: zero is the record itself, others are within it.
+pub const fn part_of(group: u32) -> u32 {
+    group >> PART_SHIFT
+}
+
+/// A group of a part.
+pub const fn in_part(part: u16, group: u16) -> u32 {
+    (part as u32) << PART_SHIFT | group as u32
+}
+
+const PART_SHIFT: u32 = 16;
 
 /// A typed value of an index entry. A slot holds values of one kind (references and URIs may share
 /// one), besides [`Self::Valueless`].

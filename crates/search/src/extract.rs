@@ -4,6 +4,8 @@
 //! becomes values by datatype and facet ([`crate::value`]). Numbers are given to the names by
 //! whoever writes the entries.
 
+mod contained;
+
 use fhir::json::Value;
 use fhir::{Definitions, FhirVersion};
 
@@ -85,11 +87,7 @@ pub fn extract(
         definitions: Definitions::of(version),
         bases,
     };
-    let mut values = Values::new(surroundings, index.slots.len(), limits.entries_max);
-    let program = &index.program;
-    let are_apart = program.walk(resource, &mut |sink, group, found, kind| {
-        values.add(sink, group, found, kind);
-    });
+    let mut values = walked(index, surroundings, *limits, resource)?;
     let at = |slot| At { slot, group: 0 };
     if let Some(slot) = index.narrative {
         values.narrative(at(slot), resource);
@@ -100,15 +98,49 @@ pub fn extract(
     if let Some(slot) = index.names {
         values.own_names(at(slot), resource);
     }
-    if values.has_too_many {
-        let entries_max = limits.entries_max;
-        return Err(ExtractError::TooManyEntries { entries_max });
-    }
-    if !are_apart || !values.has_groups_apart() {
-        return Err(ExtractError::TooManyGroups);
-    }
+    values.checked(*limits)?;
     let own = (resource_type == "Patient").then_some(id);
-    Ok(named(index, values.placed, own))
+    let inside = std::mem::take(&mut values.inside);
+    let mut extracted = named(index, values.placed, own);
+    if let Some(all) = resource.get("contained") {
+        let parts = contained::Parts::of(all);
+        parts.refer(index, &inside, &mut extracted.entries);
+        parts.extract(surroundings, *limits, &mut extracted.entries)?;
+        extracted.entries.sort_unstable();
+        extracted.entries.dedup();
+    }
+    Ok(extracted)
+}
+
+/// What the expressions of a type reach in a resource.
+fn walked<'s>(
+    index: &Index,
+    surroundings: Surroundings<'s>,
+    limits: ExtractLimits,
+    resource: Value<'_>,
+) -> Result<Values<'s>, ExtractError> {
+    let mut values = Values::new(surroundings, index.slots.len(), limits.entries_max);
+    let are_apart = index
+        .program
+        .walk(resource, &mut |sink, group, found, kind| {
+            values.add(sink, group, found, kind);
+        });
+    values.checked(limits)?;
+    if are_apart && values.has_groups_apart() {
+        Ok(values)
+    } else {
+        Err(ExtractError::TooManyGroups)
+    }
+}
+
+impl Values<'_> {
+    fn checked(&self, limits: ExtractLimits) -> Result<(), ExtractError> {
+        let entries_max = limits.entries_max;
+        if self.has_too_many {
+            return Err(ExtractError::TooManyEntries { entries_max });
+        }
+        Ok(())
+    }
 }
 
 /// Sorts the values, names their slots and collects the patients.
@@ -125,7 +157,7 @@ fn named(index: &Index, mut placed: Vec<Placed>, own: Option<&str>) -> Extracted
         }
         Entry {
             parameter: index.slots[slot],
-            group,
+            group: group.into(),
             value,
         }
     });

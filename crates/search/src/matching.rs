@@ -5,7 +5,9 @@
 //! store: whoever asks gets these questions as parts of plans, searches, and comes back with the
 //! answers. As in a store, a reference leads to live records only.
 
-use crate::entry::{Entry, EntryValue, RecordId, Row};
+use std::collections::BTreeSet;
+
+use crate::entry::{Entry, EntryValue, RecordId, Row, part_of};
 use crate::name::{ByName, ResourceName};
 use crate::plan::{Filter, Member, Names, Part, Target, Test};
 use crate::registry::Slot;
@@ -106,6 +108,7 @@ impl Subject<'_> {
             }
             Filter::Entry { parameter, test } => self.passing(*parameter, test).next().is_some(),
             Filter::Together(members) => self.together(members),
+            Filter::Inside(filter) => return self.inside(filter),
             Filter::RefersTo {
                 parameter,
                 names,
@@ -139,18 +142,23 @@ impl Subject<'_> {
     }
 
     fn any(&self, filters: &[Filter<ByName>]) -> Partly {
-        let mut open = Vec::new();
-        for filter in filters {
-            match self.rest(filter) {
-                Partly::Decided(false) => {}
-                Partly::Decided(true) => return Partly::Decided(true),
-                rest => open.push(rest),
-            }
-        }
-        if open.is_empty() {
-            return Partly::Decided(false);
-        }
-        Partly::Any(open)
+        Partly::any(filters.iter().map(|it| self.rest(it)))
+    }
+
+    /// Whether one of its parts matches.
+    fn inside(&self, filter: &Filter<ByName>) -> Partly {
+        let parts = self.entries.iter().map(|it| part_of(it.group));
+        let parts: BTreeSet<u32> = parts.filter(|it| *it > 0).collect();
+        let one = |part| {
+            let own = self.entries.iter().filter(|it| part_of(it.group) == part);
+            let entries: Vec<_> = own.cloned().collect();
+            let part = Subject {
+                entries: &entries,
+                ..*self
+            };
+            part.rest(filter)
+        };
+        Partly::any(parts.into_iter().map(one))
     }
 
     fn of(&self, parameter: Slot) -> impl Iterator<Item = &Entry<ByName>> {
@@ -164,7 +172,7 @@ impl Subject<'_> {
 
     /// Whether there is a group in which every member has an entry; without members any group does.
     fn together(&self, members: &[Member<ByName>]) -> bool {
-        let groups = |member: &Member<ByName>| -> Vec<u16> {
+        let groups = |member: &Member<ByName>| -> Vec<u32> {
             let tests = member.any_of.iter();
             let entries = tests.flat_map(|it| self.passing(member.parameter, it));
             entries.map(|it| it.group).collect()
@@ -258,6 +266,21 @@ impl Partly {
         } else {
             Self::Asked(question)
         }
+    }
+
+    fn any(all: impl Iterator<Item = Self>) -> Self {
+        let mut open = Vec::new();
+        for rest in all {
+            match rest {
+                Self::Decided(false) => {}
+                Self::Decided(true) => return Self::Decided(true),
+                rest => open.push(rest),
+            }
+        }
+        if open.is_empty() {
+            return Self::Decided(false);
+        }
+        Self::Any(open)
     }
 
     fn negated(self) -> Self {

@@ -108,6 +108,9 @@ pub enum Filter<V: Vocabulary = ByNumber> {
     },
     /// The record has a group in which each of these finds an entry that passes one of its tests.
     Together(Vec<Member<V>>),
+    /// A part of the record, other than the record itself, has entries that match, without those
+    /// of other parts. A part has no parts.
+    Inside(Box<Filter<V>>),
     /// The record refers to a live record of one of these types that matches: by an entry of a slot
     /// of references, or by a name that the other has.
     RefersTo {
@@ -279,7 +282,7 @@ impl<V: Vocabulary> Filter<V> {
                     filter.kinds(into);
                 }
             }
-            Self::Not(filter) => filter.kinds(into),
+            Self::Not(filter) | Self::Inside(filter) => filter.kinds(into),
             Self::RefersTo { targets, .. } => {
                 for target in targets {
                     into.insert(target.kind.clone());
@@ -324,6 +327,7 @@ impl<V: Vocabulary> fmt::Debug for Filter<V> {
             Self::Remainder { part, of } => write!(f, "Remainder({part}/{of})"),
             Self::Entry { parameter, test } => write!(f, "Entry({parameter:?}, {test:?})"),
             Self::Together(members) => f.debug_tuple("Together").field(members).finish(),
+            Self::Inside(filter) => f.debug_tuple("Inside").field(filter).finish(),
             Self::RefersTo {
                 parameter,
                 names,

@@ -5,7 +5,9 @@
 //! (`token Observation.code`), so that parameters that index the same share it, and a changed
 //! extraction is another slot, which has to be filled before it can be searched.
 
+mod added;
 mod build;
+mod contained;
 
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, OnceLock};
@@ -17,6 +19,7 @@ use crate::corrections::Corrections;
 use crate::program::ProgramFault;
 
 pub(crate) use build::Index;
+pub(crate) use contained::Contained;
 
 /// What one facet of a parameter indexes in one type: its name in a tenant's dictionary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,6 +55,8 @@ pub enum Facets {
         identifier: Option<Slot>,
         /// The names by which they may refer: canonical URLs, with their version if they have one.
         names: Option<Slot>,
+        /// That they refer to a contained resource: an entry in that part of the resource.
+        inside: Slot,
     },
     /// URIs.
     Uri(Slot),
@@ -182,6 +187,17 @@ impl Registry {
     /// that with their version. Only what is published has any.
     pub fn names(&self, resource_type: &str) -> Option<Slot> {
         self.index(resource_type).and_then(Index::names)
+    }
+
+    /// The slots in which a contained resource of a type is indexed, within what contains it.
+    pub fn contained_slots(&self, resource_type: &str) -> &[Slot] {
+        self.index(resource_type)
+            .map_or(&[], |it| it.contained().slots.as_slice())
+    }
+
+    /// The slot of the ids that contained resources of a type have.
+    pub fn contained_id(&self, resource_type: &str) -> Option<Slot> {
+        self.index(resource_type).map(|it| it.contained().id)
     }
 
     /// How a resource type is indexed.

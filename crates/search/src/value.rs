@@ -199,14 +199,28 @@ pub(crate) struct At {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Sink<S = u16> {
     String(S),
-    Token { code: S, text: S },
-    OfType { kind: S, value: S },
-    Reference { literal: S, identifier: Option<S> },
+    Token {
+        code: S,
+        text: S,
+    },
+    OfType {
+        kind: S,
+        value: S,
+    },
+    Reference {
+        literal: S,
+        identifier: Option<S>,
+        inside: S,
+    },
     Name(S),
     Uri(S),
     Date(S),
     Number(S),
-    Quantity { canonical: S, coded: S, written: S },
+    Quantity {
+        canonical: S,
+        coded: S,
+        written: S,
+    },
     Place(S),
 }
 
@@ -226,9 +240,11 @@ impl<S> Sink<S> {
             Self::Reference {
                 literal,
                 identifier,
+                inside,
             } => Sink::Reference {
                 literal: name(literal),
-                identifier: identifier.map(name),
+                identifier: identifier.map(&name),
+                inside: name(inside),
             },
             Self::Name(slot) => Sink::Name(name(slot)),
             Self::Uri(slot) => Sink::Uri(name(slot)),
@@ -262,6 +278,8 @@ pub(crate) type Placed = (u16, u16, EntryValue<ByName>);
 pub(crate) struct Values<'s> {
     pub(crate) surroundings: Surroundings<'s>,
     pub(crate) placed: Vec<Placed>,
+    /// The slots and the ids of contained resources that are referred to.
+    pub(crate) inside: Vec<(u16, Box<str>)>,
     entries_max: usize,
     pub(crate) has_too_many: bool,
     /// By slot: the next group of what numbers its groups itself.
@@ -273,6 +291,7 @@ impl<'s> Values<'s> {
         Self {
             surroundings,
             placed: Vec::with_capacity(64),
+            inside: Vec::new(),
             entries_max,
             has_too_many: false,
             groups: vec![0; slots],
@@ -304,7 +323,11 @@ impl<'s> Values<'s> {
             Sink::Reference {
                 literal,
                 identifier,
-            } => self.reference(at(literal), identifier.map(at), of.datatype, value),
+                inside,
+            } => {
+                let identifier = identifier.map(at);
+                self.reference(at(literal), identifier, inside, of.datatype, value);
+            }
             Sink::Name(slot) => self.name(at(slot), of.datatype, value),
             Sink::Uri(slot) => self.uri(at(slot), of.datatype, value),
             Sink::Date(slot) => self.date(at(slot), of.datatype, value),

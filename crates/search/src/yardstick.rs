@@ -8,6 +8,7 @@
 //! <https://hl7.org/fhir/R4/search.html>
 
 mod codes;
+mod contained;
 mod element;
 mod includes;
 mod order;
@@ -22,7 +23,7 @@ use fhir::fhirpath::{AsOperator, Environment, FhirPath, Item, Lookup, LookupErro
 use fhir::json::{Document, Limits};
 use fhir::{Definitions, FhirVersion, Instant};
 
-use crate::query::{Condition, Presence, Query, Referrer, Sense, Value, Words};
+use crate::query::{Condition, Contained, Presence, Query, Referrer, Sense, Value, Words};
 use crate::reference::Bases;
 use crate::registry::Registry;
 use crate::text::{fold, words};
@@ -76,10 +77,20 @@ impl<'w> Yardstick<'w> {
         let mut found: Vec<usize> = (0..self.world.len())
             .filter(|&at| {
                 let stored = &self.world[at];
-                let is_asked = types.contains(&stored.kind)
-                    && wanted.is_none_or(|it| it.contains(&stored.kind));
-                let mut criteria = query.criteria.iter();
-                is_asked && criteria.all(|it| self.meets(stored, &it.condition))
+                let is_asked = |stored: &Stored| {
+                    types.contains(&stored.kind)
+                        && wanted.is_none_or(|it| it.contains(&stored.kind))
+                };
+                let all = |meets: &dyn Fn(&Condition) -> bool| {
+                    query.criteria.iter().all(|it| meets(&it.condition))
+                };
+                let is_match = query.result.contained != Contained::True
+                    && is_asked(stored)
+                    && all(&|it| self.meets(stored, it));
+                let looks_inside = query.result.contained != Contained::False;
+                let is_inside =
+                    |inner: &Stored| is_asked(inner) && all(&|it| self.meets_inside(inner, it));
+                is_match || looks_inside && contained::of(stored).iter().any(is_inside)
             })
             .collect();
         self.sort(&mut found, &query.result.sort);
@@ -112,11 +123,19 @@ impl<'w> Yardstick<'w> {
                 code,
                 targets,
                 condition,
-            } => self.world.iter().any(|other| {
-                targets.contains(&other.kind)
-                    && self.refers(stored, code, other)
-                    && self.meets(other, condition)
-            }),
+            } => {
+                let is_target = |other: &Stored| {
+                    targets.contains(&other.kind)
+                        && self.refers(stored, code, other)
+                        && self.meets(other, condition)
+                };
+                let is_inside = |inner: &Stored| {
+                    targets.contains(&inner.kind)
+                        && self.refers_inside(stored, code, inner)
+                        && self.meets_inside(inner, condition)
+                };
+                self.world.iter().any(is_target) || contained::of(stored).iter().any(is_inside)
+            }
             Condition::Has {
                 kind,
                 code,

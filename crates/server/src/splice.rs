@@ -126,6 +126,17 @@ fn write_page(out: &mut Splicer, answer: &SearchAnswer, links: &Links<'_>, versi
                     write_mode(out, *mode);
                 }
             }
+            Matched::Contained {
+                container,
+                id,
+                json,
+            } => {
+                out.text("{\"fullUrl\":");
+                out.string(&format!("{}/{container}#{id}", links.base));
+                out.text(",\"resource\":");
+                out.json(subset(json, &answer.summary, version));
+                write_mode(out, SearchMode::Match);
+            }
             Matched::Deleted(deleted) => {
                 write_head(out, links.base, &deleted.key, None);
                 write_request(out, "DELETE", &deleted.key);

@@ -58,7 +58,7 @@ async fn told(host: &Host) -> Vec<(String, bool, String)> {
             let code = code.unwrap_or_default().to_owned();
             (resource.key.resource_type.to_string(), created, code)
         }
-        Matched::Deleted(_) => panic!("nothing is deleted"),
+        Matched::Contained { .. } | Matched::Deleted(_) => panic!("there are only resources"),
     };
     let mut told: Vec<_> = page.entries.into_iter().map(entry).collect();
     told.reverse();

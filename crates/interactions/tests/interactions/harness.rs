@@ -219,6 +219,7 @@ fn content(json: &[u8]) -> String {
 pub(crate) fn ids(answer: &SearchAnswer) -> Vec<String> {
     let shown = answer.entries.iter().map(|it| match it {
         Matched::Resource { resource, .. } => resource.key.to_string(),
+        Matched::Contained { container, id, .. } => format!("{container}#{id}"),
         Matched::Deleted(deleted) => format!("-{}", deleted.key),
     });
     shown.collect()

@@ -35,6 +35,7 @@ async fn history(
                 if *created { " new" } else { "" }
             )
         }
+        Matched::Contained { .. } => unreachable!("a history has no such entries"),
         Matched::Deleted(it) => format!("DELETE {} v{}", it.key, it.version),
     });
     Ok((entries.collect(), found.next_query))

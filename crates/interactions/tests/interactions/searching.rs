@@ -45,6 +45,7 @@ fn shown(answer: &Result<SearchAnswer, InteractionError>) -> String {
             };
             format!("{mark}{}", resource.key.id)
         }
+        Matched::Contained { container, id, .. } => format!("{}#{id}", container.id),
         Matched::Deleted(_) => "deleted".to_owned(),
     };
     answer
@@ -95,4 +96,51 @@ async fn pages_of_every_order_show_everything_once() {
         }
         assert_eq!(pages.join(" "), whole, "{order}");
     }
+}
+
+#[tokio::test]
+async fn versioned_references_include_what_they_name() {
+    let host = host(FhirVersion::R4);
+    for (place, members) in [
+        ("Patient/p", r#""gender":"male""#),
+        ("Patient/p", r#""gender":"female""#),
+        (
+            "Observation/old",
+            r#""subject":{"reference":"Patient/p/_history/1"}"#,
+        ),
+        ("Observation/new", r#""subject":{"reference":"Patient/p"}"#),
+        (
+            "Observation/lost",
+            r#""subject":{"reference":"Patient/p/_history/9"}"#,
+        ),
+    ] {
+        let (kind, id) = place.split_once('/').unwrap();
+        let code = match kind {
+            "Observation" => r#""status":"final","code":{"text":"x"},"#,
+            _ => "",
+        };
+        let text = format!(r#"{{"resourceType":"{kind}","id":"{id}",{code}{members}}}"#);
+        host.put(place, &text, &[]).await;
+    }
+    for (ids, expected) in [
+        ("old", vec![1]),
+        ("new", vec![2]),
+        ("lost", vec![2]),
+        ("old,new", vec![1, 2]),
+    ] {
+        let query = format!("Observation?_id={ids}&_include=Observation:subject");
+        let answer = search(&host, &query).await.unwrap();
+        let version = |it: &Matched| match it {
+            Matched::Resource {
+                resource,
+                mode: SearchMode::Include,
+                ..
+            } => Some(resource.version.0),
+            _ => None,
+        };
+        let versions: Vec<_> = answer.entries.iter().filter_map(version).collect();
+        assert_eq!(versions, expected, "{ids}");
+    }
+    let chain = search(&host, "Observation?subject:Patient.gender=male").await;
+    assert_eq!(shown(&chain), "", "chains are about the current version");
 }

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use fhir::{Fault, FhirVersion, Instant, Issue};
+use fhir::{Definitions, Fault, FhirVersion, Instant, Issue};
 
 use super::needs::{Answers, Need};
+use super::scope::{self, Itself};
+use super::sort;
 use super::visibility::Visibility;
-use super::{scope, sort};
 use crate::entry::{RecordId, Space};
 use crate::name::{ByName, ResourceName};
 use crate::plan::{Filter, Names, Part, Plan, Target, Total};
-use crate::query::{Condition, Presence, Query, QueryLimits, Referrer, Sense};
+use crate::query::{Condition, Contained, Presence, Query, QueryLimits, Referrer, Sense, SortKey};
 use crate::reference::Bases;
 use crate::registry::{Facets, Parameter, Registry, Slot};
 
@@ -58,24 +59,27 @@ impl Builder<'_> {
         let types = types
             .iter()
             .filter(|it| wanted.is_none_or(|wanted| wanted.contains(it)));
-        let parts = types.map(|&kind| {
-            let within = compartment.map(|of| scope::compartment(&mut work, kind, of));
-            let all = query.criteria.iter().map(|it| {
-                work.name = &it.name;
-                work.condition(kind, &it.condition)
-            });
-            let filter = all.fold(Filter::EVERYTHING, Filter::and);
-            let filter = within.into_iter().fold(filter, Filter::and);
-            let keys = query.result.sort.iter();
-            Part {
-                kind,
-                filter: work.seen(kind, filter),
-                sort: keys
-                    .map(|it| sort::sort_by(self.version, kind, it.by))
-                    .collect(),
+        let types: Vec<&'static str> = types.copied().collect();
+        let keys = &query.result.sort;
+        let mut each = |itself| work.each(&types, compartment.map(|it| (it, itself)), query);
+        let parts = match query.result.contained {
+            Contained::False => {
+                let part = |(kind, filter)| Part {
+                    kind,
+                    filter: self.visibility.around(kind, filter),
+                    sort: sort::keys(self.version, kind, keys),
+                };
+                each(Itself::Counts).into_iter().map(part).collect()
             }
-        });
-        let parts = parts.collect();
+            Contained::True => {
+                let inner = each(Itself::Aside);
+                work.containers(&inner, &[], keys)
+            }
+            Contained::Both => {
+                let (own, inner) = (each(Itself::Counts), each(Itself::Aside));
+                work.containers(&inner, &own, keys)
+            }
+        };
         let plan = Plan {
             space: self.space,
             parts,
@@ -232,6 +236,64 @@ impl<'w> Work<'w> {
         }
     }
 
+    /// What resources of each of these types must match, perhaps in a compartment.
+    fn each(
+        &mut self,
+        types: &[&'static str],
+        within: Option<(&ResourceName, Itself)>,
+        query: &'w Query,
+    ) -> Vec<(&'static str, Filter<ByName>)> {
+        let each = types.iter().map(|&kind| {
+            let within = within.map(|(of, itself)| scope::compartment(self, kind, of, itself));
+            let all = query.criteria.iter().map(|it| {
+                self.name = &it.name;
+                self.condition(kind, &it.condition)
+            });
+            let filter = all.fold(Filter::EVERYTHING, Filter::and);
+            (kind, within.into_iter().fold(filter, Filter::and))
+        });
+        each.collect()
+    }
+
+    /// What contains a resource that matches: a part for each type that may contain any; and of some
+    /// types what matches itself.
+    fn containers(
+        &mut self,
+        contained: &[(&'static str, Filter<ByName>)],
+        itself: &[(&'static str, Filter<ByName>)],
+        keys: &[SortKey],
+    ) -> Vec<Part<ByName>> {
+        let version = self.builder.version;
+        let (definitions, registry) = (Definitions::of(version), Registry::of(version));
+        let any = contained.iter();
+        let any: Vec<_> = any
+            .map(|(kind, filter)| registry.containing(kind, filter, None))
+            .collect();
+        let inner = contained.first().map_or("", |it| it.0);
+        let own_tests = self.tests;
+        let all = definitions.resources();
+        let mut parts = Vec::new();
+        for it in all.filter(|it| definitions.child(it.shape, "contained").is_some()) {
+            self.count(own_tests);
+            if self.is_over() {
+                break;
+            }
+            let own = itself.iter().find(|(kind, _)| *kind == it.name);
+            let own = own.map(|(_, filter)| filter.clone());
+            let sort = match own {
+                Some(_) => sort::keys(version, it.name, keys),
+                None => sort::contained_keys(version, inner, keys),
+            };
+            let filter = Filter::any(own.into_iter().chain(any.clone()).collect());
+            parts.push(Part {
+                kind: it.name,
+                filter: self.seen(it.name, filter),
+                sort,
+            });
+        }
+        parts
+    }
+
     /// How a resource of a type is referred to by name, where a reference has that slot of names.
     fn names(&self, given: Option<Slot>, of: &str) -> Option<Names<ByName>> {
         let own = Registry::of(self.builder.version).names(of)?;
@@ -242,6 +304,8 @@ impl<'w> Work<'w> {
         self.parameter(kind, code).map(|it| &it.facets)
     }
 
+    /// A reference leads to a resource of these types, or to one that is contained where it is:
+    /// chains go into these. <https://hl7.org/fhir/R4/search.html#contained>
     fn chain(
         &mut self,
         kind: &str,
@@ -251,7 +315,13 @@ impl<'w> Work<'w> {
     ) -> Filter<ByName> {
         let Some(Parameter {
             definition,
-            facets: Facets::Reference { literal, names, .. },
+            facets:
+                Facets::Reference {
+                    literal,
+                    names,
+                    inside,
+                    ..
+                },
         }) = self.parameter(kind, code)
         else {
             return Filter::NOTHING;
@@ -259,8 +329,15 @@ impl<'w> Work<'w> {
         let own =
             |it: &&&'static str| definition.targets.is_empty() || definition.targets.contains(it);
         let registry = Registry::of(self.builder.version);
+        let mut inside_any = Vec::new();
         let targets = targets.iter().filter(own).map(|&kind| {
+            let before = self.tests;
             let filter = self.condition(kind, condition);
+            self.count(self.tests - before);
+            // What is contained has no place in a list.
+            if !matches!(condition, Condition::Lists(_)) {
+                inside_any.push(registry.containing(kind, &filter, Some(*inside)));
+            }
             Target {
                 kind,
                 names: names.and_then(|_| registry.names(kind)),
@@ -268,12 +345,14 @@ impl<'w> Work<'w> {
             }
         });
         let targets: Vec<Target<ByName>> = targets.collect();
+        let contained = Filter::any(inside_any);
         let is_named = targets.iter().any(|it| it.names.is_some());
-        Filter::RefersTo {
+        let refers = Filter::RefersTo {
             parameter: *literal,
             names: names.filter(|_| is_named),
             targets,
-        }
+        };
+        Filter::any(vec![refers, contained])
     }
 
     fn ids<'i>(&mut self, ids: impl Iterator<Item = &'i Box<str>>) -> Filter<ByName> {
@@ -304,7 +383,7 @@ impl<'w> Work<'w> {
         let registry = Registry::of(self.builder.version);
         let mut slots = BTreeSet::new();
         for referrer in by {
-            let all = fhir::Definitions::of(self.builder.version)
+            let all = Definitions::of(self.builder.version)
                 .resources()
                 .map(|it| it.name);
             for source in all.filter(|it| referrer.kind.is_none_or(|kind| kind == *it)) {

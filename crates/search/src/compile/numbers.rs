@@ -63,7 +63,7 @@ impl<'n> Names<'n> {
                     self.of_filter(filter);
                 }
             }
-            Filter::Not(filter) => self.of_filter(filter),
+            Filter::Not(filter) | Filter::Inside(filter) => self.of_filter(filter),
             Filter::Entry { parameter, test } => {
                 self.parameters.insert(parameter.0);
                 self.of_test(test);
@@ -172,8 +172,17 @@ impl Numbers {
             |filters: &[Filter<ByName>]| filters.iter().map(|it| self.filter(space, it)).collect();
         match filter {
             Filter::All(filters) => Filter::All(all(filters)),
-            Filter::Any(filters) => Filter::Any(all(filters)),
+            Filter::Any(filters) => {
+                let mut any: Vec<Filter> = all(filters);
+                any.retain(|it| *it != Filter::NOTHING);
+                Filter::any(any)
+            }
             Filter::Not(filter) => Filter::Not(Box::new(self.filter(space, filter))),
+            Filter::Inside(filter) => match self.filter(space, filter) {
+                // Mostly nothing is contained, and the names of what would be have no numbers.
+                Filter::All(all) if all.contains(&Filter::NOTHING) => Filter::NOTHING,
+                filter => Filter::Inside(Box::new(filter)),
+            },
             Filter::Ids(ids) => Filter::Ids(ids.clone()),
             Filter::Rows(rows) => Filter::Rows(rows.clone()),
             Filter::Updated(range) => Filter::Updated(*range),

@@ -4,11 +4,36 @@ use fhir::FhirVersion;
 
 use crate::name::ByName;
 use crate::plan::SortBy;
-use crate::query::SortedBy;
+use crate::query::{SortKey, SortedBy};
 use crate::registry::{Facets, Registry};
 
+/// What keys mean for a type.
+pub(super) fn keys(version: FhirVersion, kind: &str, keys: &[SortKey]) -> Vec<SortBy<ByName>> {
+    let keys = keys.iter();
+    keys.map(|it| sort_by(version, kind, it.by)).collect()
+}
+
+/// What keys mean for what contains resources of a type: their values, and the container's time.
+pub(super) fn contained_keys(
+    version: FhirVersion,
+    kind: &str,
+    keys: &[SortKey],
+) -> Vec<SortBy<ByName>> {
+    let index = Registry::of(version).index(kind);
+    let key = |it: &SortKey| match (sort_by(version, kind, it.by), index) {
+        (SortBy::Entry(slot), Some(index)) => {
+            let slot = index.within(slot);
+            slot.map_or(SortBy::Nothing, SortBy::Entry)
+        }
+        (SortBy::Id, Some(index)) => SortBy::Entry(index.contained().id),
+        (SortBy::Updated, _) => SortBy::Updated,
+        _ => SortBy::Nothing,
+    };
+    keys.iter().map(key).collect()
+}
+
 /// What a key means for a type.
-pub(super) fn sort_by(version: FhirVersion, kind: &str, by: SortedBy) -> SortBy<ByName> {
+fn sort_by(version: FhirVersion, kind: &str, by: SortedBy) -> SortBy<ByName> {
     let code = match by {
         SortedBy::Id => return SortBy::Id,
         SortedBy::Updated => return SortBy::Updated,

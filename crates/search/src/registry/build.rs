@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use fhir::definitions::{SearchParameter, SearchType, TypeDefinition};
 use fhir::{Definitions, FhirVersion};
 
-use super::{Component, Facets, OfType, Parameter, QuantitySlots, Slot, TokenSlots};
+use super::added::added;
+use super::{Component, Contained, Facets, OfType, Parameter, QuantitySlots, Slot, TokenSlots};
 use crate::corrections::Corrections;
 use crate::program::{Base, Compiler, Program, ProgramFault, Term, Way};
 use crate::value::{Datatype, Kind, Sink};
@@ -29,6 +30,9 @@ pub(crate) struct Index {
     /// The slot of the resource's own names.
     pub(crate) names: Option<u16>,
     pub(crate) faults: Vec<(&'static str, ProgramFault)>,
+    resource_type: &'static str,
+    /// Made at first use.
+    contained: OnceLock<Contained>,
 }
 
 /// The facet of the narrative's words.
@@ -44,6 +48,7 @@ impl Index {
         let mut faults = Vec::new();
         let mut builder = Builder::new(definitions, resource_type);
         let mut all = definitions.search_parameters_of(resource_type);
+        all.extend(added());
         all.sort_by_key(|it| it.search_type != SearchType::Composite);
         for definition in all {
             let is_left_out = builder.corrections.not_indexed(definition.url).is_some();
@@ -57,6 +62,12 @@ impl Index {
         }
         parameters.sort_by_key(|it| it.definition.code);
         builder.finish(parameters, faults)
+    }
+
+    /// The slots of the contained resources of the type.
+    pub(crate) fn contained(&self) -> &Contained {
+        let made = || Contained::new(self.resource_type, &self.slots);
+        self.contained.get_or_init(made)
     }
 
     pub(super) fn names(&self) -> Option<Slot> {
@@ -352,11 +363,13 @@ impl Builder {
         };
         let literal = self.slot(facet, text);
         let identifier = has_references.then(|| self.slot("reference-identifier", text));
+        let inside = self.slot("inside", text);
         self.walk(
             source,
             Sink::Reference {
                 literal,
                 identifier,
+                inside,
             },
         );
         let may_name = has_canonical || has_references && self.may_name(definition);
@@ -368,6 +381,7 @@ impl Builder {
             literal,
             identifier,
             names,
+            inside,
         }
     }
 
@@ -481,6 +495,8 @@ impl Builder {
             parameters,
             slots,
             faults,
+            resource_type: kind,
+            contained: OnceLock::new(),
         }
     }
 }
@@ -525,7 +541,7 @@ fn text_of(terms: &[Term]) -> String {
 }
 
 /// The slot of that name; names live as long as the program, each once.
-fn named(facet: &str, source: &str) -> Slot {
+pub(super) fn named(facet: &str, source: &str) -> Slot {
     static NAMES: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
     let name = [facet, " ", source].concat();
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);

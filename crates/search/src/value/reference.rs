@@ -1,7 +1,7 @@
 //! References: to records of this store, to elsewhere, and by identifier.
 //!
-//! A reference into the resource itself (`#id`) leads to nothing that could be found; the element
-//! is not missing, though. What is published is referred to by its canonical URL, with or without a
+//! A reference into the resource itself (`#id`) leads to no record; the element is not missing,
+//! though, and the part of the resource that it leads to is told. What is published is referred to by its canonical URL, with or without a
 //! version, perhaps with a fragment that names something in it: that refers to it all the same.
 //! <https://hl7.org/fhir/R4/references.html#canonical>
 
@@ -18,6 +18,7 @@ impl Values<'_> {
         &mut self,
         literal: At,
         identifier: Option<At>,
+        inside: u16,
         datatype: Datatype,
         value: Value<'_>,
     ) {
@@ -35,14 +36,14 @@ impl Values<'_> {
                         _ => {}
                     }
                 }
-                self.leads_to(literal, text.as_deref());
+                self.leads_to(literal, inside, text.as_deref());
             }
             Datatype::Resource => self.held(literal, value),
             _ => {
                 let text = value.as_str();
-                self.leads_to(literal, text.as_deref());
+                self.leads_to(literal, inside, text.as_deref());
                 if let Some(whole) = text.as_deref().and_then(without_fragment) {
-                    self.leads_to(literal, Some(whole));
+                    self.leads_to(literal, inside, Some(whole));
                 }
             }
         }
@@ -55,10 +56,10 @@ impl Values<'_> {
             Datatype::Resource => None,
             _ => value.as_str(),
         };
+        let text = text.filter(|it| it.contains(':') && !it.starts_with('#'));
         let Some(text) = text else { return };
-        let is_literal = datatype == Datatype::Reference && !self.is_elsewhere(&text);
         let name = without_fragment(&text).unwrap_or(&text);
-        if name.contains(':') && !name.starts_with('#') && !is_literal {
+        if datatype != Datatype::Reference || self.is_elsewhere(&text) {
             self.push(at, EntryValue::Uri(fit(name).into()));
         }
     }
@@ -79,7 +80,8 @@ impl Values<'_> {
         self.push(at, EntryValue::Uri(fit(&url).into()));
     }
 
-    fn leads_to(&mut self, at: At, text: Option<&str>) {
+    /// Of a contained resource its id is told, with the slot of what is referred to inside.
+    fn leads_to(&mut self, at: At, inside: u16, text: Option<&str>) {
         let surroundings = self.surroundings;
         let target = text.map(|it| surroundings.bases.target(surroundings.definitions, it));
         match target {
@@ -87,7 +89,12 @@ impl Values<'_> {
                 resource_type, id, ..
             }) => self.record(at, resource_type, id),
             Some(Target::Elsewhere(uri)) => self.canonical(at, uri),
-            Some(Target::Contained) | None => self.push(at, EntryValue::Valueless),
+            Some(Target::Contained) => {
+                let id = text.and_then(|it| it.strip_prefix('#')).unwrap_or_default();
+                self.inside.push((inside, id.into()));
+                self.push(at, EntryValue::Valueless);
+            }
+            None => self.push(at, EntryValue::Valueless),
         }
     }
 

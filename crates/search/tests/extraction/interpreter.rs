@@ -57,12 +57,12 @@ struct Expressions {
 impl Expressions {
     fn new(version: FhirVersion) -> Self {
         let mut compiled = std::collections::BTreeMap::new();
-        for parameter in Definitions::of(version).search_parameters() {
-            let is_served = Registry::of(version).not_indexed(parameter.url).is_none();
-            let expression = Registry::of(version).expression(parameter);
-            if let (true, false, Some(expression)) = (is_served, parameter.is_example, expression) {
-                let path = FhirPath::compile(expression, Some(version)).unwrap();
-                compiled.insert(expression, path);
+        let registry = Registry::of(version);
+        let types = Definitions::of(version).resources();
+        for parameter in types.flat_map(|it| registry.parameters(it.name)) {
+            if let Some(expression) = registry.expression(parameter.definition) {
+                let compile = || FhirPath::compile(expression, Some(version)).unwrap();
+                compiled.entry(expression).or_insert_with(compile);
             }
         }
         Self { version, compiled }

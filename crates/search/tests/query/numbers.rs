@@ -66,7 +66,7 @@ fn every_name_of_a_plan_is_collected_and_replaced() {
         ["http://c", "http://s"]
     );
     assert_eq!(names.units.iter().copied().collect::<Vec<_>>(), ["g", "mg"]);
-    assert_eq!(names.parameters.len(), 9);
+    assert_eq!(names.parameters.len(), 12);
     let compiled = numbers(&names, "\0").plan(&plan);
     let [part] = &compiled.parts[..] else {
         panic!("one type is searched");

@@ -28,6 +28,14 @@ impl Printer {
                 name_slots(&it.facets, it.definition.code, &mut slots);
             }
         }
+        let own: BTreeMap<&str, String> = slots.iter().map(|it| (it.0.0, it.1.clone())).collect();
+        for resource in fhir::Definitions::of(version).resources() {
+            for slot in Registry::of(version).contained_slots(resource.name) {
+                let (facet, name) = slot.0.split_once(' ').unwrap();
+                let name = own.get(name).map_or(name, |it| it);
+                slots.insert(*slot, format!("{facet} {name}"));
+            }
+        }
         Self { version, slots }
     }
 
@@ -82,6 +90,7 @@ impl Printer {
                 let members: Vec<_> = members.iter().map(|it| self.member(it)).collect();
                 format!("{{{}}}", members.join("; "))
             }
+            Filter::Inside(filter) => format!("inside({})", self.filter(filter)),
             Filter::RefersTo {
                 parameter,
                 names,
@@ -168,6 +177,7 @@ fn name_slots(facets: &Facets, code: &str, slots: &mut BTreeMap<Slot, String>) {
             literal,
             identifier,
             names,
+            inside,
         } => {
             name(literal, "");
             if let Some(slot) = identifier {
@@ -176,6 +186,7 @@ fn name_slots(facets: &Facets, code: &str, slots: &mut BTreeMap<Slot, String>) {
             if let Some(slot) = names {
                 name(slot, "/name");
             }
+            name(inside, "/inside");
         }
         Facets::Quantity(quantity) => {
             name(&quantity.canonical, "/canonical");

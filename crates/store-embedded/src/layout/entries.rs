@@ -4,7 +4,9 @@
 //! to 3 are as old as the store. A text whose folded form is its lower case is written once;
 //! periods are written in the largest unit of time that both ends keep to.
 
-use search::entry::ordered;
+use std::collections::BTreeSet;
+
+use search::entry::{ordered, part_of};
 use store::{
     Direction, EntryValue, Magnitude, ParameterNumber, Place, RecordKey, Row, StoreError,
     SystemNumber, UnitNumber,
@@ -287,7 +289,7 @@ fn unit_of(time: i64) -> u8 {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IndexedEntry {
     pub(crate) parameter: ParameterNumber,
-    pub(crate) group: u16,
+    pub(crate) group: u32,
     pub(crate) value: Stored,
 }
 
@@ -314,6 +316,12 @@ impl Indexed {
 
     pub(crate) fn entries(&self) -> &[IndexedEntry] {
         &self.entries
+    }
+
+    /// The parts within it that have entries.
+    pub(crate) fn parts(&self) -> BTreeSet<u32> {
+        let parts = self.entries.iter().map(|it| part_of(it.group));
+        parts.filter(|it| *it > 0).collect()
     }
 
     /// The entries of a slot.
@@ -382,7 +390,7 @@ impl Indexed {
 mod tests {
     use super::*;
 
-    fn entry(group: u16, value: Stored) -> IndexedEntry {
+    fn entry(group: u32, value: Stored) -> IndexedEntry {
         IndexedEntry {
             parameter: ParameterNumber(300),
             group,
@@ -433,7 +441,7 @@ mod tests {
             entry(2, number(&[1], &[1])),
             entry(2, number(&[], &[0xff, 0xff])),
             entry(
-                u16::MAX,
+                u32::MAX,
                 Stored::Place(Place {
                     latitude: -900_000_000,
                     longitude: 1_800_000_000,

@@ -3,7 +3,8 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 
-use store::{Row, Space, StoreError, TypeNumber};
+use search::entry::part_of;
+use store::{ParameterNumber, Row, Space, StoreError, TypeNumber};
 
 use super::node::{Condition, Node, ReferredToBy, RefersTo, Slot};
 use super::stream::Stream;
@@ -88,10 +89,20 @@ impl<'s> Checker<'s> {
     }
 
     pub(super) fn matches(&self, node: &Node, candidate: &Candidate) -> Result<bool, StoreError> {
+        self.holds(node, candidate, None)
+    }
+
+    /// Whether it matches: of its entries, perhaps those of one part alone.
+    fn holds(
+        &self,
+        node: &Node,
+        candidate: &Candidate,
+        part: Option<u32>,
+    ) -> Result<bool, StoreError> {
         Ok(match node {
             Node::All(nodes) => {
                 for node in nodes {
-                    if !self.matches(node, candidate)? {
+                    if !self.holds(node, candidate, part)? {
                         return Ok(false);
                     }
                 }
@@ -99,13 +110,13 @@ impl<'s> Checker<'s> {
             }
             Node::Any(nodes) => {
                 for node in nodes {
-                    if self.matches(node, candidate)? {
+                    if self.holds(node, candidate, part)? {
                         return Ok(true);
                     }
                 }
                 false
             }
-            Node::Not(node) => !self.matches(node, candidate)?,
+            Node::Not(node) => !self.holds(node, candidate, part)?,
             Node::Rows(rows) => rows.binary_search(&candidate.row).is_ok(),
             Node::Remainder { part, of } => candidate.row.0 % of == *part,
             Node::Updated { first, last } => {
@@ -114,21 +125,39 @@ impl<'s> Checker<'s> {
             }
             Node::Entry(condition) => candidate
                 .indexed(self)?
-                .is_some_and(|it| has(it, condition)),
+                .is_some_and(|it| has(it, condition, part)),
             Node::Together(members) => candidate
                 .indexed(self)?
-                .is_some_and(|it| together(it, members)),
-            Node::RefersTo(refers) => self.refers(refers, candidate)?,
-            Node::ReferredToBy(referred) => self.is_referred_to(referred, candidate)?,
+                .is_some_and(|it| together(it, members, part)),
+            Node::Inside(node) => part.is_none() && self.is_inside(node, candidate)?,
+            Node::RefersTo(refers) => self.refers(refers, candidate, part)?,
+            Node::ReferredToBy(referred) => self.is_referred_to(referred, candidate, part)?,
         })
     }
 
-    fn refers(&self, refers: &RefersTo, candidate: &Candidate) -> Result<bool, StoreError> {
+    fn is_inside(&self, node: &Node, candidate: &Candidate) -> Result<bool, StoreError> {
+        let Some(indexed) = candidate.indexed(self)? else {
+            return Ok(false);
+        };
+        for part in indexed.parts() {
+            if self.holds(node, candidate, Some(part))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn refers(
+        &self,
+        refers: &RefersTo,
+        candidate: &Candidate,
+        part: Option<u32>,
+    ) -> Result<bool, StoreError> {
         let Some(indexed) = candidate.indexed(self)? else {
             return Ok(false);
         };
         let is_target = |row| self.remembered(refers.number, row, || self.is_target(refers, row));
-        for entry in indexed.of(refers.slot.parameter) {
+        for entry in own(indexed, refers.slot.parameter, part) {
             let Stored::Reference(row) = entry.value else {
                 continue;
             };
@@ -139,7 +168,7 @@ impl<'s> Checker<'s> {
         let Some(given) = &refers.names else {
             return Ok(false);
         };
-        for name in names(indexed, given) {
+        for name in names(indexed, given, part) {
             for own in refers.targets.iter().filter_map(|it| it.names.as_ref()) {
                 let named = Stream::of_value(&own.postings, name, self.state);
                 if any(named, is_target)? {
@@ -170,6 +199,7 @@ impl<'s> Checker<'s> {
         &self,
         referred: &ReferredToBy,
         candidate: &Candidate,
+        part: Option<u32>,
     ) -> Result<bool, StoreError> {
         let is_source = |row| {
             let judge = || self.matches(&referred.filter, &Candidate::new(referred.kind, row));
@@ -183,7 +213,7 @@ impl<'s> Checker<'s> {
         let Some((by, indexed)) = referred.names.as_ref().zip(candidate.indexed(self)?) else {
             return Ok(false);
         };
-        for name in names(indexed, &by.own) {
+        for name in names(indexed, &by.own, part) {
             let sources = Stream::of_value(&by.given.postings, name, self.state);
             if any(sources, is_source)? {
                 return Ok(true);
@@ -227,31 +257,47 @@ fn any(
 }
 
 /// The names in a slot.
-pub(super) fn names<'i>(indexed: &'i Indexed, slot: &Slot) -> impl Iterator<Item = &'i Stored> {
-    let values = indexed.of(slot.parameter).iter().map(|it| &it.value);
+pub(super) fn names<'i>(
+    indexed: &'i Indexed,
+    slot: &Slot,
+    part: Option<u32>,
+) -> impl Iterator<Item = &'i Stored> + use<'i> {
+    let values = own(indexed, slot.parameter, part).map(|it| &it.value);
     values.filter(|it| matches!(it, Stored::Uri(_)))
 }
 
-fn has(indexed: &Indexed, condition: &Condition) -> bool {
-    passing(indexed, condition).next().is_some()
+/// The entries of a slot, perhaps those of one part alone.
+fn own(
+    indexed: &Indexed,
+    parameter: ParameterNumber,
+    part: Option<u32>,
+) -> impl Iterator<Item = &IndexedEntry> {
+    let entries = indexed.of(parameter).iter();
+    entries.filter(move |it| part.is_none_or(|part| part == part_of(it.group)))
+}
+
+fn has(indexed: &Indexed, condition: &Condition, part: Option<u32>) -> bool {
+    passing(indexed, condition, part).next().is_some()
 }
 
 fn passing<'i>(
     indexed: &'i Indexed,
     condition: &'i Condition,
+    part: Option<u32>,
 ) -> impl Iterator<Item = &'i IndexedEntry> {
-    let entries = indexed.of(condition.parameter).iter();
+    let entries = own(indexed, condition.parameter, part);
     entries.filter(|entry| condition.probe.passes(&entry.value))
 }
 
 /// Whether there is a group in which every member has an entry; without members any group does.
-fn together(indexed: &Indexed, members: &[Vec<Condition>]) -> bool {
-    let groups = |member: &[Condition]| -> Vec<u16> {
-        let entries = member.iter().flat_map(|it| passing(indexed, it));
+fn together(indexed: &Indexed, members: &[Vec<Condition>], part: Option<u32>) -> bool {
+    let groups = |member: &[Condition]| -> Vec<u32> {
+        let entries = member.iter().flat_map(|it| passing(indexed, it, part));
         entries.map(|entry| entry.group).collect()
     };
     let Some((first, rest)) = members.split_first() else {
-        return !indexed.entries().is_empty();
+        let mut entries = indexed.entries().iter();
+        return entries.any(|it| part.is_none_or(|part| part == part_of(it.group)));
     };
     let mut left = groups(first);
     for member in rest {

@@ -77,9 +77,59 @@ pub(super) fn gather(
         Node::Updated { first, last } => updated(checker, kind, *first, *last, budget),
         Node::Entry(condition) => posted(checker, condition, kind, budget),
         Node::Together(members) => together(checker, node, members, kind, budget),
+        Node::Inside(inner) => match covering(checker, inner, kind, budget)? {
+            Some(rows) => only(checker, &[node], kind, rows).map(Some),
+            None => Ok(None),
+        },
         Node::RefersTo(refers) => referring(checker, refers, budget),
         Node::ReferredToBy(referred) => referred_to(checker, referred, kind, budget),
     }
+}
+
+/// All rows of which a part may match, and others: what is asked of one part is asked of the whole.
+fn covering(checker: &Checker<'_>, node: &Node, kind: Kind<'_>, budget: &mut Budget) -> Gathered {
+    match node {
+        Node::All(nodes) => covering_all(checker, nodes, kind, budget),
+        Node::Any(nodes) => {
+            let mut rows = Vec::new();
+            for node in nodes {
+                match covering(checker, node, kind, budget)? {
+                    Some(more) => rows.extend(more),
+                    None => return Ok(None),
+                }
+            }
+            Ok(Some(in_order(rows)))
+        }
+        // A part has no parts.
+        Node::Inside(_) => Ok(Some(Vec::new())),
+        node => gather(checker, node, kind, budget),
+    }
+}
+
+/// Until nothing is left, or for no more than checking what is left would cost.
+fn covering_all(
+    checker: &Checker<'_>,
+    nodes: &[Node],
+    kind: Kind<'_>,
+    budget: &mut Budget,
+) -> Gathered {
+    let given = budget.0;
+    let mut found: Option<Vec<Row>> = None;
+    for node in nodes {
+        let worth = |rows: &Vec<Row>| given.min(CHECK_COST * (rows.len() as u64 + 1));
+        let mut own = Budget(found.as_ref().map_or(given, worth));
+        if let Some(rows) = covering(checker, node, kind, &mut own)? {
+            found = Some(found.map_or_else(|| rows.clone(), |it| both(it, &rows)));
+        }
+        if found.as_ref().is_some_and(Vec::is_empty) {
+            break;
+        }
+    }
+    let checks = found.as_ref().map_or(0, |it| CHECK_COST * it.len() as u64);
+    if budget.spend(checks).is_none() {
+        return Ok(None);
+    }
+    Ok(found)
 }
 
 fn all_of(mut stream: Stream<'_>, budget: &mut Budget) -> Gathered {
@@ -331,7 +381,7 @@ fn named(
         }
         let candidate = Candidate::new(kind, *row);
         if let Some(indexed) = candidate.indexed(checker)? {
-            names.extend(candidate::names(indexed, slot).cloned());
+            names.extend(candidate::names(indexed, slot, None).cloned());
         }
     }
     Ok(Some(names))
@@ -371,7 +421,7 @@ fn referred_to(
                 }),
         );
         if let Some(by) = &referred.names {
-            names.extend(candidate::names(indexed, &by.given).cloned());
+            names.extend(candidate::names(indexed, &by.given, None).cloned());
         }
     }
     let mut rows = Vec::with_capacity(targets.len());

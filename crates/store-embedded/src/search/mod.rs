@@ -85,6 +85,7 @@ fn is_streamed(filter: &Filter) -> bool {
         | Filter::Updated(_)
         | Filter::Remainder { .. }
         | Filter::Together(_)
+        | Filter::Inside(_)
         | Filter::RefersTo { .. }
         | Filter::ReferredToBy { .. } => false,
     }

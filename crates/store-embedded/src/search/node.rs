@@ -30,6 +30,8 @@ pub(super) enum Node {
     Entry(Condition),
     /// Of each list one, and all of them in one group.
     Together(Vec<Vec<Condition>>),
+    /// One part of the record.
+    Inside(Box<Node>),
     RefersTo(RefersTo),
     ReferredToBy(ReferredToBy),
 }
@@ -97,7 +99,7 @@ impl Node {
             Self::All(nodes) | Self::Any(nodes) => {
                 nodes.iter().map(Self::cost).max().unwrap_or_default()
             }
-            Self::Not(node) => node.cost(),
+            Self::Not(node) | Self::Inside(node) => node.cost(),
             Self::RefersTo(_) => 4,
             Self::ReferredToBy(_) => 5,
         }
@@ -133,6 +135,7 @@ impl<'s> Compiler<'s> {
                 Node::Any(nodes)
             }
             Filter::Not(filter) => Node::Not(Box::new(self.node(filter, kind)?)),
+            Filter::Inside(filter) => Node::Inside(Box::new(self.node(filter, kind)?)),
             Filter::Ids(ids) => Node::Rows(self.rows_of(ids, kind)?),
             Filter::Rows(rows) => Node::Rows(self.live(rows, kind)?),
             Filter::Updated((from, to)) => updated(*from, *to),

@@ -51,6 +51,7 @@ pub(super) fn exact<'s>(node: &Node, kind: Kind<'s>) -> Result<Option<Stream<'s>
         Node::Updated { .. }
         | Node::Remainder { .. }
         | Node::Together(_)
+        | Node::Inside(_)
         | Node::RefersTo(_)
         | Node::ReferredToBy(_) => None,
     })

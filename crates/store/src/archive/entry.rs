@@ -70,7 +70,7 @@ pub(super) fn take(cursor: &mut Cursor) -> Option<Entry> {
     let group = if form & GROUPED == 0 {
         0
     } else {
-        cursor.u16()?
+        cursor.u32()?
     };
     let value = match form & !GROUPED {
         TOKEN => EntryValue::Token {

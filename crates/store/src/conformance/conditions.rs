@@ -275,6 +275,86 @@ pub(super) async fn groups(bench: &Bench) {
     check(bench, cases).await;
 }
 
+/// Records with entries in parts.
+async fn parted(bench: &Bench) {
+    let inside = |part: u32, group: u32, entry: Entry| Entry {
+        group: part << 16 | group,
+        ..entry
+    };
+    let (a, b) = (token(1, 1, "a"), token(2, 1, "b"));
+    let changes = vec![
+        with(
+            key("one"),
+            vec![inside(1, 0, a.clone()), inside(1, 1, b.clone())],
+        ),
+        with(
+            key("two"),
+            vec![inside(1, 0, a.clone()), inside(2, 0, b.clone())],
+        ),
+        with(
+            key("group"),
+            vec![inside(3, 7, a.clone()), inside(3, 7, b.clone())],
+        ),
+        with(key("whole"), vec![a.clone(), inside(1, 0, b.clone())]),
+        with(
+            key("refers"),
+            vec![
+                inside(1, 0, a),
+                inside(2, 0, entry(1, EntryValue::Reference(key("one")))),
+            ],
+        ),
+        with(key("none"), vec![b]),
+    ];
+    bench.change(changes).await;
+}
+
+pub(super) async fn parts(bench: &Bench) {
+    parted(bench).await;
+    bench.pause().await;
+    let code = |slot, code: &str| on(slot, Test::Code(code.into()));
+    let inside = |filter| Filter::Inside(Box::new(filter));
+    let member = |slot, code: &str| Member {
+        parameter: ParameterNumber(slot),
+        any_of: vec![Test::Code(code.into())],
+    };
+    let both = || vec![code(1, "a"), code(2, "b")];
+    let not_b = || Filter::Not(Box::new(code(2, "b")));
+    let to = Filter::RefersTo {
+        parameter: ParameterNumber(1),
+        names: None,
+        targets: vec![Target {
+            kind: KIND,
+            names: None,
+            filter: Filter::EVERYTHING,
+        }],
+    };
+    let cases = vec![
+        (inside(code(1, "a")), "one two group refers"),
+        (inside(code(2, "b")), "one two group whole"),
+        (inside(Filter::All(both())), "one group"),
+        (inside(Filter::Any(both())), "one two group whole refers"),
+        (
+            inside(Filter::All(vec![code(1, "a"), not_b()])),
+            "two refers",
+        ),
+        (inside(not_b()), "two refers"),
+        (inside(Filter::EVERYTHING), "one two group whole refers"),
+        (
+            inside(Filter::Together(vec![member(1, "a"), member(2, "b")])),
+            "group",
+        ),
+        (inside(inside(code(1, "a"))), ""),
+        (inside(to.clone()), "refers"),
+        (inside(Filter::All(vec![to, code(1, "a")])), ""),
+        (
+            inside(Filter::Ids(vec!["one".into(), "none".into()])),
+            "one",
+        ),
+        (Filter::All(both()), "one two group whole"),
+    ];
+    check(bench, cases).await;
+}
+
 /// A third type refers to the second, which refers to the first; some of them are not there.
 async fn family(bench: &Bench) {
     let refers = |to: RecordKey| entry(1, EntryValue::Reference(to));

@@ -1,7 +1,10 @@
 //! What a plan means, by looking at every record.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::ops::RangeBounds;
+
+use search::entry::part_of;
 
 use super::model::{Held, Model};
 use crate::{
@@ -53,10 +56,16 @@ impl Model {
     }
 
     pub(super) fn passes(&self, filter: &Filter, key: &RecordKey, held: &Held) -> bool {
+        self.holds(filter, key, held, None)
+    }
+
+    /// With its entries of one part, or with all.
+    fn holds(&self, filter: &Filter, key: &RecordKey, held: &Held, part: Option<u32>) -> bool {
+        let own = &own(held, part);
         match filter {
-            Filter::All(all) => all.iter().all(|filter| self.passes(filter, key, held)),
-            Filter::Any(any) => any.iter().any(|filter| self.passes(filter, key, held)),
-            Filter::Not(not) => !self.passes(not, key, held),
+            Filter::All(all) => all.iter().all(|filter| self.holds(filter, key, held, part)),
+            Filter::Any(any) => any.iter().any(|filter| self.holds(filter, key, held, part)),
+            Filter::Not(not) => !self.holds(not, key, held, part),
             Filter::Ids(ids) => ids.contains(&key.id),
             Filter::Rows(rows) => rows.contains(&held.row),
             Filter::Updated(range) => {
@@ -67,17 +76,21 @@ impl Model {
             }
             Filter::Remainder { part, of } => held.row.0 % of == *part,
             Filter::Entry { parameter, test } => {
-                let entries = held.newest.entries.iter();
+                let entries = own.iter();
                 let mut entries = entries.filter(|entry| entry.parameter == *parameter);
                 entries.any(|entry| meets(test, &entry.value))
             }
             Filter::Together(members) => {
-                let entries = &held.newest.entries;
-                let mut groups = entries.iter().map(|entry| entry.group);
+                let mut groups = own.iter().map(|entry| entry.group);
                 groups.any(|group| {
-                    let finds = |member: &Member| finds(entries, group, member);
+                    let finds = |member: &Member| finds(own, group, member);
                     members.iter().all(finds)
                 })
+            }
+            Filter::Inside(filter) => {
+                let parts: BTreeSet<u32> = own.iter().map(|it| part_of(it.group)).collect();
+                let mut inner = parts.into_iter().filter(|it| *it > 0 && part.is_none());
+                inner.any(|it| self.holds(filter, key, held, Some(it)))
             }
             Filter::RefersTo {
                 parameter,
@@ -86,7 +99,7 @@ impl Model {
             } => targets.iter().any(|target| {
                 let names = names.zip(target.names);
                 self.of_kind(key.space, target.kind).any(|(other, its)| {
-                    (refers(held, *parameter, other) || shares(names, held, its))
+                    (refers(own, *parameter, other) || shares(names, own, &whole(its)))
                         && self.live(&target.filter, other)
                 })
             }),
@@ -98,7 +111,7 @@ impl Model {
             } => {
                 let names = names.as_ref().map(|it| (it.given, it.own));
                 self.of_kind(key.space, *kind).any(|(other, its)| {
-                    (refers(its, *parameter, key) || shares(names, its, held))
+                    (refers(&whole(its), *parameter, key) || shares(names, &whole(its), own))
                         && self.live(filter, other)
                 })
             }
@@ -116,24 +129,38 @@ impl Model {
     }
 }
 
-fn refers(held: &Held, by: ParameterNumber, to: &RecordKey) -> bool {
-    let mut entries = held.newest.entries.iter();
+fn own(held: &Held, part: Option<u32>) -> Vec<&Entry> {
+    let entries = held.newest.entries.iter();
+    let own = entries.filter(|it| part.is_none_or(|part| part == part_of(it.group)));
+    own.collect()
+}
+
+fn whole(held: &Held) -> Vec<&Entry> {
+    own(held, None)
+}
+
+fn refers(own: &[&Entry], by: ParameterNumber, to: &RecordKey) -> bool {
+    let mut entries = own.iter();
     entries.any(|it| it.parameter == by && it.value == EntryValue::Reference(to.clone()))
 }
 
 /// Whether a URI of the one in the first slot is a URI of the other in the second.
-fn shares(slots: Option<(ParameterNumber, ParameterNumber)>, one: &Held, other: &Held) -> bool {
+fn shares(
+    slots: Option<(ParameterNumber, ParameterNumber)>,
+    one: &[&Entry],
+    other: &[&Entry],
+) -> bool {
     let Some((given, own)) = slots else {
         return false;
     };
-    one.newest.entries.iter().any(|it| {
+    one.iter().any(|it| {
         let is_name = it.parameter == given && matches!(it.value, EntryValue::Uri(_));
-        let mut others = other.newest.entries.iter();
+        let mut others = other.iter();
         is_name && others.any(|its| its.parameter == own && its.value == it.value)
     })
 }
 
-fn finds(entries: &[Entry], group: u16, member: &Member) -> bool {
+fn finds(entries: &[&Entry], group: u32, member: &Member) -> bool {
     entries.iter().any(|entry| {
         let test = |test: &Test| meets(test, &entry.value);
         entry.group == group

@@ -74,10 +74,14 @@ fn kind(random: &mut Random) -> TypeNumber {
 
 pub(super) fn entry(random: &mut Random, ground: Ground, space: Space) -> Entry {
     let parameter = slot(random);
-    let group = if random.one_in(2) { 0 } else { random.below(3) };
+    let (part, group) = match random.below(4) {
+        0 | 1 => (0, 0),
+        2 => (0, number(random, 3)),
+        _ => (number(random, 3), number(random, 2)),
+    };
     Entry {
         parameter,
-        group: u16::try_from(group).expect("small"),
+        group: part << 16 | group,
         value: value(random, ground, space, parameter),
     }
 }
@@ -218,7 +222,7 @@ fn after(random: &mut Random, ground: Ground, order: &[Direction]) -> After {
 }
 
 fn filter(random: &mut Random, ground: Ground, space: Space, depth: u64) -> Filter {
-    match random.below(if depth == 0 { 10 } else { 16 }) {
+    match random.below(if depth == 0 { 10 } else { 17 }) {
         0 => {
             let ids = (0..random.below(6)).map(|_| key(random, ground, space).id);
             Filter::Ids(ids.collect())
@@ -250,6 +254,7 @@ fn filter(random: &mut Random, ground: Ground, space: Space, depth: u64) -> Filt
         10 | 11 => Filter::All(filters(random, ground, space, depth)),
         12 => Filter::Any(filters(random, ground, space, depth)),
         13 => Filter::Not(Box::new(filter(random, ground, space, depth - 1))),
+        16 => Filter::Inside(Box::new(filter(random, ground, space, depth - 1))),
         14 => Filter::RefersTo {
             parameter: ParameterNumber(5),
             names: names(random),

@@ -117,7 +117,7 @@ const CASES: &[(&str, Case)] = cases! {
     limits: each_limit_by_name;
     searches: every_test_and_filter pages_and_totals only_the_newest_is_searched
         referrers_of_records_that_come_later;
-    conditions: texts_and_uris periods numbers places groups chains references_by_name order_and_pages
+    conditions: texts_and_uris periods numbers places groups parts chains references_by_name order_and_pages
         remainders_times_and_explanations indexed_anew entries_of_rows;
     concurrency: conditional_creates_make_one_record transactions_on_the_same_records
         groups_of_commits;

@@ -29,6 +29,7 @@ const PARAMETERS: &[(Kind, &[(&str, &str)])] = &[
         &[
             ("Observation", "code"),
             ("Observation", "combo-code"),
+            ("Medication", "code"),
             ("Patient", "identifier"),
         ],
     ),
@@ -105,7 +106,10 @@ pub(super) fn query(cell: Cell, is_r4: bool, dice: &mut Dice) -> (&'static str, 
         "above" | "below" if cell.kind == Kind::Reference => {
             of_kind[of_kind.len() - 1 - dice.below(2)]
         }
-        "above" | "below" | "in" | "not-in" => of_kind[0],
+        "above" | "below" | "in" | "not-in" if cell.kind == Kind::Token => {
+            of_kind[2 * dice.below(2)]
+        }
+        "above" | "below" => of_kind[0],
         "Patient" | "identifier" => ("Observation", "subject"),
         _ => of_kind[dice.below(of_kind.len())],
     };
@@ -133,6 +137,9 @@ pub(super) fn dressed(
     let (kind, mut query) = match (kind, dice.below(3)) {
         ("Patient", 0) => ("Observation", format!("subject:Patient.{criterion}")),
         ("Observation", 0) => ("Patient", format!("_has:Observation:subject:{criterion}")),
+        ("Medication", 0) => ("MedicationRequest", format!("medication.{criterion}")),
+        ("Medication", 1) => (kind, format!("{criterion}&_contained=true")),
+        ("Medication", 2) => (kind, format!("{criterion}&_contained=both")),
         ("Questionnaire", 0) => (
             "QuestionnaireResponse",
             format!("questionnaire.{criterion}"),

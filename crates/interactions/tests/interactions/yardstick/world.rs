@@ -100,11 +100,43 @@ pub(super) fn resources(version: FhirVersion, dice: &mut Dice) -> Vec<(&'static 
     let ids = ["w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8", "w9"];
     all.extend(ids.map(|id| (place("Observation", id), observation(dice))));
     all.extend(ids.map(|id| (place("RiskAssessment", id), risk(version, dice))));
+    all.push((place("Medication", "m0"), medication(dice)));
+    all.push((place("Medication", "m1"), medication(dice)));
+    let ids = ["x0", "x1", "x2", "x3", "x4", "x5"];
+    all.extend(ids.map(|id| (place("MedicationRequest", id), request(dice))));
     all
 }
 
 fn place(kind: &str, id: &str) -> &'static str {
     Box::leak(format!("{kind}/{id}").into_boxed_str())
+}
+
+fn medication(dice: &mut Dice) -> String {
+    let mut text = format!(r#""code":{}"#, dice.pick(CONCEPTS));
+    text += &dice.maybe("manufacturer", ORGANIZATIONS);
+    text
+}
+
+fn request(dice: &mut Dice) -> String {
+    let contained = ["a", "b"].map(|id| {
+        let inner = medication(dice);
+        format!(r#"{{"resourceType":"Medication","id":"{id}",{inner}}}"#)
+    });
+    let (contained, to) = match dice.below(3) {
+        0 => (
+            String::new(),
+            dice.pick(&["Medication/m0", "Medication/gone"]),
+        ),
+        1 => (format!(r#","contained":[{}]"#, contained[0]), "#a"),
+        _ => {
+            let both = format!(r#","contained":[{}]"#, contained.join(","));
+            (both, dice.pick(&["#a", "#b", "Medication/m0"]))
+        }
+    };
+    let subject = dice.pick(SUBJECTS);
+    format!(
+        r#""status":"active","intent":"order","subject":{subject},"medicationReference":{{"reference":"{to}"}}{contained}"#
+    )
 }
 
 fn questionnaire(version: &str, dice: &mut Dice) -> String {
