@@ -196,3 +196,30 @@ fn the_reference_page_is_true() {
     }));
     expect_test::expect_file![path].assert_eq(&made);
 }
+
+/// The messages that the guide prints, whose lines are separated by `<br>`.
+#[test]
+fn messages_of_the_guide_become_valid_bundles() {
+    let Some(set) = data::folder(SUITE, "23-standards") else {
+        return;
+    };
+    let page = std::fs::read_to_string(set.join("v2-to-fhir/test_conversions.md")).unwrap();
+    let mut messages: Vec<String> = Vec::new();
+    for line in page.lines() {
+        let line = line.trim_start_matches("<br>").trim_end_matches("<br>");
+        let is_segment = line.as_bytes().get(3) == Some(&b'|')
+            && line[..3]
+                .bytes()
+                .all(|it| it.is_ascii_uppercase() || it.is_ascii_digit());
+        if line.starts_with("MSH|") {
+            messages.push(String::new());
+        }
+        if let (true, Some(message)) = (is_segment, messages.last_mut()) {
+            message.push_str(&line.replace("&amp;", "&"));
+            message.push('\r');
+        }
+    }
+    assert_eq!(messages.len(), 7);
+    let faults: Vec<String> = messages.iter().flat_map(|it| faults(it)).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
