@@ -88,10 +88,7 @@ impl Interactions {
                 request_hash: *request_hash,
                 notes: Note::encode(&notes),
             });
-        let done = self
-            .commit(caller, commit)
-            .await
-            .map_err(|error| Refusal::of(&error, job, &owners))?;
+        let done = self.commit_as_seen(caller, commit, job, &owners).await?;
         if done.repeated {
             return Ok(self.answer_again(caller, &done).await?);
         }
@@ -101,6 +98,29 @@ impl Interactions {
             ..note.answer(&done, held)
         };
         Ok(answers.map(answer).collect())
+    }
+
+    /// Commits what the caller may see the effects of.
+    async fn commit_as_seen(
+        &self,
+        caller: &Caller,
+        mut commit: Commit,
+        job: &Job,
+        owners: &[usize],
+    ) -> Result<Committed, Refusal> {
+        if caller.visibility.is_everything() {
+            let done = self.commit(caller, commit).await;
+            return done.map_err(|error| Refusal::of(&error, job, owners));
+        }
+        self.without_hidden_targets(caller, &mut commit).await?;
+        let error = match self.commit(caller, commit.clone()).await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        match self.refusal_as_seen(caller, &commit, &error).await? {
+            Some(issue) => Err(Refusal::Final(placed(issue.into(), &error, job, owners))),
+            None => Err(Refusal::of(&error, job, owners)),
+        }
     }
 
     /// Commits, unless there is nothing to commit: then the view that was decided upon is enough.
@@ -134,6 +154,13 @@ impl Interactions {
                     None => None,
                 },
                 None => None,
+            };
+            let held = match (&note, held) {
+                // What the commit wrote is the caller's own; what it found may be hidden by now.
+                (Note::Kept(..), Some(it)) => {
+                    self.only_visible(caller, &view, vec![it]).await?.pop()
+                }
+                (_, held) => held,
             };
             answers.push(note.answer(done, held.map(Into::into)));
         }
@@ -210,21 +237,37 @@ impl From<InteractionError> for Refusal {
 impl Refusal {
     /// A commit's error, placed at the entry whose change failed.
     fn of(error: &StoreError, job: &Job, owners: &[usize]) -> Self {
-        let (change, is_overtaken) = match error {
-            StoreError::Stale => (None, true),
-            StoreError::Precondition { change, failure } => (*change, is_overtaken(*failure)),
-            _ => (None, false),
+        let is_overtaken = match error {
+            StoreError::Stale => true,
+            StoreError::Precondition { failure, .. } => is_overtaken(*failure),
+            _ => false,
         };
-        let refused = InteractionError::from(error);
-        let refused = match change.and_then(|it| job.tasks.get(*owners.get(it)?)) {
-            Some(task) => refused.within(&task.place),
-            None => refused,
-        };
+        let refused = placed(error.into(), error, job, owners);
         if is_overtaken {
             Self::Overtaken(refused)
         } else {
             Self::Final(refused)
         }
+    }
+}
+
+/// The refusal, placed at the entry whose change failed.
+fn placed(
+    refusal: InteractionError,
+    error: &StoreError,
+    job: &Job,
+    owners: &[usize],
+) -> InteractionError {
+    let StoreError::Precondition {
+        change: Some(change),
+        ..
+    } = error
+    else {
+        return refusal;
+    };
+    match owners.get(*change).and_then(|it| job.tasks.get(*it)) {
+        Some(task) => refusal.within(&task.place),
+        None => refusal,
     }
 }
 

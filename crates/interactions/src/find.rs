@@ -53,7 +53,7 @@ impl Interactions {
         };
         let mut planned = self.planned(caller, &view, asked, Unknown::LeftOut).await?;
         self.bound(&mut planned.plan, &understood, &page);
-        let issues = self.explained(&view, &planned, &understood).await?;
+        let issues = self.explained(caller, &view, &planned, &understood).await?;
         let (mut found, matches, included) = self.run(caller, &view, &mut planned, asked).await?;
         if found.total.is_some() && contained::are_given(&understood) {
             let total = self.contained_total(caller, &view, &planned, &types);
@@ -163,12 +163,20 @@ impl Interactions {
     /// With `_explain=true`: how the search is executed.
     async fn explained(
         &self,
+        caller: &Caller,
         view: &Arc<dyn View>,
         planned: &Planned,
         query: &Query,
     ) -> Result<Vec<Issue>, InteractionError> {
         if !query.result.explain {
             return Ok(Vec::new());
+        }
+        if !caller.visibility.is_everything() {
+            // Its conditions, their estimates and counts are of what is stored, seen or not.
+            let what = "an explanation is for callers who may see everything";
+            return Err(Issue::error(Fault::Forbidden, what)
+                .at("http._explain")
+                .into());
         }
         let explanation = view.explain(&planned.plan).await?;
         Ok(crate::explain::issues(&explanation, &planned.numbers))

@@ -15,11 +15,18 @@ use store::{
 use crate::numbers::Unknown;
 use crate::page::{Cursor, Page};
 use crate::read::{not_found, outcome, record_key};
+use crate::sight::Sight;
 use crate::space::space_of;
 use crate::{
     Caller, HistoryQuery, HistoryScope, InteractionError, Interactions, Matched, ReadOutcome,
     SearchAnswer, SearchMode,
 };
+
+/// Versions that are looked through at a time for those that may be seen.
+const VERSIONS_AT_ONCE: usize = 100;
+
+/// Versions that are counted at a time.
+const COUNTED_AT_ONCE: usize = 10_000;
 
 impl Interactions {
     /// History of a resource, a type or everything. Every page shows the state of the first one.
@@ -94,11 +101,54 @@ impl Interactions {
         let Some(of) = self.history_of(caller, view, scope).await? else {
             return Ok((Vec::new(), 0));
         };
+        // A resource is seen with all its versions or not at all, which has been decided.
+        let is_mixed = !matches!(of, HistoryOf::Record(_));
+        if is_mixed && !caller.visibility.is_everything() {
+            return self.visible_versions(caller, view, &of, page, wanted).await;
+        }
         let total = match page.cursor.as_ref().and_then(|it| it.total) {
             Some(total) => total,
             None => view.history_total(&of, &wanted).await?,
         };
         Ok((view.history(&of, &wanted).await?, total))
+    }
+
+    /// The versions of what the caller may see now, whatever the state of the history. All versions
+    /// are gone through for the total, without their content.
+    async fn visible_versions(
+        &self,
+        caller: &Caller,
+        view: &Arc<dyn View>,
+        of: &HistoryOf,
+        page: &Page,
+        wanted: HistoryPage,
+    ) -> Result<(Vec<Record>, u64), InteractionError> {
+        let newest = match page.cursor {
+            Some(_) => &self.store.view(&caller.tenant, At::Newest).await?,
+            None => view,
+        };
+        let mut sight = self.sight(caller, newest);
+        let total = match page.cursor.as_ref().and_then(|it| it.total) {
+            Some(total) => total,
+            None => visible_total(&mut sight, view, of, &wanted).await?,
+        };
+        let mut found = Vec::new();
+        let mut next = HistoryPage {
+            limit: wanted.limit.max(VERSIONS_AT_ONCE),
+            ..wanted
+        };
+        loop {
+            let records = view.history(of, &next).await?;
+            let is_last = records.len() < next.limit;
+            next.after = records.last().map(|it| it.position);
+            let rows: Vec<_> = records.iter().map(|it| (it.key.kind, it.row)).collect();
+            sight.look_at(&rows).await?;
+            found.extend(records.into_iter().filter(|it| sight.sees(it.row)));
+            if is_last || found.len() >= wanted.limit {
+                found.truncate(wanted.limit);
+                return Ok((found, total));
+            }
+        }
     }
 
     /// Whose versions; `None` if the tenant has never had any of that type. The history of a
@@ -136,7 +186,12 @@ impl Interactions {
                     return Err(not_found(key).into());
                 };
                 let present = view.read(std::slice::from_ref(&record_key)).await?;
-                if present.into_iter().flatten().next().is_none() {
+                let mut present: Vec<Record> = present.into_iter().flatten().collect();
+                if !caller.visibility.is_everything() {
+                    let newest = self.store.view(&caller.tenant, At::Newest).await?;
+                    present = self.only_visible(caller, &newest, present).await?;
+                }
+                if present.is_empty() {
                     return Err(not_found(key).into());
                 }
                 Ok(Some(HistoryOf::Record(record_key)))
@@ -167,6 +222,31 @@ impl Interactions {
             })
         };
         Ok(records.filter_map(entry).collect())
+    }
+}
+
+/// The number of versions within the page's bounds that the caller may see.
+async fn visible_total(
+    sight: &mut Sight<'_>,
+    view: &Arc<dyn View>,
+    of: &HistoryOf,
+    wanted: &HistoryPage,
+) -> Result<u64, InteractionError> {
+    let mut total = 0;
+    let mut page = HistoryPage {
+        after: None,
+        limit: COUNTED_AT_ONCE,
+        ..wanted.clone()
+    };
+    loop {
+        let listed = view.listed(of, &page).await?;
+        let rows: Vec<_> = listed.iter().map(|it| (it.kind, it.row)).collect();
+        sight.look_at(&rows).await?;
+        total += rows.iter().filter(|it| sight.sees(it.1)).count() as u64;
+        if listed.len() < page.limit {
+            return Ok(total);
+        }
+        page.after = listed.last().map(|it| it.position);
     }
 }
 

@@ -108,7 +108,10 @@ impl Interactions {
         }
         let keys: Vec<RecordKey> = wanted.keys.into_iter().collect();
         let records = view.read(&keys).await?;
-        let live = records.into_iter().flatten().filter(is_live).collect();
+        let live = records.into_iter().flatten().filter(is_live);
+        let mut live: Vec<Record> = live.collect();
+        // Numbers of types depend on what else is stored, and so would an order by them.
+        live.sort_unstable_by_key(|it| it.row);
         let visible = self.only_visible(caller, view, live).await?;
         let versions = Versions::of(caller, self.bases(caller.version), of);
         let mut found = versions.chosen(view, &names, visible).await?;
@@ -134,8 +137,7 @@ impl Interactions {
         });
         let slots: Vec<(&str, Reach, By)> = slots.collect();
         let wanted = slots.iter().map(|it| it.0).collect();
-        self.require_indexed(&caller.tenant, caller.version, &wanted)
-            .await?;
+        self.require_indexed(caller, &wanted).await?;
         let names: Vec<&str> = slots.iter().map(|it| it.0).collect();
         let numbers = self
             .store
@@ -200,8 +202,7 @@ impl Interactions {
                 continue;
             };
             let (tenant, slots) = (&caller.tenant, [slot.0]);
-            self.require_indexed(tenant, caller.version, &slots.into())
-                .await?;
+            self.require_indexed(caller, &slots.into()).await?;
             let kind = NameKind::Parameter;
             let numbers = self.store.known_numbers(tenant, kind, &slots).await?;
             let Some(&[Some(number)]) = numbers.as_array() else {
@@ -247,50 +248,6 @@ impl Interactions {
         let rows = view.search(&planned.plan).await?.rows;
         let records = self.records(caller, view, &rows).await?;
         Ok(records.into_iter().flatten().collect())
-    }
-
-    /// Those of the live records that the caller may see.
-    pub(crate) async fn only_visible(
-        &self,
-        caller: &Caller,
-        view: &Arc<dyn View>,
-        records: Vec<Record>,
-    ) -> Result<Vec<Record>, InteractionError> {
-        if caller.visibility.is_everything() || records.is_empty() {
-            return Ok(records);
-        }
-        let names = self.type_names(&caller.tenant).await?;
-        let definitions = fhir::Definitions::of(caller.version);
-        let mut ids: BTreeMap<&'static str, Vec<store::RecordId>> = BTreeMap::new();
-        for record in &records {
-            let name = names.get(&record.key.kind);
-            if let Some(it) = name.and_then(|it| definitions.resource(it)) {
-                ids.entry(it.name).or_default().push(record.key.id.clone());
-            }
-        }
-        let answers = Answers::default();
-        let parts = {
-            let builder = self.builder(caller, &answers);
-            ids.into_iter()
-                .map(|(kind, ids)| builder.visible(kind, ids))
-                .collect()
-        };
-        let plan = Plan {
-            space: space_of(caller.version),
-            parts,
-            order: Vec::new(),
-            after: None,
-            not_later_than: None,
-            limit: records.len(),
-            total: Total::None,
-        };
-        let planned = self.numbered(caller, &plan, Unknown::LeftOut).await?;
-        let rows = view.search(&planned.plan).await?.rows;
-        let rows: HashSet<Row> = rows.into_iter().map(|it| it.1).collect();
-        Ok(records
-            .into_iter()
-            .filter(|it| rows.contains(&it.row))
-            .collect())
     }
 }
 

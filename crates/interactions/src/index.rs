@@ -16,7 +16,7 @@ use store::{
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{InteractionError, Interactions, reindex};
+use crate::{Caller, InteractionError, Interactions, reindex};
 
 /// The names of slots.
 type Slots = HashSet<&'static str>;
@@ -34,17 +34,21 @@ impl Interactions {
     /// Refuses a search that needs slots which are not complete yet.
     pub(crate) async fn require_indexed(
         &self,
-        tenant: &TenantId,
-        version: FhirVersion,
+        caller: &Caller,
         slots: &BTreeSet<&str>,
     ) -> Result<(), InteractionError> {
+        let (tenant, version) = (&caller.tenant, caller.version);
         let incomplete = self.incomplete(tenant, version).await?;
         if incomplete.is_empty() || !slots.iter().any(|it| incomplete.contains(it)) {
             return Ok(());
         }
-        let progress = self.reindex_progress(tenant, version).await?;
         let what = "a search parameter of this query is being indexed";
         let issue = Issue::error(Fault::Unavailable, what);
+        if !caller.visibility.is_everything() {
+            // The progress counts what the caller may not see.
+            return Err(issue.mend("ask again later").into());
+        }
+        let progress = self.reindex_progress(tenant, version).await?;
         Err(issue.mend(format!("ask again later: {progress}")).into())
     }
 

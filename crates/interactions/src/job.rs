@@ -118,8 +118,11 @@ impl Intent {
     /// The resource that the write names itself and whose present state matters to it.
     pub(crate) fn key(&self) -> Option<&ResourceKey> {
         match self {
-            Self::Update { key, .. } | Self::Delete { key, .. } => Some(key),
-            _ => None,
+            Self::Update { key, .. }
+            | Self::Delete { key, .. }
+            | Self::Purge(key)
+            | Self::PurgeHistory(key) => Some(key),
+            Self::Create { .. } | Self::UpdateWhere { .. } | Self::DeleteWhere { .. } => None,
         }
     }
 }

@@ -171,15 +171,8 @@ impl Interactions {
         view: &Arc<dyn View>,
         key: &ResourceKey,
     ) -> Result<Option<Record>, InteractionError> {
-        let Some(record_key) = self.known_key(caller, key).await? else {
-            return Ok(None);
-        };
-        let record = view.read(&[record_key]).await?.pop().flatten();
-        let Some(record) = record.filter(is_live) else {
-            return Ok(None);
-        };
-        let visible = self.only_visible(caller, view, vec![record]).await?;
-        Ok(visible.into_iter().next())
+        let record = self.newest_visible(caller, view, key).await?;
+        Ok(record.filter(is_live))
     }
 }
 

@@ -229,7 +229,9 @@ fn written(cursor: &Cursor) -> String {
         query,
     } = cursor;
     let total = total.map_or_else(|| "-".to_owned(), |it| it.to_string());
-    let mut text = format!("{snapshot} {} {shown} {total}", after.row.0);
+    let row = after.row.0;
+    // Of one length: that of a token tells nothing of how much is stored.
+    let mut text = format!("{snapshot:020} {row:020} {shown} {total}");
     for key in &after.keys {
         match key {
             Some(key) => {

@@ -57,8 +57,7 @@ impl Interactions {
     ) -> Result<Planned, InteractionError> {
         let mut names = Names::default();
         names.of_plan(plan);
-        self.require_indexed(&caller.tenant, caller.version, &names.parameters)
-            .await?;
+        self.require_indexed(caller, &names.parameters).await?;
         let numbers = self.numbers(&caller.tenant, &names, unknown).await?;
         Ok(Planned {
             plan: numbers.plan(plan),

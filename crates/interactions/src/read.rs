@@ -38,10 +38,7 @@ impl Interactions {
         view: &Arc<dyn View>,
         key: &ResourceKey,
     ) -> Result<ReadOutcome, InteractionError> {
-        let record = match self.known_key(caller, key).await? {
-            Some(record_key) => view.read(&[record_key]).await?.into_iter().flatten().next(),
-            None => None,
-        };
+        let record = self.newest_visible(caller, view, key).await?;
         record
             .map(|it| outcome(key.clone(), it))
             .ok_or_else(|| not_found(key).into())
@@ -57,8 +54,10 @@ impl Interactions {
         let version = VersionId::parse(version).ok();
         let record = match (self.known_key(caller, key).await?, version) {
             (Some(record_key), Some(version)) => {
-                view.read_version(&record_key, VersionNumber(version.0))
-                    .await?
+                let version = VersionNumber(version.0);
+                let record = view.read_version(&record_key, version).await?;
+                let records = record.into_iter().collect();
+                self.only_visible(caller, view, records).await?.pop()
             }
             _ => None,
         };
@@ -66,6 +65,21 @@ impl Interactions {
             let what = format!("there is no such version of this `{}`", key.resource_type);
             Issue::error(Fault::NotFound, what).into()
         })
+    }
+
+    /// The newest version of a resource, which may be a deletion, if the caller may see it.
+    pub(crate) async fn newest_visible(
+        &self,
+        caller: &Caller,
+        view: &Arc<dyn View>,
+        key: &ResourceKey,
+    ) -> Result<Option<Record>, InteractionError> {
+        let Some(record_key) = self.known_key(caller, key).await? else {
+            return Ok(None);
+        };
+        let records = view.read(&[record_key]).await?;
+        let records = records.into_iter().flatten().collect();
+        Ok(self.only_visible(caller, view, records).await?.pop())
     }
 
     /// The record's key, if the tenant's dictionary knows its type.

@@ -19,7 +19,7 @@ use crate::prepare::{Checked, ConditionalReference, Links};
 use crate::read::is_live;
 use crate::settings::{UpdateAsCreate, Versioning};
 use crate::space::space_of;
-use crate::{Caller, InteractionError, Interactions, ResourceKey, Settings};
+use crate::{Caller, InteractionError, Interactions, ResourceKey, Settings, hidden};
 
 /// What a write does.
 pub(crate) enum Decision {
@@ -63,15 +63,26 @@ impl Interactions {
     ) -> Result<Resolved, InteractionError> {
         let (matches, references) = self.search_all(caller, view, job, checked).await?;
         let present = self.present(caller, view, job).await?;
+        let hidden = self.hidden_targets(caller, view, job, checked).await?;
         let decider = Decider {
             settings: &self.settings,
             version: caller.version,
         };
         let mut decisions = Vec::with_capacity(job.tasks.len());
         let mut issues = Vec::new();
+        let is_restricted = !caller.visibility.is_everything();
         for (at, task) in job.tasks.iter().enumerate() {
             let (found, record) = (matches.get(&at), present.get(&at));
-            match decider.decide(&task.intent, checked[at].id.as_ref(), found, record) {
+            let decided = match task.intent.key().filter(|it| hidden.contains(it)) {
+                Some(_) => Err(hidden::forbidden()),
+                None => decider.decide(&task.intent, checked[at].id.as_ref(), found, record),
+            };
+            match decided {
+                Ok(it) if it.changed().iter().any(|it| hidden.contains(it)) => {
+                    let error = InteractionError::from(hidden::forbidden());
+                    issues.extend(error.within(&task.place).issues);
+                }
+                Ok(it) if is_restricted => decisions.push(it.held(&task.intent, record)),
                 Ok(decision) => decisions.push(decision),
                 Err(issue) => {
                     issues.extend(InteractionError::from(issue).within(&task.place).issues);
@@ -526,6 +537,36 @@ impl Decision {
             }
             Self::Delete { keys, .. } => keys,
             Self::Keep { .. } => &[],
+        }
+    }
+
+    /// The same, if the resource that the write names is still as it is now: whoever does not see
+    /// everything must not change what has been hidden meanwhile. What criteria have found is held
+    /// by their precondition.
+    fn held(self, intent: &Intent, present: Option<&Record>) -> Self {
+        let held = |expected, live: Option<&Record>| match (expected, live) {
+            (Expected::Any | Expected::Live, Some(it)) => Expected::Version(it.version),
+            (Expected::Any, None) => Expected::Absent,
+            (expected, _) => expected,
+        };
+        match (self, intent) {
+            (
+                Self::Put {
+                    key,
+                    expected,
+                    current,
+                },
+                _,
+            ) => Self::Put {
+                expected: held(expected, current.as_ref()),
+                key,
+                current,
+            },
+            (Self::Delete { keys, expected }, Intent::Delete { .. }) => Self::Delete {
+                keys,
+                expected: held(expected, present.filter(|it| is_live(it))),
+            },
+            (other, _) => other,
         }
     }
 

@@ -4,7 +4,7 @@
 //! is left is a range of positions. `current_from` alone needs a look at each version's successor.
 
 use store::{
-    HistoryOf, HistoryOrder, HistoryPage, Instant, Position, Record, RecordKey, Row, Space,
+    HistoryOf, HistoryOrder, HistoryPage, Instant, Listed, Position, Record, RecordKey, Row, Space,
     StoreError, TypeNumber, VersionNumber,
 };
 
@@ -19,23 +19,48 @@ pub(crate) fn page(
     of: &HistoryOf,
     page: &HistoryPage,
 ) -> Result<Vec<Record>, StoreError> {
-    let mut records = Vec::new();
+    gathered(view, of, page, |it| load(view, it))
+}
+
+/// The versions of one page without their content.
+pub(crate) fn listed(
+    view: &TenantView,
+    of: &HistoryOf,
+    page: &HistoryPage,
+) -> Result<Vec<Listed>, StoreError> {
+    gathered(view, of, page, |it| {
+        Ok(Listed {
+            kind: it.kind,
+            row: it.row,
+            version: it.number,
+            position: it.position,
+        })
+    })
+}
+
+fn gathered<T>(
+    view: &TenantView,
+    of: &HistoryOf,
+    page: &HistoryPage,
+    taken: impl Fn(Place) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut found = Vec::new();
     let bounds = Bounds::of(view, page)?.after(page);
     if page.limit == 0 || bounds.is_empty() {
-        return Ok(records);
+        return Ok(found);
     }
-    each(view, of, &bounds, page.order, |place, number| {
-        if !current(view, place, number, page.current_from)? {
+    each(view, of, &bounds, page.order, |place| {
+        if !current(view, place, page.current_from)? {
             return Ok(Go::On);
         }
-        records.push(load(view, place, number)?);
-        Ok(if records.len() < page.limit {
+        found.push(taken(place)?);
+        Ok(if found.len() < page.limit {
             Go::On
         } else {
             Go::NoFurther
         })
     })?;
-    Ok(records)
+    Ok(found)
 }
 
 /// The number of versions within the page's bounds, its cursor and limit aside.
@@ -47,26 +72,22 @@ pub(crate) fn total(
     let bounds = Bounds::of(view, page)?;
     let mut total = 0;
     if !bounds.is_empty() {
-        each(
-            view,
-            of,
-            &bounds,
-            HistoryOrder::OldestFirst,
-            |place, number| {
-                total += u64::from(current(view, place, number, page.current_from)?);
-                Ok(Go::On)
-            },
-        )?;
+        each(view, of, &bounds, HistoryOrder::OldestFirst, |place| {
+            total += u64::from(current(view, place, page.current_from)?);
+            Ok(Go::On)
+        })?;
     }
     Ok(total)
 }
 
-/// Where the versions of a record lie.
+/// Where a version lies.
 #[derive(Clone, Copy)]
 struct Place {
     space: Space,
     kind: TypeNumber,
     row: Row,
+    number: VersionNumber,
+    position: Position,
 }
 
 /// Whether a walk goes on.
@@ -134,7 +155,7 @@ fn each(
     of: &HistoryOf,
     bounds: &Bounds,
     order: HistoryOrder,
-    mut visit: impl FnMut(Place, VersionNumber) -> Result<Go, StoreError>,
+    mut visit: impl FnMut(Place) -> Result<Go, StoreError>,
 ) -> Result<(), StoreError> {
     let (space, list) = match of {
         HistoryOf::Record(key) => return each_of_record(view, key, bounds, order, visit),
@@ -150,13 +171,16 @@ fn each(
             HistoryOrder::NewestFirst => range.next_back(),
         };
         let Some(entry) = next else { return Ok(()) };
-        let changed = Changed::decode(&entry.map_err(fault::engine)?.1)?;
+        let (key, value) = entry.map_err(fault::engine)?;
+        let changed = Changed::decode(&value)?;
         let place = Place {
             space,
             kind: changed.kind,
             row: changed.row,
+            number: changed.version,
+            position: layout::position_of_change(&key)?,
         };
-        if visit(place, changed.version)? == Go::NoFurther {
+        if visit(place)? == Go::NoFurther {
             return Ok(());
         }
     }
@@ -167,15 +191,10 @@ fn each_of_record(
     key: &RecordKey,
     bounds: &Bounds,
     order: HistoryOrder,
-    mut visit: impl FnMut(Place, VersionNumber) -> Result<Go, StoreError>,
+    mut visit: impl FnMut(Place) -> Result<Go, StoreError>,
 ) -> Result<(), StoreError> {
     let Some(head) = head_of(&view.snapshot, key)? else {
         return Ok(());
-    };
-    let place = Place {
-        space: key.space,
-        kind: key.kind,
-        row: head.row,
     };
     let prefix = layout::body_key(key.space, key.kind, head.row);
     let newest = view.get(BODIES, &prefix)?.map(Ok);
@@ -191,7 +210,14 @@ fn each_of_record(
     };
     for bytes in first.into_iter().chain(older).chain(last) {
         let version = Version::decode(&bytes?)?;
-        if bounds.hold(version.position) && visit(place, version.number)? == Go::NoFurther {
+        let place = Place {
+            space: key.space,
+            kind: key.kind,
+            row: head.row,
+            number: version.number,
+            position: version.position,
+        };
+        if bounds.hold(version.position) && visit(place)? == Go::NoFurther {
             return Ok(());
         }
     }
@@ -199,20 +225,15 @@ fn each_of_record(
 }
 
 /// Whether a version was the newest at or after this instant, or became so.
-fn current(
-    view: &TenantView,
-    place: Place,
-    number: VersionNumber,
-    from: Option<Instant>,
-) -> Result<bool, StoreError> {
+fn current(view: &TenantView, place: Place, from: Option<Instant>) -> Result<bool, StoreError> {
     let Some(from) = from else { return Ok(true) };
-    let successor = VersionNumber(number.0 + 1);
+    let successor = VersionNumber(place.number.0 + 1);
     let next = view.version(place.space, place.kind, place.row, successor)?;
     Ok(next.is_none_or(|next| next.time > from))
 }
 
-fn load(view: &TenantView, place: Place, number: VersionNumber) -> Result<Record, StoreError> {
-    let version = view.version(place.space, place.kind, place.row, number)?;
+fn load(view: &TenantView, place: Place) -> Result<Record, StoreError> {
+    let version = view.version(place.space, place.kind, place.row, place.number)?;
     let key = view.key_of(place.row)?;
     let (Some(version), Some(key)) = (version, key) else {
         return Err(StoreError::Corrupt(

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use store::{
-    At, BackupPage, Entry, Explanation, Found, HistoryOf, HistoryPage, LedgerEntry, NamedKey,
-    NamedRow, ParameterNumber, Plan, Position, Record, RecordKey, Row, Space, StoreError,
+    At, BackupPage, Entry, Explanation, Found, HistoryOf, HistoryPage, LedgerEntry, Listed,
+    NamedKey, NamedRow, ParameterNumber, Plan, Position, Record, RecordKey, Row, Space, StoreError,
     TypeNumber, VersionNumber, View,
 };
 
@@ -260,6 +260,11 @@ impl View for TenantView {
         }
         let (view, of, page) = (self.clone(), of.clone(), page.clone());
         blocking(move || history::page(&view, &of, &page)).await
+    }
+
+    async fn listed(&self, of: &HistoryOf, page: &HistoryPage) -> Result<Vec<Listed>, StoreError> {
+        let (view, of, page) = (self.clone(), of.clone(), page.clone());
+        blocking(move || history::listed(&view, &of, &page)).await
     }
 
     async fn history_total(&self, of: &HistoryOf, page: &HistoryPage) -> Result<u64, StoreError> {

@@ -52,7 +52,7 @@ pub use limits::StoreLimits;
 pub use name::NameKind;
 pub use named::{NamedChange, NamedExpected, NamedKey, NamedRow};
 pub use record::{
-    HistoryOf, HistoryOrder, HistoryPage, Record, SpaceDefinition, VersionNumber, Versions,
+    HistoryOf, HistoryOrder, HistoryPage, Listed, Record, SpaceDefinition, VersionNumber, Versions,
 };
 pub use remembered::Remembered;
 pub use tenant::{InvalidTenantId, TenantId};
@@ -225,6 +225,9 @@ pub trait View: Send + Sync {
 
     /// Versions in ledger order, newest or oldest first, one page.
     async fn history(&self, of: &HistoryOf, page: &HistoryPage) -> Result<Vec<Record>, StoreError>;
+
+    /// The same versions without their content, for whoever counts some of them.
+    async fn listed(&self, of: &HistoryOf, page: &HistoryPage) -> Result<Vec<Listed>, StoreError>;
 
     /// How many versions `of` has within the page's bounds (its cursor and limit aside).
     async fn history_total(&self, of: &HistoryOf, page: &HistoryPage) -> Result<u64, StoreError>;

@@ -53,6 +53,19 @@ impl std::fmt::Debug for Record {
     }
 }
 
+/// A version that a history lists, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// The record's type.
+    pub kind: TypeNumber,
+    /// Its row.
+    pub row: Row,
+    /// The version.
+    pub version: VersionNumber,
+    /// The ledger entry that made it.
+    pub position: Position,
+}
+
 /// Whose versions a history lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HistoryOf {

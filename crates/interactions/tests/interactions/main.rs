@@ -33,4 +33,6 @@ mod synthea;
 #[cfg(test)]
 mod terminology;
 #[cfg(test)]
+mod visibility;
+#[cfg(test)]
 mod yardstick;

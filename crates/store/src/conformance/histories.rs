@@ -3,7 +3,9 @@
 use super::bench::{Bench, KIND, delete, key, key_in, must, put};
 use super::records::whole;
 use super::{KEPT, OTHER};
-use crate::{At, HistoryOf, HistoryOrder, HistoryPage, Instant, Position, TypeNumber};
+use crate::{
+    At, HistoryOf, HistoryOrder, HistoryPage, Instant, Listed, Position, Record, TypeNumber,
+};
 
 /// Six changes, each a commit of its own at a time of its own.
 async fn six(bench: &Bench) -> Vec<Instant> {
@@ -23,9 +25,18 @@ async fn six(bench: &Bench) -> Vec<Instant> {
     times
 }
 
-/// The positions of a page.
+/// The positions of a page, whose versions are the same without their content.
 async fn ask(bench: &Bench, of: &HistoryOf, page: HistoryPage) -> Vec<u64> {
-    let found = must(bench.newest().await.history(of, &page).await);
+    let view = bench.newest().await;
+    let found = must(view.history(of, &page).await);
+    let number = |it: &Record| Listed {
+        kind: it.key.kind,
+        row: it.row,
+        version: it.version,
+        position: it.position,
+    };
+    let listed: Vec<Listed> = found.iter().map(number).collect();
+    assert_eq!(must(view.listed(of, &page).await), listed);
     found.iter().map(|record| record.position.0).collect()
 }
 
