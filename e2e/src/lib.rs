@@ -9,6 +9,7 @@
 )]
 
 pub mod data;
+pub mod fixture;
 pub mod http;
 pub mod power_loss;
 pub mod process;

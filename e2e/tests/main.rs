@@ -9,3 +9,4 @@ mod full_disk;
 mod load;
 mod logs;
 mod power;
+mod upgrade;
