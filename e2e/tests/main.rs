@@ -8,5 +8,6 @@ mod demo;
 mod full_disk;
 mod load;
 mod logs;
+mod mllp;
 mod power;
 mod upgrade;

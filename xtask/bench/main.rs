@@ -19,6 +19,7 @@ mod crash;
 mod limit;
 mod load;
 mod machine;
+mod mllp;
 mod process;
 mod read;
 mod start;
@@ -56,6 +57,10 @@ const WORKLOADS: &[Workload] = &[
     Workload {
         id: "W10",
         about: "kill -9 while loading, restart, recount",
+    },
+    Workload {
+        id: "M1",
+        about: "HL7 v2 messages by MLLP, 1, 10 and 50 connections",
     },
 ];
 
@@ -139,6 +144,7 @@ async fn measure(workload: &Workload, setup: &Setup, run: usize) -> Result<Vec<S
         "W1" => load::measure(setup).await,
         "W6" => read::measure(setup).await,
         "W9" => start::measure(setup).await,
+        "M1" => mllp::measure(setup).await,
         _ => crash::measure(setup, run).await,
     }
 }

@@ -1,7 +1,8 @@
-//! Everything that runs without a waiting client: the loader and the job engine.
+//! Everything that runs without a waiting client: the loader, the job engine, and the MLLP agent.
 //!
 //! Agents call the same `interactions` as the HTTP server and never know it.
 
 pub mod client;
 pub mod jobs;
 pub mod load;
+pub mod mllp;

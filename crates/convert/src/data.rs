@@ -3,5 +3,5 @@
 pub(crate) mod hl7v2;
 pub(crate) mod json;
 pub(crate) mod outbound;
-mod separators;
+pub(crate) mod separators;
 pub(crate) mod xml;

@@ -14,6 +14,7 @@ mod data;
 mod error;
 mod filter;
 mod generated;
+pub mod hl7v2;
 mod json;
 mod library;
 mod ours;

@@ -81,6 +81,10 @@ impl Interactions {
             notes,
             held,
         } = draft;
+        commit.named.extend(job.beside.named.iter().cloned());
+        commit
+            .preconditions
+            .extend(job.beside.preconditions.iter().cloned());
         commit.idempotency = idempotency_key(caller)
             .zip(caller.idempotency.as_ref())
             .map(|(key, (_, request_hash))| Idempotency {
@@ -125,7 +129,8 @@ impl Interactions {
 
     /// Commits, unless there is nothing to commit: then the view that was decided upon is enough.
     async fn commit(&self, caller: &Caller, commit: Commit) -> Result<Committed, StoreError> {
-        if !commit.changes.is_empty() || commit.idempotency.is_some() {
+        let is_empty = commit.changes.is_empty() && commit.named.is_empty();
+        if !is_empty || commit.idempotency.is_some() {
             return self.store.commit(&caller.tenant, commit).await;
         }
         Ok(Committed {

@@ -19,7 +19,7 @@ use fhir::{Definitions, Fault, Issue, Severity, VersionId};
 use search::query::Handling;
 use tokio::task::JoinSet;
 
-use crate::job::{Intent, Job, Source, Task};
+use crate::job::{Beside, Intent, Job, Source, Task};
 use crate::lenience;
 use crate::operations::Input;
 use crate::{
@@ -41,6 +41,16 @@ impl Interactions {
         &self,
         caller: &Caller,
         bundle: Document,
+    ) -> Result<Bundle, InteractionError> {
+        self.bundle_beside(caller, bundle, Beside::default()).await
+    }
+
+    /// The same, with changes of named rows that belong to a transaction's commit.
+    pub(crate) async fn bundle_beside(
+        &self,
+        caller: &Caller,
+        bundle: Document,
+        beside: Beside,
     ) -> Result<Bundle, InteractionError> {
         let (bundle, mended) = lenience::mended(caller, bundle)?;
         let root = bundle.root();
@@ -64,10 +74,15 @@ impl Interactions {
         }
         let bundle = Arc::new(bundle);
         let read = self.read_entries(caller, &bundle).await?;
+        if is_batch && !beside.named.is_empty() {
+            return Err(InteractionError::internal(
+                "a batch has no commit of its own",
+            ));
+        }
         if is_batch {
             self.batch(caller, bundle, read, &mended).await
         } else {
-            self.transaction(caller, bundle, read, mended).await
+            self.transaction(caller, bundle, read, mended, beside).await
         }
     }
 
@@ -130,6 +145,7 @@ impl Interactions {
         bundle: Arc<Document>,
         read: Read,
         mended: Vec<Issue>,
+        beside: Beside,
     ) -> Result<Bundle, InteractionError> {
         let count = read.len();
         let mut issues = Vec::new();
@@ -168,6 +184,7 @@ impl Interactions {
             tasks: tasks.collect(),
             source: Source::Entries(bundle),
             mended: mended.into(),
+            beside,
         };
         let written = self.apply(caller, Arc::new(job)).await?;
         let mut answers: Vec<Option<BundleEntry>> = (0..count).map(|_| None).collect();
@@ -252,6 +269,7 @@ impl Interactions {
                     tasks: vec![task],
                     source,
                     mended,
+                    beside: Beside::default(),
                 }),
             )
             .await?;

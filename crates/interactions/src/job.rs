@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use fhir::Issue;
 use fhir::json::{Document, Value};
+use store::{NamedChange, Precondition};
 
 use crate::{Caller, InteractionError, ResourceKey, Write, lenience};
 
@@ -17,6 +18,17 @@ pub(crate) struct Job {
     pub(crate) source: Source,
     /// What was mended in them.
     pub(crate) mended: Arc<[Issue]>,
+    /// What else the commit does.
+    pub(crate) beside: Beside,
+}
+
+/// Changes of named rows that belong to a job, and what must hold for them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Beside {
+    /// The changes.
+    pub(crate) named: Vec<NamedChange>,
+    /// What must hold.
+    pub(crate) preconditions: Vec<Precondition>,
 }
 
 /// One write of a job.
@@ -151,6 +163,7 @@ impl Job {
             tasks: vec![task],
             source,
             mended: mended.into(),
+            beside: Beside::default(),
         })
     }
 }

@@ -12,6 +12,7 @@ mod apply;
 mod bundle;
 mod caller;
 mod contained;
+pub mod channel;
 mod criteria;
 mod draft;
 mod error;
@@ -79,6 +80,7 @@ pub struct Interactions {
     indexes: Arc<Indexes>,
     work: Arc<Work>,
     definitions: Arc<Definitions>,
+    news: Arc<channel::News>,
     clock: Arc<dyn Clock>,
 }
 
@@ -98,6 +100,7 @@ impl Interactions {
             turns: Arc::new(Turns::new()),
             indexes: Arc::default(),
             work: Arc::default(),
+            news: Arc::default(),
             clock: Arc::new(SystemClock),
         }
     }

@@ -2,8 +2,9 @@
 
 mod backup;
 mod check;
-mod convert;
+pub(crate) mod convert;
 mod fhirpath;
+mod hl7v2;
 mod load;
 mod serve;
 mod settings;
@@ -61,6 +62,12 @@ pub(crate) const COMMANDS: &[Subcommand] = &[
         about: "Convert HL7 v2, C-CDA, JSON and FHIR with a library of templates, or check one",
         arguments: convert::arguments,
         run: convert::run,
+    },
+    Subcommand {
+        name: "hl7v2",
+        about: "Send HL7 v2 messages by MLLP, or listen for them",
+        arguments: hl7v2::arguments,
+        run: hl7v2::run,
     },
     Subcommand {
         name: "tenant",

@@ -4,6 +4,7 @@
 //! on the command line; a flag wins over the environment, that over the file, that over the
 //! default. All faults are reported at once, each with its source, key and expected form.
 
+mod channels;
 mod keys;
 mod value;
 
@@ -11,7 +12,9 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
+use interactions::channel::Channel;
 pub(crate) use keys::KEYS;
+use store::TenantId;
 pub(crate) use value::policy;
 use value::{Form, parse};
 
@@ -69,6 +72,7 @@ impl fmt::Display for ConfigFault {
 /// The effective configuration: every key's value, and where it came from.
 pub(crate) struct Config {
     values: BTreeMap<&'static str, (String, String)>,
+    channels: Vec<(TenantId, Channel)>,
 }
 
 impl Config {
@@ -79,7 +83,8 @@ impl Config {
             .iter()
             .map(|key| (key.name, (key.default.to_owned(), "default".to_owned())))
             .collect();
-        for (source, name, text) in given(sources, &mut faults) {
+        let mut channels = Vec::new();
+        for (source, name, text) in given(sources, &mut channels, &mut faults) {
             let Some(key) = KEYS.iter().find(|key| key.name == name) else {
                 faults.push(unknown(source, &name));
                 continue;
@@ -96,7 +101,7 @@ impl Config {
             }
         }
         if faults.is_empty() {
-            Ok(Self { values })
+            Ok(Self { values, channels })
         } else {
             Err(faults)
         }
@@ -109,6 +114,11 @@ impl Config {
             .get(key)
             .expect("every key asked for stands in the table")
             .0
+    }
+
+    /// The HL7 v2 channels of the file, each with its tenant.
+    pub(crate) fn channels(&self) -> &[(TenantId, Channel)] {
+        &self.channels
     }
 
     /// A number: a count, bytes, milliseconds or days.
@@ -146,17 +156,28 @@ impl Config {
             out.push_str(&lines.join("\n"));
             out.push('\n');
         }
-        out
+        out + &channels::print(&self.channels)
     }
 }
 
 /// All values that anything sets, weakest source first: (source, key, text).
-fn given(sources: &Sources, faults: &mut Vec<ConfigFault>) -> Vec<(String, String, String)> {
+fn given(
+    sources: &Sources,
+    channels: &mut Vec<(TenantId, Channel)>,
+    faults: &mut Vec<ConfigFault>,
+) -> Vec<(String, String, String)> {
     let mut given = Vec::new();
     if let Some((path, text)) = &sources.file {
         let source = path.display().to_string();
         match text.parse::<toml::Table>() {
-            Ok(table) => flatten(&source, "", &table, &mut given, faults),
+            Ok(mut table) => {
+                if let Some(toml::Value::Table(hl7v2)) = table.get_mut("hl7v2")
+                    && let Some(toml::Value::Array(tables)) = hl7v2.remove("channel")
+                {
+                    *channels = channels::read(&source, &tables, faults);
+                }
+                flatten(&source, "", &table, &mut given, faults);
+            }
             Err(error) => faults.push(ConfigFault {
                 source,
                 key: "(file)".to_owned(),

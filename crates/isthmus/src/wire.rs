@@ -2,12 +2,14 @@
 //! provider.
 
 mod admin;
+mod libraries;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use admin::Admin;
+use agents::mllp::{Libraries, Metrics, Service};
 use anyhow::Context;
 use fhir::{FhirVersion, Issue};
 use interactions::{
@@ -116,6 +118,23 @@ fn own_bases(config: &Config) -> Vec<String> {
     FhirVersion::ALL
         .map(|version| format!("{root}/fhir/{}", version.slug()))
         .into()
+}
+
+/// Where channels' libraries come from.
+pub(crate) fn libraries() -> Arc<dyn Libraries> {
+    Arc::new(libraries::Folders)
+}
+
+/// The HL7 v2 channels, open, and their counters.
+pub(crate) async fn channels(
+    config: &Config,
+    interactions: &Interactions,
+) -> anyhow::Result<(Service, Metrics)> {
+    let metrics = Metrics::default();
+    let channels = config.channels().to_vec();
+    let interactions = interactions.clone();
+    let service = Service::start(interactions, channels, libraries(), metrics.clone()).await?;
+    Ok((service, metrics))
 }
 
 /// The server's settings.

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::answer::{Answer, Content};
 use crate::body::{Body, receive};
+use crate::channels;
 use crate::links;
 use crate::query::{decode, pairs};
 use crate::rejection::Rejection;
@@ -67,7 +68,7 @@ pub(crate) async fn answer(
     body: &mut Incoming,
 ) -> Result<Answer, Rejection> {
     let store = app.interactions.store();
-    match (endpoint, place.tenant) {
+    match (endpoint, place.tenant.clone()) {
         (Endpoint::ListTenants, _) => Ok(list(&store.tenants().await?)),
         (Endpoint::CreateTenant, Some(tenant)) => {
             store.create_tenant(&tenant).await?;
@@ -87,7 +88,7 @@ pub(crate) async fn answer(
             let name = place.name.unwrap_or_default();
             load(app, head, endpoint, &name, body).await
         }
-        _ => Err(Issue::error(Fault::NotSupported, "this is not offered here").into()),
+        _ => channels::answer(app, head, endpoint, &place, body).await,
     }
 }
 
@@ -104,7 +105,7 @@ fn list(tenants: &[TenantId]) -> Answer {
 }
 
 /// The tenant that the parameter names, else the default one.
-fn named_tenant(head: &Parts) -> Result<TenantId, Issue> {
+pub(crate) fn named_tenant(head: &Parts) -> Result<TenantId, Issue> {
     let mut found =
         pairs(head.uri.query().unwrap_or_default()).filter(|(name, _)| *name == "tenant");
     let Some((_, raw)) = found.next() else {

@@ -10,6 +10,7 @@ mod answer;
 mod binary;
 mod body;
 mod capability;
+mod channels;
 mod conditions;
 mod connection;
 mod controls;
@@ -43,4 +44,9 @@ pub struct Config {
     pub base_url: Option<String>,
     /// Metrics of others, printed with ours.
     pub more_metrics: Option<MoreMetrics>,
+    /// Whether whoever administers may see the texts of HL7 v2 messages; everybody if there is none.
+    pub may_see_messages: Option<MaySee>,
 }
+
+/// Decides whether texts of messages are shown.
+pub type MaySee = Box<dyn Fn() -> bool + Send + Sync>;

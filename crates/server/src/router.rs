@@ -52,6 +52,15 @@ pub(crate) enum Endpoint {
     ReadJob,
     ResumeJob,
     CancelJob,
+    ListChannels,
+    PutChannel,
+    DeleteChannel,
+    FindMessages,
+    ReadMessage,
+    ReadRawMessage,
+    CorrectMessage,
+    ReplayMessage,
+    DismissMessage,
 }
 
 /// One segment of a URL's template.
@@ -67,6 +76,7 @@ enum Segment {
     Code,
     Tenant,
     Name,
+    Number,
 }
 
 /// One URL with its methods.
@@ -77,7 +87,7 @@ pub(crate) struct Route {
     methods: &'static [(Method, Endpoint)],
 }
 
-use Segment::{Code, Id, Literal, Name, Sought, Tenant, Type, VersionId};
+use Segment::{Code, Id, Literal, Name, Number, Sought, Tenant, Type, VersionId};
 
 /// An operation that changes nothing is also called by GET.
 const OPERATE: &[(Method, Endpoint)] = &[
@@ -87,6 +97,8 @@ const OPERATE: &[(Method, Endpoint)] = &[
 
 const SEARCH: Segment = Literal("_search");
 const HISTORY: Segment = Literal("_history");
+const CHANNELS: Segment = Literal("channels");
+const MESSAGES: Segment = Literal("messages");
 
 /// Below `/fhir/{version}`. Literals stand before what would match them too.
 #[rustfmt::skip]
@@ -177,6 +189,29 @@ static OTHER_ROUTES: &[Route] = &[
         (Method::POST, Endpoint::BeginLoad),
         (Method::PUT, Endpoint::NoteLoad),
         (Method::DELETE, Endpoint::FinishLoad),
+    ] },
+    Route { template: "/admin/hl7v2/channels", segments: &[Literal("admin"), Literal("hl7v2"), CHANNELS], methods: &[
+        (Method::GET, Endpoint::ListChannels),
+    ] },
+    Route { template: "/admin/hl7v2/channels/{channel}", segments: &[Literal("admin"), Literal("hl7v2"), CHANNELS, Name], methods: &[
+        (Method::PUT, Endpoint::PutChannel),
+        (Method::DELETE, Endpoint::DeleteChannel),
+    ] },
+    Route { template: "/admin/hl7v2/channels/{channel}/messages", segments: &[Literal("admin"), Literal("hl7v2"), CHANNELS, Name, MESSAGES], methods: &[
+        (Method::GET, Endpoint::FindMessages),
+    ] },
+    Route { template: "/admin/hl7v2/channels/{channel}/messages/{number}", segments: &[Literal("admin"), Literal("hl7v2"), CHANNELS, Name, MESSAGES, Number], methods: &[
+        (Method::GET, Endpoint::ReadMessage),
+    ] },
+    Route { template: "/admin/hl7v2/channels/{channel}/messages/{number}/raw", segments: &[Literal("admin"), Literal("hl7v2"), CHANNELS, Name, MESSAGES, Number, Literal("raw")], methods: &[
+        (Method::GET, Endpoint::ReadRawMessage),
+        (Method::PUT, Endpoint::CorrectMessage),
+    ] },
+    Route { template: "/admin/hl7v2/channels/{channel}/messages/{number}/replay", segments: &[Literal("admin"), Literal("hl7v2"), CHANNELS, Name, MESSAGES, Number, Literal("replay")], methods: &[
+        (Method::POST, Endpoint::ReplayMessage),
+    ] },
+    Route { template: "/admin/hl7v2/channels/{channel}/messages/{number}/dismiss", segments: &[Literal("admin"), Literal("hl7v2"), CHANNELS, Name, MESSAGES, Number, Literal("dismiss")], methods: &[
+        (Method::POST, Endpoint::DismissMessage),
     ] },
 ];
 
@@ -275,6 +310,7 @@ pub(crate) struct Place {
     pub(crate) tenant: Option<TenantId>,
     /// A name of letters, digits, `-` and `.`.
     pub(crate) name: Option<String>,
+    pub(crate) number: Option<u64>,
 }
 
 impl Place {
@@ -439,6 +475,11 @@ fn read_place(
             Name => {
                 let name = ResourceId::parse(given).map_err(|fault| invalid_id(&fault))?;
                 place.name = Some(name.as_str().to_owned());
+            }
+            Number => {
+                let number = given.parse();
+                place.number =
+                    Some(number.map_err(|fault: std::num::ParseIntError| invalid_id(&fault))?);
             }
             Tenant => place.tenant = Some(TenantId::parse(given).map_err(|it| invalid_id(&it))?),
         }

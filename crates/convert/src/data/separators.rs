@@ -5,17 +5,17 @@ use crate::error::{ConvertError, ErrorKind, Result};
 
 /// The characters that divide a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Separators {
-    pub(super) field: char,
-    pub(super) component: char,
-    pub(super) repetition: char,
-    pub(super) escape: char,
-    pub(super) subcomponent: char,
+pub(crate) struct Separators {
+    pub(crate) field: char,
+    pub(crate) component: char,
+    pub(crate) repetition: char,
+    pub(crate) escape: char,
+    pub(crate) subcomponent: char,
 }
 
 impl Separators {
     /// Reads them from a segment that declares them: what follows its three letters.
-    pub(super) fn read(segment: &str) -> Result<Self> {
+    pub(crate) fn read(segment: &str) -> Result<Self> {
         let fault = |what: &str| Err(ConvertError::new(ErrorKind::Separators, what));
         let mut characters = segment.chars().skip(3);
         let mut next = || characters.next().filter(|c| !c.is_control());
@@ -39,7 +39,7 @@ impl Separators {
     }
 
     /// Replaces escape sequences by what they stand for; line breaks become a backslash and `n`.
-    pub(super) fn unescape(&self, text: &str, into: &mut String) -> Result<()> {
+    pub(crate) fn unescape(&self, text: &str, into: &mut String) -> Result<()> {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once(self.escape) {
             into.push_str(before);

@@ -103,7 +103,8 @@ fn path<'m>(arguments: &'m ArgMatches, name: &str) -> Option<&'m PathBuf> {
     arguments.get_one(name)
 }
 
-fn load(folder: &Path) -> anyhow::Result<Library> {
+/// The library of a folder.
+pub(crate) fn load(folder: &Path) -> anyhow::Result<Library> {
     let mut sources = Sources::default();
     for file in files(folder)? {
         let name = file.strip_prefix(folder).unwrap_or(&file);
@@ -138,7 +139,7 @@ fn text(file: &Path) -> anyhow::Result<String> {
 }
 
 /// All files below a path, in order.
-fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let (mut found, mut open) = (Vec::new(), vec![path.to_owned()]);
     while let Some(path) = open.pop() {
         if !path.is_dir() {

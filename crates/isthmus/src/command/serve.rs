@@ -74,7 +74,15 @@ pub(crate) fn arguments(command: Command) -> Command {
 /// Serves until SIGINT or SIGTERM; what was begun is finished.
 pub(crate) fn run(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8> {
     let address: SocketAddr = config.text("listen").parse().expect("checked when loaded");
-    refuse_open_doors(config, address)?;
+    refuse_open_doors(config, address, Door::Http)?;
+    for (_, channel) in config.channels() {
+        let is_known = channel.tls_client_ca.is_some();
+        refuse_open_doors(
+            config,
+            channel.listen,
+            if is_known { Door::Known } else { Door::Mllp },
+        )?;
+    }
     log(config);
     wire::runtime()?.block_on(async {
         let listener = TcpListener::bind(address).await;
@@ -88,7 +96,14 @@ pub(crate) fn run(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8>
         announce(config, listener.local_addr()?, is_demo);
         let pause = Duration::from_millis(config.number("jobs.pause_ms"));
         let jobs = tokio::spawn(agents::jobs::run(Interactions::clone(&interactions), pause));
-        server::serve(listener, wire::server(config), interactions, stop_signal()?).await?;
+        let (channels, metrics) = wire::channels(config, &interactions).await?;
+        let channels = tokio::spawn(channels.run());
+        let mut server = wire::server(config);
+        server.more_metrics = Some(Box::new(move |text| metrics.print(text)));
+        server::serve(listener, server, interactions, stop_signal()?).await?;
+        // What senders were not told they send again.
+        channels.abort();
+        channels.await.ok();
         // A step is one commit: whatever is cut off here goes on at the next start.
         jobs.abort();
         let closed = tokio::time::timeout(wire::CLOSE_PATIENCE, store.close()).await;
@@ -97,22 +112,44 @@ pub(crate) fn run(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8>
     })
 }
 
-fn refuse_open_doors(config: &Config, address: SocketAddr) -> anyhow::Result<()> {
-    let is_open = !address.ip().is_loopback();
-    anyhow::ensure!(
-        !is_open || config.is_on("allow_unauthenticated"),
-        "{address} is reachable from other machines and nobody is asked who they are: \
-         listen on 127.0.0.1, or say --allow-unauthenticated"
-    );
-    if is_open {
-        crate::say(&format!(
-            "warning: anybody who reaches {address} can read and write everything"
-        ));
+/// What an address leads to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    Http,
+    Mllp,
+    /// Who comes must show a certificate.
+    Known,
+}
+
+/// Refuses to listen beyond this machine where nobody is asked who they are, unless told to.
+pub(crate) fn refuse_open_doors(
+    config: &Config,
+    address: SocketAddr,
+    door: Door,
+) -> anyhow::Result<()> {
+    if address.ip().is_loopback() || door == Door::Known {
+        return Ok(());
     }
+    let instead = match door {
+        Door::Http => "listen on 127.0.0.1",
+        Door::Mllp | Door::Known => "listen on 127.0.0.1, set `tls_client_ca`",
+    };
+    anyhow::ensure!(
+        config.is_on("allow_unauthenticated"),
+        "{address} is reachable from other machines and nobody is asked who they are: \
+         {instead}, or say --allow-unauthenticated"
+    );
+    let what = match door {
+        Door::Http => "read and write everything",
+        Door::Mllp | Door::Known => "send messages",
+    };
+    crate::say(&format!(
+        "warning: anybody who reaches {address} can {what}"
+    ));
     Ok(())
 }
 
-fn log(config: &Config) {
+pub(crate) fn log(config: &Config) {
     let level = match config.text("log.level") {
         "error" => LevelFilter::ERROR,
         "warn" => LevelFilter::WARN,
@@ -171,7 +208,7 @@ fn announce(config: &Config, address: SocketAddr, is_demo: bool) {
     }
 }
 
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

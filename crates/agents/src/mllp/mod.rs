@@ -1,0 +1,116 @@
+//! The MLLP agent: listeners for HL7 v2 messages that are durable before they are acknowledged, the
+//! workers that convert and store them in order, and a sender.
+//!
+//! A message goes through `connection` (frames, header, limits) to the channel's `intake`, which
+//! makes many messages one commit; then it is answered, as `answer` says. `worker` takes
+//! what is in the log from its durable position, converts it with a library, and stores it through
+//! `interactions` together with the note that it did. No text of a message is ever logged.
+
+mod answer;
+mod connection;
+mod conversion;
+mod counters;
+pub mod frame;
+mod intake;
+mod listener;
+pub mod sender;
+mod service;
+pub mod tls;
+mod worker;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use convert::hl7v2::Charset;
+pub use counters::Metrics;
+use interactions::Interactions;
+use interactions::channel::{Channel, Settled, State};
+pub use service::{Libraries, Service, StartError};
+use store::{Origin, TenantId};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
+
+use counters::Counters;
+use intake::Submission;
+
+/// The agent's number in the ledger.
+pub const ORIGIN: Origin = Origin(4);
+
+/// The unit in which bytes of messages being received are counted.
+const UNIT_BYTES: usize = 1 << 10;
+
+/// What the tasks of one channel share.
+struct Shared {
+    interactions: Interactions,
+    tenant: TenantId,
+    channel: Channel,
+    /// The characters of messages that name none.
+    charset: Charset,
+    counters: Arc<Counters>,
+    intake: mpsc::Sender<Submission>,
+    /// Those who wait for messages to be settled, by number.
+    waiting: Mutex<HashMap<u64, Vec<oneshot::Sender<Settled>>>>,
+    /// There is something for the worker.
+    wake: Notify,
+    /// Somebody asked for messages to be tried again.
+    asked: Notify,
+    /// Units of messages that may still be received.
+    room: Arc<Semaphore>,
+    /// When the next message may come, under a limit of messages per second.
+    next_at: Mutex<Option<Instant>>,
+}
+
+impl Shared {
+    /// Waits until a message is settled, for so long at most.
+    async fn settled(&self, number: u64, patience: Duration) -> Option<Settled> {
+        let (sender, receiver) = oneshot::channel();
+        self.waiters().entry(number).or_default().push(sender);
+        // Asked for after waiting has begun, so that what is settled in between is not missed.
+        let known = self
+            .interactions
+            .message(&self.tenant, &self.channel.name, number)
+            .await;
+        match known {
+            Ok(Some((_, settled))) if settled.state != State::Received => {
+                self.tell_settled(number, &settled);
+                return Some(settled);
+            }
+            _ => {}
+        }
+        let told = tokio::time::timeout(patience, receiver).await;
+        if told.is_err()
+            && let Some(waiters) = self.waiters().get_mut(&number)
+        {
+            waiters.retain(|it| !it.is_closed());
+        }
+        told.ok()?.ok()
+    }
+
+    fn waiters(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Vec<oneshot::Sender<Settled>>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell_settled(&self, number: u64, settled: &Settled) {
+        for waiter in self.waiters().remove(&number).unwrap_or_default() {
+            // Whoever asked may be gone.
+            waiter.send(settled.clone()).ok();
+        }
+    }
+
+    /// Waits until the channel's limit of messages per second allows another.
+    async fn pace(&self) {
+        let max = self.channel.messages_per_second_max;
+        if max == 0 {
+            return;
+        }
+        let at = {
+            let mut next = self.next_at.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            let at = next.map_or(now, |it| it.max(now));
+            *next = Some(at + Duration::from_secs(1) / u32::try_from(max).unwrap_or(u32::MAX));
+            at
+        };
+        tokio::time::sleep_until(at).await;
+    }
+}

@@ -1,0 +1,216 @@
+//! All channels of a process: those of the configuration, and those that were defined through the
+//! interface, which may change at any time.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use convert::hl7v2::Charset;
+use convert::{Library, Mode};
+use interactions::Interactions;
+use interactions::channel::{Channel, ChannelName, Ids};
+use store::TenantId;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tracing::{error, info};
+
+use super::counters::Metrics;
+use super::tls::{self, TlsError};
+use super::{Shared, UNIT_BYTES, intake, listener, worker};
+
+/// Where the libraries of channels come from.
+pub trait Libraries: Send + Sync {
+    /// The library of that name as it is now, or why there is none.
+    fn library(&self, tenant: &TenantId, name: &str) -> Result<Arc<Library>, String>;
+}
+
+/// Why a channel cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken, or none of this machine.
+    #[error("channel `{channel}`: cannot listen on {address}: {cause}")]
+    Listen {
+        /// The channel.
+        channel: ChannelName,
+        /// Its address.
+        address: std::net::SocketAddr,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// TLS cannot be spoken.
+    #[error("channel `{0}`: {1}")]
+    Tls(ChannelName, TlsError),
+    /// The library cannot be used.
+    #[error("channel `{0}`: the library cannot be used: {1}")]
+    Library(ChannelName, String),
+    /// The characters are not offered.
+    #[error("channel `{0}`: {1}")]
+    Charset(ChannelName, convert::hl7v2::CharsetFault),
+}
+
+/// A running channel; it ends when this is dropped.
+struct Open {
+    channel: Channel,
+    shared: Arc<Shared>,
+    #[expect(dead_code, reason = "held for what dropping it does")]
+    tasks: JoinSet<()>,
+}
+
+type Place = (TenantId, ChannelName);
+
+/// The channels of a process.
+pub struct Service {
+    interactions: Interactions,
+    libraries: Arc<dyn Libraries>,
+    metrics: Metrics,
+    /// Channels of the configuration, which the interface cannot change.
+    configured: BTreeMap<Place, Open>,
+    defined: BTreeMap<Place, Open>,
+}
+
+impl Service {
+    /// Opens the channels of the configuration.
+    pub async fn start(
+        interactions: Interactions,
+        configured: Vec<(TenantId, Channel)>,
+        libraries: Arc<dyn Libraries>,
+        metrics: Metrics,
+    ) -> Result<Self, StartError> {
+        let mut service = Self {
+            interactions,
+            libraries,
+            metrics,
+            configured: BTreeMap::new(),
+            defined: BTreeMap::new(),
+        };
+        for (tenant, channel) in configured {
+            let open = service.open(&tenant, channel.clone()).await?;
+            service.configured.insert((tenant, channel.name), open);
+        }
+        Ok(service)
+    }
+
+    /// Serves for ever; all channels end when this is dropped.
+    pub async fn run(mut self) {
+        match self.interactions.store().tenants().await {
+            Ok(tenants) => {
+                for tenant in tenants {
+                    self.follow(&tenant).await;
+                }
+            }
+            Err(error) => error!(%error, "the tenants cannot be listed"),
+        }
+        loop {
+            for (tenant, channel) in self.interactions.channel_news().await {
+                match channel {
+                    None => self.follow(&tenant).await,
+                    Some(channel) => self.ask(&(tenant, channel)),
+                }
+            }
+        }
+    }
+
+    fn ask(&self, place: &Place) {
+        let open = self
+            .configured
+            .get(place)
+            .or_else(|| self.defined.get(place));
+        if let Some(open) = open {
+            open.shared.asked.notify_one();
+        }
+    }
+
+    /// Makes the open channels of a tenant those that are defined.
+    async fn follow(&mut self, tenant: &TenantId) {
+        let defined = match self.interactions.channels(tenant).await {
+            Ok(defined) => defined,
+            Err(error) => {
+                error!(%tenant, %error, "the channels cannot be read");
+                return;
+            }
+        };
+        let mut wanted = HashMap::new();
+        for channel in defined {
+            match channel {
+                Ok(channel) => drop(wanted.insert((tenant.clone(), channel.name.clone()), channel)),
+                Err(faults) => {
+                    error!(%tenant, fault = %faults[0], "a channel's definition is not understood");
+                }
+            }
+        }
+        let is_as_it_was = |place: &Place, open: &Open| wanted.get(place) == Some(&open.channel);
+        self.defined
+            .retain(|place, open| place.0 != *tenant || is_as_it_was(place, open));
+        for (place, channel) in wanted {
+            if self.defined.contains_key(&place) || self.configured.contains_key(&place) {
+                continue;
+            }
+            match self.open(tenant, channel).await {
+                Ok(open) => drop(self.defined.insert(place, open)),
+                Err(error) => error!(%tenant, %error, "a channel cannot be opened"),
+            }
+        }
+    }
+
+    async fn open(&self, tenant: &TenantId, channel: Channel) -> Result<Open, StartError> {
+        let name = &channel.name;
+        let charset = Charset::named(&channel.charset);
+        let charset = charset.map_err(|fault| StartError::Charset(name.clone(), fault))?;
+        let tls = acceptor(&channel)?;
+        if let Some(library) = &channel.library {
+            let library = self.libraries.library(tenant, library);
+            let library = library.map_err(|what| StartError::Library(name.clone(), what))?;
+            if channel.ids != Ids::Hash && library.mode() != Mode::Strict {
+                let what = "it makes its ids itself: `ids` is for strict libraries".to_owned();
+                return Err(StartError::Library(name.clone(), what));
+            }
+        }
+        let listener = TcpListener::bind(channel.listen).await;
+        let listener = listener.map_err(|cause| StartError::Listen {
+            channel: name.clone(),
+            address: channel.listen,
+            cause,
+        })?;
+        info!(%tenant, channel = %name, address = %channel.listen, "listens for HL7 v2");
+        let (sender, queue) = mpsc::channel(intake::QUEUE);
+        let shared = Arc::new(Shared {
+            interactions: self.interactions.clone(),
+            tenant: tenant.clone(),
+            charset,
+            counters: self.metrics.of(name),
+            intake: sender,
+            waiting: Mutex::default(),
+            wake: Notify::new(),
+            asked: Notify::new(),
+            room: Arc::new(Semaphore::new(
+                channel.buffer_bytes_max.div_ceil(UNIT_BYTES),
+            )),
+            next_at: Mutex::default(),
+            channel: channel.clone(),
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(intake::run(Arc::clone(&shared), queue));
+        tasks.spawn(listener::run(Arc::clone(&shared), listener, tls));
+        tasks.spawn(worker::run(
+            Arc::clone(&shared),
+            Arc::clone(&self.libraries),
+        ));
+        Ok(Open {
+            channel,
+            shared,
+            tasks,
+        })
+    }
+}
+
+fn acceptor(channel: &Channel) -> Result<Option<TlsAcceptor>, StartError> {
+    let Some((certificate, key)) = &channel.tls else {
+        return Ok(None);
+    };
+    let client_ca = channel.tls_client_ca.as_deref().map(Path::new);
+    let acceptor = tls::acceptor(Path::new(certificate), Path::new(key), client_ca);
+    let acceptor = acceptor.map_err(|error| StartError::Tls(channel.name.clone(), error))?;
+    Ok(Some(acceptor))
+}

@@ -1,0 +1,9 @@
+//! The MLLP agent over the embedded store: messages in, answers out, resources stored.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod answers;
+mod hostile;
+mod order;
+mod sending;
+mod world;

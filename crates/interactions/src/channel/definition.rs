@@ -1,0 +1,443 @@
+//! What a channel is: one table of fields, each with its default, which the configuration file, the
+//! interface and the command line share. All faults are reported at once.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use fhir::FhirVersion;
+
+use super::ChannelName;
+
+/// When a message in original mode is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acknowledge {
+    /// When it is durable.
+    OnReceipt,
+    /// When its resources are.
+    OnStore,
+}
+
+/// What is done with another message under a control id that was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReusedControlId {
+    /// It is taken, and marked.
+    Accept,
+    /// It is kept, marked, answered with an error and not converted.
+    Refuse,
+}
+
+/// What a message that cannot be converted or stored holds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The later messages of its patients.
+    Park,
+    /// All later messages of the channel.
+    Stop,
+}
+
+/// How ids of resources are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ids {
+    /// A hash of what identifies them.
+    Hash,
+    /// The same with a secret.
+    Salted,
+    /// The server's; resources are looked for by their identifiers.
+    Conditional,
+}
+
+/// A channel. `Debug` shows where it is and no secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Channel {
+    /// Its name.
+    pub name: ChannelName,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The version of FHIR it stores.
+    pub version: FhirVersion,
+    /// The library that converts; none: messages are only kept.
+    pub library: Option<String>,
+    /// The root template; none: by the message's type.
+    pub root: Option<String>,
+    /// Minutes east of UTC, of times that name no zone; none: as the library says.
+    pub zone_minutes: Option<i32>,
+    /// How a strict library makes ids.
+    pub ids: Ids,
+    /// The secret of salted ids.
+    pub ids_salt: String,
+    /// The characters of messages that name none.
+    pub charset: String,
+    /// When it answers.
+    pub acknowledge: Acknowledge,
+    /// What it does with a control id that was used.
+    pub reused_control_id: ReusedControlId,
+    /// How long a control id is remembered.
+    pub duplicate_days: u64,
+    /// What a failure holds up.
+    pub on_failure: OnFailure,
+    /// Messages that are stored at one time.
+    pub parallel: usize,
+    /// Parked and waiting messages; beyond, the channel stops.
+    pub parked_max: usize,
+    /// Open connections.
+    pub connections_max: usize,
+    /// Bytes of one message.
+    pub message_bytes_max: usize,
+    /// Bytes of all messages that are being received.
+    pub buffer_bytes_max: usize,
+    /// Messages in a second, of all connections; zero: as many as there come.
+    pub messages_per_second_max: u64,
+    /// How long a connection may be idle.
+    pub idle_timeout: Duration,
+    /// How long a message may take to come in, and an answer to be taken.
+    pub frame_timeout: Duration,
+    /// Certificate chain and key (PEM) for TLS; none: plain TCP.
+    pub tls: Option<(String, String)>,
+    /// Certificates (PEM) of those who sign clients' certificates; clients must then show one.
+    pub tls_client_ca: Option<String>,
+    /// What was given, by field.
+    given: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Channel({} at {})", self.name, self.listen)
+    }
+}
+
+/// A field of a channel's definition.
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// The value when none is given.
+    pub default: &'static str,
+    /// What it does, with its unit.
+    pub doc: &'static str,
+    /// The forms of its value.
+    pub expected: &'static str,
+    set: fn(&mut Channel, &str) -> Option<()>,
+}
+
+/// One thing wrong with a definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelFault {
+    /// The field.
+    pub field: String,
+    /// What is wrong and what is expected.
+    pub what: String,
+}
+
+impl std::fmt::Display for ChannelFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` {}", self.field, self.what)
+    }
+}
+
+const fn field(
+    name: &'static str,
+    default: &'static str,
+    expected: &'static str,
+    doc: &'static str,
+    set: fn(&mut Channel, &str) -> Option<()>,
+) -> Field {
+    Field {
+        name,
+        default,
+        doc,
+        expected,
+        set,
+    }
+}
+
+/// The one field whose value is shown to nobody.
+const SECRET: &str = "ids_salt";
+
+const COUNT: &str = "a whole number from 1";
+const NUMBER: &str = "a whole number";
+const BYTES: &str = "a number of bytes such as 4M";
+const PATH: &str = "a path";
+
+/// The most that a message may have: what the store takes as one row, and room for its marks.
+const MESSAGE_BYTES_MOST: usize = 15 << 20;
+
+/// Every field.
+#[rustfmt::skip]
+pub const FIELDS: &[Field] = &[
+    field("listen", "127.0.0.1:2575", "an address and port such as 127.0.0.1:2575", "address and port of MLLP",
+        |it, text| set(&mut it.listen, text.parse().ok())),
+    field("version", "r4", "r4 or stu3", "version of FHIR that messages become",
+        |it, text| set(&mut it.version, FhirVersion::from_slug(text))),
+    field("library", "", "the path of a folder of templates", "library that converts; none: messages are only kept",
+        |it, text| set(&mut it.library, Some(some(text)))),
+    field("root", "auto", "auto or a template's name", "template to begin with; auto: by MSH-9",
+        |it, text| set(&mut it.root, Some(some(text).filter(|it| it != "auto")))),
+    field("zone", "", "an offset such as +01:00", "zone of times that name none; a strict library takes that of MSH-7 before it",
+        |it, text| set(&mut it.zone_minutes, Some(Some(zone_minutes(text)?)))),
+    field("charset", "UNICODE UTF-8", "a name of table 0211", "characters of messages whose MSH-18 names none",
+        |it, text| set(&mut it.charset, Some(text.to_owned()).filter(|it| !it.is_empty()))),
+    field("ids", "hash", "hash, salted or conditional", "how a strict library makes ids of resources",
+        |it, text| set(&mut it.ids, word(text, &[("hash", Ids::Hash), ("salted", Ids::Salted), ("conditional", Ids::Conditional)]))),
+    field(SECRET, "", "a text of at least 16 characters", "secret of salted ids",
+        |it, text| set(&mut it.ids_salt, Some(text.to_owned()).filter(|it| it.chars().count() >= 16))),
+    field("acknowledge", "on_receipt", "on_receipt or on_store", "when original mode answers: the message is durable, or its resources are",
+        |it, text| set(&mut it.acknowledge, word(text, &[("on_receipt", Acknowledge::OnReceipt), ("on_store", Acknowledge::OnStore)]))),
+    field("reused_control_id", "accept", "accept or refuse", "what is done with another message under a used control id",
+        |it, text| set(&mut it.reused_control_id, word(text, &[("accept", ReusedControlId::Accept), ("refuse", ReusedControlId::Refuse)]))),
+    field("duplicate_days", "7", COUNT, "days that control ids are remembered",
+        |it, text| set(&mut it.duplicate_days, count(text, 36_500))),
+    field("on_failure", "park", "park or stop", "what a message that fails holds up: its patients' later ones, or all",
+        |it, text| set(&mut it.on_failure, word(text, &[("park", OnFailure::Park), ("stop", OnFailure::Stop)]))),
+    field("parallel", "32", "a whole number from 1 to 1000", "messages stored at one time; those that touch each other go in order",
+        |it, text| set(&mut it.parallel, size(text, 1_000))),
+    field("parked_max", "10000", "a whole number from 1 to 100000", "failed and waiting messages; beyond, the channel stops converting",
+        |it, text| set(&mut it.parked_max, size(text, 100_000))),
+    field("connections_max", "100", COUNT, "open connections",
+        |it, text| set(&mut it.connections_max, size(text, 100_000))),
+    field("message_bytes_max", "4M", "a number of bytes, 15M at most", "bytes of one message",
+        |it, text| set(&mut it.message_bytes_max, size(text, MESSAGE_BYTES_MOST))),
+    field("buffer_bytes_max", "64M", BYTES, "bytes of all messages being received; others wait",
+        |it, text| set(&mut it.buffer_bytes_max, size(text, 64 << 30))),
+    field("messages_per_second_max", "0", NUMBER, "messages in a second, of all connections; 0: as many as come",
+        |it, text| set(&mut it.messages_per_second_max, text.parse().ok())),
+    field("idle_timeout_ms", "3600000", COUNT, "time a connection may be idle",
+        |it, text| set(&mut it.idle_timeout, count(text, u64::MAX).map(Duration::from_millis))),
+    field("frame_timeout_ms", "30000", COUNT, "time a message may take to come in, and its answer to be taken",
+        |it, text| set(&mut it.frame_timeout, count(text, u64::MAX).map(Duration::from_millis))),
+    field("tls_certificate", "", PATH, "file with the certificate chain, PEM; with it, TLS is spoken",
+        |it, text| set(&mut it.tls.get_or_insert_default().0, Some(text.to_owned()))),
+    field("tls_key", "", PATH, "file with its private key, PEM",
+        |it, text| set(&mut it.tls.get_or_insert_default().1, Some(text.to_owned()))),
+    field("tls_client_ca", "", PATH, "file with certificates that sign clients', PEM; clients must show one",
+        |it, text| set(&mut it.tls_client_ca, Some(some(text)))),
+];
+
+fn set<T>(place: &mut T, value: Option<T>) -> Option<()> {
+    *place = value?;
+    Some(())
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|it| !it.is_empty())
+}
+
+fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Option<T> {
+    words.iter().find(|(word, _)| *word == text).map(|it| it.1)
+}
+
+fn count(text: &str, max: u64) -> Option<u64> {
+    text.parse().ok().filter(|it| (1..=max).contains(it))
+}
+
+/// A number of things or bytes, with `k`, `M` or `G` for powers of 1024.
+fn size(text: &str, max: usize) -> Option<usize> {
+    let (digits, shift) = match text.as_bytes().last()? {
+        b'k' => (&text[..text.len() - 1], 10),
+        b'M' => (&text[..text.len() - 1], 20),
+        b'G' => (&text[..text.len() - 1], 30),
+        _ => (text, 0),
+    };
+    let number: usize = digits.parse().ok()?;
+    number
+        .checked_shl(shift)
+        .filter(|it| (1..=max).contains(it) && *it >> shift == number)
+}
+
+/// Minutes east of UTC of an offset such as `+01:00`.
+pub fn zone_minutes(text: &str) -> Option<i32> {
+    let (sign, rest) = match text.as_bytes().first()? {
+        b'+' => (1, &text[1..]),
+        b'-' => (-1, &text[1..]),
+        _ => return None,
+    };
+    let (hours, minutes) = rest
+        .split_once(':')
+        .filter(|it| it.0.len() == 2 && it.1.len() == 2)?;
+    let number = |text: &str| text.parse::<u8>().ok().map(i32::from);
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    (hours <= 14 && minutes < 60).then_some(sign * (hours * 60 + minutes))
+}
+
+impl Channel {
+    /// The channel of that name with all its fields at their defaults.
+    fn plain(name: ChannelName) -> Self {
+        let mut channel = Self {
+            name,
+            listen: SocketAddr::from(([127, 0, 0, 1], 2575)),
+            version: FhirVersion::R4,
+            library: None,
+            root: None,
+            zone_minutes: None,
+            ids: Ids::Hash,
+            ids_salt: String::new(),
+            charset: String::new(),
+            acknowledge: Acknowledge::OnReceipt,
+            reused_control_id: ReusedControlId::Accept,
+            duplicate_days: 0,
+            on_failure: OnFailure::Park,
+            parallel: 0,
+            parked_max: 0,
+            connections_max: 0,
+            message_bytes_max: 0,
+            buffer_bytes_max: 0,
+            messages_per_second_max: 0,
+            idle_timeout: Duration::ZERO,
+            frame_timeout: Duration::ZERO,
+            tls: None,
+            tls_client_ca: None,
+            given: BTreeMap::new(),
+        };
+        for field in FIELDS.iter().filter(|it| !it.default.is_empty()) {
+            (field.set)(&mut channel, field.default).expect("defaults are of their form");
+        }
+        channel
+    }
+
+    /// Reads a definition; every fault at once.
+    pub fn read(
+        name: ChannelName,
+        given: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<ChannelFault>> {
+        let mut channel = Self::plain(name);
+        let mut faults = Vec::new();
+        for (name, text) in given {
+            let Some(field) = FIELDS.iter().find(|it| it.name == name) else {
+                let nearest = fhir::suggest::nearest(&name, FIELDS.iter().map(|it| it.name));
+                let hint = nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
+                faults.push(ChannelFault {
+                    field: name,
+                    what: format!("is no field of a channel{hint}"),
+                });
+                continue;
+            };
+            let is_line = !text.contains(['\n', '\r', '\t']);
+            if !is_line || (field.set)(&mut channel, &text).is_none() {
+                let what = format!("is not {}", field.expected);
+                faults.push(ChannelFault { field: name, what });
+                continue;
+            }
+            channel.given.insert(name, text);
+        }
+        faults.extend(channel.contradictions());
+        if faults.is_empty() {
+            Ok(channel)
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// Fields that do not go together.
+    fn contradictions(&self) -> Vec<ChannelFault> {
+        let mut faults = Vec::new();
+        let mut fault = |field: &str, what: &str| {
+            faults.push(ChannelFault {
+                field: field.to_owned(),
+                what: what.to_owned(),
+            });
+        };
+        if let Some((certificate, key)) = &self.tls {
+            if certificate.is_empty() {
+                fault("tls_certificate", "is missing beside `tls_key`");
+            }
+            if key.is_empty() {
+                fault("tls_key", "is missing beside `tls_certificate`");
+            }
+        } else if self.tls_client_ca.is_some() {
+            fault("tls_client_ca", "needs `tls_certificate` and `tls_key`");
+        }
+        if (self.ids == Ids::Salted) == self.ids_salt.is_empty() {
+            fault(SECRET, "belongs to `ids` = salted, and that needs it");
+        }
+        if self.library.is_none() && self.acknowledge == Acknowledge::OnStore {
+            fault(
+                "acknowledge",
+                "cannot be on_store where no `library` converts",
+            );
+        }
+        faults
+    }
+
+    /// What was given, by field; of a secret, that there is one.
+    pub fn given(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.given.iter().map(|(name, text)| {
+            let shown = if name == SECRET { "(set)" } else { text };
+            (name.as_str(), shown)
+        })
+    }
+
+    /// The definition as text: a line for each field that was given.
+    pub(crate) fn encode(&self) -> String {
+        let line =
+            |text: String, (name, value): (&String, &String)| text + name + "\t" + value + "\n";
+        self.given.iter().fold(String::new(), line)
+    }
+
+    /// Reads what [`Channel::encode`] wrote.
+    pub(crate) fn decode(name: ChannelName, text: &str) -> Result<Self, Vec<ChannelFault>> {
+        let fields = text.lines().filter_map(|line| line.split_once('\t'));
+        Self::read(
+            name,
+            fields.map(|(name, text)| (name.to_owned(), text.to_owned())),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(given: &[(&str, &str)]) -> Result<Channel, Vec<ChannelFault>> {
+        let name = ChannelName::parse("lab").unwrap();
+        Channel::read(
+            name,
+            given
+                .iter()
+                .map(|(name, text)| ((*name).into(), (*text).into())),
+        )
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let faults = read(&[
+            ("listn", "x"),
+            ("zone", "CET"),
+            ("parallel", "0"),
+            ("message_bytes_max", "16M"),
+            ("ids", "salt"),
+            ("tls_key", "k.pem"),
+            ("acknowledge", "on_store"),
+        ]);
+        let told: Vec<_> = faults
+            .unwrap_err()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "`listn` is no field of a channel; did you mean `listen`?",
+                "`zone` is not an offset such as +01:00",
+                "`parallel` is not a whole number from 1 to 1000",
+                "`message_bytes_max` is not a number of bytes, 15M at most",
+                "`ids` is not hash, salted or conditional",
+                "`tls_certificate` is missing beside `tls_key`",
+                "`acknowledge` cannot be on_store where no `library` converts",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_definition_survives_its_text() {
+        let channel = read(&[
+            ("listen", "127.0.0.1:1"),
+            ("zone", "-05:30"),
+            ("library", "a b"),
+        ])
+        .unwrap();
+        assert_eq!(channel.zone_minutes, Some(-330));
+        assert_eq!(
+            Channel::decode(channel.name.clone(), &channel.encode()),
+            Ok(channel)
+        );
+    }
+}
