@@ -87,7 +87,8 @@ fn make(folder: &Path, root: &Path) -> Result<BTreeMap<String, String>> {
     let partials = partials(&root.join(LIBRARY))?;
     let maps = codes::read(&folder.join("codesystems"), &tables.join("codes.json"))?;
     let mut made = BTreeMap::new();
-    let mut listed = String::from("map\tfield\tname\tattribute\tcondition\tvocabulary\tresult\n");
+    let mut listed =
+        String::from("map\tfield\tname\ttype\tattribute\tcondition\tvocabulary\tresult\n");
     for (map, rows) in segments(&folder.join("segments"))? {
         let rows: Vec<Row> = rows.into_iter().map(|it| deviations.apply(it)).collect();
         let written = template::write(&map, rows, &partials, &maps);

@@ -133,12 +133,18 @@ pub(super) fn write(map: &str, rows: Vec<Row>, partials: &[String], maps: &Maps)
         let Row {
             field,
             name,
+            data_type,
             attribute,
             condition,
             vocabulary,
             ..
         } = &row;
-        listed.push([map, field, name, attribute, condition, vocabulary, &result].join("\t"));
+        listed.push(
+            [
+                map, field, name, data_type, attribute, condition, vocabulary, &result,
+            ]
+            .join("\t"),
+        );
     }
     let mut text = String::new();
     if let Some(object) = &object {

@@ -14,4 +14,6 @@ mod hostile;
 #[cfg(test)]
 mod ours;
 #[cfg(test)]
+mod rows;
+#[cfg(test)]
 mod stu3;
