@@ -88,19 +88,18 @@ fn entry<'a>(
     Ok(Value::Map(changed.finish(arena)))
 }
 
-/// The first identifier with a value, as it is searched.
+/// The first identifier with a system and a value, as it is searched: a value alone (the number of a
+/// bed) would find what others call the same.
 fn identifier(resource: &Map<'_>) -> Option<String> {
     let Some(Value::List(identifiers)) = resource.get("identifier") else {
         return None;
     };
     identifiers.iter().find_map(|it| {
         let part = |name: &str| it.as_map().and_then(|it| it.get(name)?.as_text());
-        let value = part("value")?;
+        let (system, value) = (part("system")?, part("value")?);
         let mut token = String::new();
-        if let Some(system) = part("system") {
-            encode(system, &mut token);
-            token.push('|');
-        }
+        encode(system, &mut token);
+        token.push('|');
         encode(value, &mut token);
         Some(token)
     })

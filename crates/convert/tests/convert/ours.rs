@@ -223,3 +223,56 @@ fn messages_of_the_guide_become_valid_bundles() {
     let faults: Vec<String> = messages.iter().flat_map(|it| faults(it)).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
+
+/// Ids by strategy: hashes are the same each time, salts change them, and the server's own are found
+/// by identifiers that have a system.
+#[test]
+fn ids_follow_the_strategy() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/hl7v2");
+    let message = std::fs::read_to_string(folder.join("ADT_A01.hl7")).unwrap();
+    let converted = |ids| {
+        let now = fhir::Instant::parse("2026-11-25T10:11:12.345Z").unwrap();
+        let settings = convert::Settings {
+            ids,
+            ..convert::Settings::new(now, &|| false)
+        };
+        let library = hl7v2_library();
+        let output = library.convert("ADT_A01", Processor::Hl7v2, &message, &settings);
+        let bundle: Value = serde_json::from_str(&output.unwrap().text).unwrap();
+        bundle
+    };
+    let hashed = converted(convert::IdStrategy::Hash);
+    assert_eq!(hashed, converted(convert::IdStrategy::Hash));
+    let salted = converted(convert::IdStrategy::Salted("pepper"));
+    for (one, other) in entries(&hashed).iter().zip(entries(&salted)) {
+        assert_ne!(one["resource"]["id"], other["resource"]["id"]);
+    }
+    let conditional = converted(convert::IdStrategy::Conditional);
+    let mut there = BTreeSet::new();
+    let mut urls = BTreeSet::new();
+    for entry in entries(&conditional) {
+        there.insert(entry["fullUrl"].as_str().unwrap().to_owned());
+        let url = entry["request"]["url"].as_str().unwrap().to_owned();
+        assert_eq!(
+            url.contains('?'),
+            entry["resource"]["id"].is_null(),
+            "{url}"
+        );
+        urls.insert(url);
+    }
+    assert!(
+        urls.contains("Patient?identifier=urn:oid:1.2.3.4|1001"),
+        "{urls:?}"
+    );
+    assert!(
+        !urls.iter().any(|it| it.starts_with("Location?")),
+        "{urls:?}"
+    );
+    let mut used = BTreeSet::new();
+    references(&conditional, &mut used);
+    assert!(used.is_subset(&there), "{:?}", used.difference(&there));
+}
+
+fn entries(bundle: &Value) -> &[Value] {
+    bundle["entry"].as_array().map_or(&[], Vec::as_slice)
+}
