@@ -35,10 +35,10 @@ pub(crate) struct Index {
     contained: OnceLock<Contained>,
 }
 
-/// The facet of the narrative's words.
-const NARRATIVE: &str = "narrative";
-/// The facet of all words.
-const CONTENT: &str = "content";
+/// The facet of the narrative's words, and where they are.
+const NARRATIVE: (&str, &str) = ("narrative", "text");
+/// The facet of all words, and where they are.
+const CONTENT: (&str, &str) = ("content", "string | markdown | xhtml");
 /// The facet of canonical URLs, by which resources refer and are referred to.
 const NAME: &str = "canonical-name";
 
@@ -145,8 +145,8 @@ impl Builder {
         match (definition.code, definition.usage) {
             ("_id", _) => return Ok(Facets::Id),
             ("_lastUpdated", _) => return Ok(Facets::Updated),
-            ("_text", _) => return Ok(Facets::Words(self.slot(NARRATIVE, "text"))),
-            ("_content", _) => return Ok(Facets::Words(self.slot(CONTENT, "text"))),
+            ("_text", _) => return Ok(Facets::Words(self.slot(NARRATIVE.0, NARRATIVE.1))),
+            ("_content", _) => return Ok(Facets::Words(self.slot(CONTENT.0, CONTENT.1))),
             (_, Some("distance")) => return Ok(Facets::Elsewhere),
             _ => {}
         }
@@ -480,11 +480,9 @@ impl Builder {
                 }
             }
         }
-        let words = |facet| {
-            slots
-                .binary_search(&named(facet, "text"))
-                .ok()
-                .map(|_| number(named(facet, "text")))
+        let words = |(facet, source)| {
+            let slot = named(facet, source);
+            slots.binary_search(&slot).ok().map(|_| number(slot))
         };
         Index {
             lanes: lanes(self.definitions, self.resource_type, &parameters, &slots),

@@ -1,102 +1,65 @@
 //! Words: of the narrative (`_text`), and of all texts (`_content`).
 //!
-//! All texts are those of elements of type string, markdown and xhtml. They are told by their
-//! names: whether an element of that name has such a type in any type of the version. What people
-//! never read (references, dates, codes, URIs) has other types and is left out.
+//! All texts are those of elements of type string, markdown and xhtml. What people never read
+//! (dates, codes, URIs) has other types and is left out, and so are the few strings that are no
+//! texts: references, ids of elements and samples.
 
 use std::collections::HashSet;
-use std::sync::LazyLock;
 
-use fhir::definitions::Shape;
+use fhir::Definitions;
+use fhir::definitions::{ElementDefinition, ElementType, Shape};
 use fhir::json::{Kind, Value};
-use fhir::{Definitions, FhirVersion};
 
 use super::{At, Values};
-use crate::program::spelled;
 use crate::text::{fold, words};
 
-/// The names of elements that hold texts.
-pub(crate) struct Texts(HashSet<String>);
+/// Strings that are no texts.
+const NO_TEXTS: &[&str] = &["Reference.reference", "SampledData.data"];
 
-/// Names of elements that are texts somewhere, but mostly codes, ids or URIs.
-const NO_TEXTS: &[&str] = &[
-    "code",
-    "color",
-    "context",
-    "data",
-    "definition",
-    "id",
-    "language",
-    "reference",
-    "representation",
-    "source",
-    "sourceId",
-    "status",
-    "type",
-    "url",
-    "variable",
-    "versionId",
-];
-
-impl Texts {
-    /// Those of a version; made once, at first use.
-    pub(crate) fn of(version: FhirVersion) -> &'static Self {
-        static STU3: LazyLock<Texts> = LazyLock::new(|| Texts::new(FhirVersion::Stu3));
-        static R4: LazyLock<Texts> = LazyLock::new(|| Texts::new(FhirVersion::R4));
-        match version {
-            FhirVersion::Stu3 => &STU3,
-            FhirVersion::R4 => &R4,
+/// Calls `found` with every text below a value of that shape; a resource has its own.
+fn texts(definitions: &Definitions, shape: Shape, value: Value<'_>, found: &mut dyn FnMut(&str)) {
+    let kind = value.get("resourceType").and_then(Value::as_str);
+    let shape = kind
+        .and_then(|it| definitions.resource(&it))
+        .map_or(shape, |it| it.shape);
+    for member in value.members() {
+        let name = member.name.strip_prefix('_').unwrap_or(&member.name);
+        let child = definitions.child(shape, name);
+        if let Some(child) = child.filter(|it| is_read(it.element)) {
+            texts_of(definitions, child.chosen, member.value, found);
         }
     }
+}
 
-    fn new(version: FhirVersion) -> Self {
-        let definitions = Definitions::of(version);
-        let mut texts = Self(HashSet::new());
-        let mut seen = HashSet::new();
-        for it in definitions.types() {
-            texts.collect(definitions, it.shape, &mut seen);
-        }
-        texts
-    }
+/// Whether people read the strings of an element.
+fn is_read(element: &ElementDefinition) -> bool {
+    element.name != "id" && !NO_TEXTS.contains(&element.path)
+}
 
-    fn collect(&mut self, definitions: &Definitions, shape: Shape, seen: &mut HashSet<Shape>) {
-        if !seen.insert(shape) {
-            return;
-        }
-        for element in definitions.elements(shape) {
-            for of in element.types {
-                self.collect(definitions, of.shape, seen);
-                if matches!(of.name, "string" | "markdown") && !NO_TEXTS.contains(&element.name) {
-                    self.0.insert(spelled(element, of.name));
-                }
+fn texts_of(
+    definitions: &Definitions,
+    of: &ElementType,
+    value: Value<'_>,
+    found: &mut dyn FnMut(&str),
+) {
+    match (value.kind(), of.name) {
+        (Kind::Object, _) => texts(definitions, of.shape, value, found),
+        (Kind::Array, _) => {
+            for it in value.items() {
+                texts_of(definitions, of, it, found);
             }
         }
-    }
-
-    /// Calls `found` with every text in the value.
-    fn each(&self, value: Value<'_>, found: &mut dyn FnMut(&str)) {
-        for member in value.members() {
-            if member.name == "div" {
-                if let Some(div) = member.value.as_str() {
-                    found(&without_markup(&div));
-                }
-            } else {
-                self.member(&member.name, member.value, found);
+        (Kind::String, "string" | "markdown") => {
+            if let Some(text) = value.as_str() {
+                found(&text);
             }
         }
-    }
-
-    fn member(&self, name: &str, value: Value<'_>, found: &mut dyn FnMut(&str)) {
-        match value.kind() {
-            Kind::Object => self.each(value, found),
-            Kind::Array => value.items().for_each(|it| self.member(name, it, found)),
-            Kind::String if self.0.contains(name) => {
-                if let Some(text) = value.as_str() {
-                    found(&text);
-                }
+        (Kind::String, "xhtml") => {
+            if let Some(div) = value.as_str() {
+                found(&without_markup(&div));
             }
-            _ => {}
         }
+        _ => {}
     }
 }
 
@@ -114,8 +77,12 @@ impl Values<'_> {
     /// The words of all texts.
     pub(crate) fn content(&mut self, at: At, resource: Value<'_>) {
         let mut found = HashSet::new();
-        let texts = Texts::of(self.version());
-        texts.each(resource, &mut |text| add_words(text, &mut found));
+        let definitions = self.surroundings.definitions;
+        let Some(base) = definitions.type_named("Resource") else {
+            return;
+        };
+        let add = &mut |text: &str| add_words(text, &mut found);
+        texts(definitions, base.shape, resource, add);
         self.words(at, found);
     }
 
