@@ -286,7 +286,7 @@ impl Wanted {
         match value {
             EntryValue::Reference(key) => {
                 let target = names.get(&key.kind).map_or("", |it| it);
-                if of.any(|it| it.reach.target.is_none_or(|it| it == target)) {
+                if of.any(|it| it.reach.leads_to(target)) {
                     self.keys.insert(key);
                 }
             }
