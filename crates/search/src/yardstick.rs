@@ -3,8 +3,9 @@
 //! It goes through resources in memory in nested loops, evaluates the expression of each parameter
 //! with the FHIRPath interpreter, and compares element by element. With the fast path it shares the
 //! query parser and primitives (numbers, units, periods of dates, folding of texts, what a
-//! reference points to), and no slots, entries, extraction or plan. Nothing is indexed, and nothing
-//! is kept but compiled expressions. It takes part in no answer to a client.
+//! reference points to), and no slots, entries, extraction or plan. Nothing is indexed; nothing is
+//! kept but compiled expressions and, once they were asked for, what references lead to. It takes
+//! part in no answer to a client.
 //! <https://hl7.org/fhir/R4/search.html>
 
 mod codes;
@@ -15,7 +16,7 @@ mod order;
 mod ranges;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use fhir::definitions::SearchParameter;
@@ -23,7 +24,10 @@ use fhir::fhirpath::{AsOperator, Environment, FhirPath, Item, Lookup, LookupErro
 use fhir::json::{Document, Limits};
 use fhir::{Definitions, FhirVersion, Instant};
 
-use crate::query::{Condition, Contained, Presence, Query, Referrer, Sense, Value, Words};
+use crate::query::{
+    Condition, Contained, Context, Handling, Presence, Query, QueryLimits, Referrer, Sense, Value,
+    Words, criterion,
+};
 use crate::reference::Bases;
 use crate::registry::Registry;
 use crate::text::{fold, words};
@@ -52,7 +56,23 @@ pub struct Yardstick<'w> {
     now: Instant,
     world: &'w [Stored],
     compiled: RefCell<BTreeMap<&'static str, Rc<FhirPath>>>,
+    led_to: RefCell<BTreeMap<Place, Rc<LedTo>>>,
 }
+
+/// A row, the type and id of the resource or of what it contains, and a parameter.
+type Place = (u64, &'static str, Box<str>, &'static str);
+
+/// What references lead to.
+#[derive(Default)]
+struct LedTo {
+    /// Types and ids of what is here, if it exists.
+    here: BTreeSet<(String, String)>,
+    /// The canonical URLs of what is published.
+    named: BTreeSet<String>,
+}
+
+/// Stands for the resource in the middle of its compartment.
+const ITSELF: &str = "{def}";
 
 /// What a place in a resource is compared with.
 type Test<'t> = dyn Fn(&Element<'_>) -> bool + 't;
@@ -67,7 +87,30 @@ impl<'w> Yardstick<'w> {
             now,
             world,
             compiled: RefCell::default(),
+            led_to: RefCell::default(),
         }
+    }
+
+    /// Whether a resource belongs to the compartment of the one of that type and id.
+    /// <https://hl7.org/fhir/R4/compartmentdefinition.html>
+    pub fn is_within(&self, stored: &Stored, of: &'static str, id: &str) -> bool {
+        if stored.kind == of && *stored.id == *id {
+            return true;
+        }
+        let compartment = self.definitions.compartment(of);
+        let codes = compartment.map_or(&[][..], |it| it.parameters(stored.kind));
+        let middle = format!("{of}/{id}");
+        let context = Context {
+            version: self.definitions.version(),
+            types: &[stored.kind],
+            bases: self.bases,
+            handling: Handling::Strict,
+            limits: QueryLimits::default(),
+        };
+        codes.iter().filter(|it| **it != ITSELF).any(|code| {
+            let leads_there = criterion(code, &middle, &context);
+            leads_there.is_ok_and(|it| self.meets(stored, &it.condition))
+        })
     }
 
     /// The places in the world of all that match, in the order that the query asks for. Pages and
@@ -231,10 +274,32 @@ impl<'w> Yardstick<'w> {
         let Some(definition) = self.definition(stored.kind, code) else {
             return false;
         };
-        may_lead_to(definition, other.kind)
-            && self.any(stored, definition, &|it| {
-                self.leads_to(it, other) || self.names(it, other)
-            })
+        may_lead_to(definition, other.kind) && {
+            let led_to = self.led_to(stored, definition);
+            let place = (other.kind.to_owned(), other.id.to_string());
+            let mut names = self.names(other).into_iter();
+            led_to.here.contains(&place) || names.any(|it| led_to.named.contains(&it))
+        }
+    }
+
+    /// What the references of a parameter lead to.
+    fn led_to(&self, stored: &Stored, definition: &'static SearchParameter) -> Rc<LedTo> {
+        let id = stored.id.clone();
+        let key = (stored.row, stored.kind, id, definition.code);
+        if let Some(known) = self.led_to.borrow().get(&key) {
+            return Rc::clone(known);
+        }
+        let found = RefCell::new(LedTo::default());
+        self.any(stored, definition, &|it| {
+            let mut found = found.borrow_mut();
+            let here = it.local_target(self.bases, self.definitions);
+            found.here.extend(here);
+            found.named.extend(it.name(self.definitions));
+            false
+        });
+        let found = Rc::new(found.into_inner());
+        self.led_to.borrow_mut().insert(key, Rc::clone(&found));
+        found
     }
 
     fn leads_to(&self, element: &Element<'_>, other: &Stored) -> bool {
@@ -242,15 +307,17 @@ impl<'w> Yardstick<'w> {
         target.is_some_and(|it| it.0 == other.kind && *it.1 == *other.id)
     }
 
-    /// Whether the element is the canonical URL of the other one, which is published.
-    fn names(&self, element: &Element<'_>, other: &Stored) -> bool {
-        let content = other.content.root();
+    /// The canonical URLs of what is published, without and with its version.
+    fn names(&self, stored: &Stored) -> Vec<String> {
+        let content = stored.content.root();
         let text = |name| content.get(name).and_then(fhir::json::Value::as_str);
-        let version = text("version").unwrap_or_default();
-        let resource = self.definitions.resource(other.kind);
+        let resource = self.definitions.resource(stored.kind);
         let publisher = resource.and_then(|it| self.definitions.child(it.shape, "publisher"));
-        let url = text("url").filter(|_| publisher.is_some());
-        url.is_some_and(|url| element.names(self.definitions, &url, &version))
+        let Some(url) = text("url").filter(|_| publisher.is_some()) else {
+            return Vec::new();
+        };
+        let whole = text("version").map(|version| format!("{url}|{version}"));
+        whole.into_iter().chain([url.into_owned()]).collect()
     }
 
     fn is_referred_to(&self, by: &Referrer, stored: &Stored) -> bool {

@@ -3,6 +3,8 @@
 //! Value sets and code systems are those of the world: lists of codes, whole systems, imports and
 //! what is excluded; filters are left to the terminology's own tests.
 
+use std::collections::BTreeSet;
+
 use fhir::definitions::SearchParameter;
 use fhir::json::{Kind, Value as Json};
 
@@ -70,7 +72,7 @@ impl Yardstick<'_> {
                 .dates(self.definitions)
                 .is_some_and(|it| ranges::dates(test, it, self.now)),
             Value::Number { prefix, number } => element
-                .amounts()
+                .numbers()
                 .is_some_and(|it| ranges::amounts(*prefix, *number, (it.low, it.high))),
             Value::Quantity {
                 prefix,
@@ -142,35 +144,35 @@ impl Yardstick<'_> {
         if target_kind != kind {
             return false;
         }
-        match side {
-            Side::Above => self.lies_below(kind, id, &target, self.world.len()),
-            Side::Below => self.lies_below(kind, &target, id, self.world.len()),
-        }
+        let is_live = || self.live(kind, &target).is_some();
+        target == id
+            || match side {
+                Side::Above => is_live() && self.above(kind, id).contains(&target),
+                Side::Below => self.above(kind, &target).contains(id),
+            }
     }
 
-    /// Whether a resource is the other one or is part of it, after so many steps at most. What is
-    /// above is a resource that exists; the one searched for may be missing.
-    fn lies_below(&self, kind: &str, low: &str, high: &str, steps: usize) -> bool {
-        if low == high {
-            return true;
-        }
+    fn live(&self, kind: &str, id: &str) -> Option<&Stored> {
+        let mut world = self.world.iter();
+        world.find(|it| it.kind == kind && *it.id == *id)
+    }
+
+    /// The ids of everything that the resource is part of, if it exists: also of what does not, for
+    /// what is part of it says so.
+    fn above(&self, kind: &str, id: &str) -> BTreeSet<String> {
         let code = HIERARCHIES.iter().find(|it| it.0 == kind).map(|it| it.1);
-        let (Some(code), Some(left)) = (code, steps.checked_sub(1)) else {
-            return false;
-        };
-        let lower = self
-            .world
-            .iter()
-            .filter(|it| it.kind == kind && *it.id == *low);
-        lower.into_iter().any(|lower| {
-            let uppers = self
-                .world
-                .iter()
-                .filter(|it| it.kind == kind && it.id != lower.id);
-            uppers
-                .into_iter()
-                .any(|it| self.refers(lower, code, it) && self.lies_below(kind, &it.id, high, left))
-        })
+        let definition = code.and_then(|it| self.definition(kind, it));
+        let mut known = BTreeSet::new();
+        let mut open = vec![id.to_owned()];
+        while let (Some(id), Some(definition)) = (open.pop(), definition) {
+            let uppers = self.live(kind, &id).map(|it| self.led_to(it, definition));
+            for (of, upper) in uppers.iter().flat_map(|it| it.here.iter()) {
+                if of == kind && known.insert(upper.clone()) {
+                    open.push(upper.clone());
+                }
+            }
+        }
+        known
     }
 
     fn definitions_of<'s>(

@@ -6,6 +6,7 @@ use fhir::decimal::Decimal;
 use fhir::definitions::SearchType;
 use fhir::fhirpath::Item;
 use fhir::json::{Kind, Value};
+use fhir::ucum;
 
 use crate::measure::period;
 use crate::reference::{Bases, Target};
@@ -256,18 +257,14 @@ impl<'d> Element<'d> {
         uris
     }
 
-    /// Whether it names what is published under that URL and version.
-    pub(super) fn names(&self, definitions: &Definitions, url: &str, version: &str) -> bool {
+    /// The canonical URL that it is, without what names a part of what is published there.
+    pub(super) fn name(&self, definitions: &Definitions) -> Option<String> {
         let Self::Of(kind, ..) = self else {
-            return false;
+            return None;
         };
-        let may_name = match &**kind {
-            "Reference" => definitions.version() == fhir::FhirVersion::Stu3,
-            _ => true,
-        };
-        let text = self.link().unwrap_or_default();
-        let name = text.split('#').next().unwrap_or_default();
-        may_name && (name == url || name == format!("{url}|{version}"))
+        let may_name = &**kind != "Reference" || definitions.version() == fhir::FhirVersion::Stu3;
+        let text = self.link().filter(|_| may_name)?;
+        Some(text.split('#').next().unwrap_or_default().to_owned())
     }
 
     /// The first and last microsecond of what it covers.
@@ -306,7 +303,7 @@ impl<'d> Element<'d> {
                 range.high = high.and_then(|it| number(it.get("value")?));
                 Some(range)
             }
-            "SampledData" => None,
+            "SampledData" => sampled(*value),
             it if NUMBERS.contains(&it) => {
                 let number = number(*value);
                 Some(Measured {
@@ -320,6 +317,19 @@ impl<'d> Element<'d> {
             _ => Some(point(*value)),
         }
         .filter(|it| it.low.is_some() || it.high.is_some())
+    }
+
+    /// The same as a number: of a duration, that of its days.
+    pub(super) fn numbers(&self) -> Option<Measured> {
+        let mut measured = self.amounts()?;
+        let unit = measured.code.as_deref().and_then(ucum::Unit::read);
+        let days = unit.zip(ucum::Unit::read("d"));
+        if let Some((unit, day)) = days.filter(|it| it.0.comparable(&it.1)) {
+            let in_days = |it: Option<Decimal>| unit.convert(it?, &day).ok();
+            (measured.low, measured.high) = (in_days(measured.low), in_days(measured.high));
+        }
+        measured.code = None;
+        Some(measured)
     }
 
     /// Latitude and longitude.
@@ -351,10 +361,25 @@ pub(super) fn text_for_people(item: &Item<'_>) -> Option<String> {
             let tagless = text
                 .split('<')
                 .map(|it| it.split_once('>').map_or(it, |it| it.1));
-            Some(tagless.collect::<Vec<_>>().join(" "))
+            Some(with_letters(&tagless.collect::<Vec<_>>().join(" ")))
         }
         _ => None,
     }
+}
+
+/// The text with its numeric character references as letters; named ones are punctuation.
+fn with_letters(text: &str) -> String {
+    let mut parts = text.split("&#");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |whole, part| {
+        let (digits, rest) = part.split_once(';').unwrap_or((part, ""));
+        let number = match digits.strip_prefix('x') {
+            Some(digits) => u32::from_str_radix(digits, 16),
+            None => digits.parse(),
+        };
+        let letter = number.ok().and_then(char::from_u32).unwrap_or(' ');
+        format!("{whole}{letter}{rest}")
+    })
 }
 
 /// An end that is missing is open; without both there is nothing.
@@ -385,6 +410,24 @@ fn point(value: Value<'_>) -> Measured {
         code: currency.or_else(|| string(value, "code")),
         unit: string(value, "unit"),
     }
+}
+
+/// The bounds of the samples, which are written in steps of a factor from an origin.
+fn sampled(value: Value<'_>) -> Option<Measured> {
+    let mut measured = point(value.get("origin")?);
+    let origin = measured.low.unwrap_or(Decimal::ZERO);
+    let factor = value.get("factor").and_then(number).unwrap_or(Decimal::ONE);
+    let data = string(value, "data")?;
+    let samples = data.split_whitespace().filter_map(|it| {
+        it.parse::<Decimal>()
+            .ok()?
+            .checked_mul(factor)?
+            .checked_add(origin)
+    });
+    let samples: Vec<Decimal> = samples.collect();
+    measured.low = samples.iter().min().copied();
+    measured.high = samples.iter().max().copied();
+    Some(measured)
 }
 
 fn number(value: Value<'_>) -> Option<Decimal> {

@@ -6,7 +6,7 @@ use fhir::decimal::Decimal;
 use fhir::definitions::SearchType;
 use fhir::ucum;
 
-use super::element::Element;
+use super::element::{Element, Measured};
 use super::{Stored, Yardstick};
 use crate::entry::Direction;
 use crate::query::{SortKey, SortedBy};
@@ -89,9 +89,8 @@ impl Yardstick<'_> {
                 };
                 ends.into_iter().map(end).collect()
             }
-            SearchType::Number | SearchType::Quantity => {
-                amount(element, direction).into_iter().collect()
-            }
+            SearchType::Number => amount(element.numbers(), direction).into_iter().collect(),
+            SearchType::Quantity => amount(element.amounts(), direction).into_iter().collect(),
             SearchType::Composite | SearchType::Special => Vec::new(),
         }
     }
@@ -107,8 +106,8 @@ fn compare(direction: Direction, one: Option<&Key>, other: Option<&Key>) -> Orde
 }
 
 /// In base units, where the unit is one of UCUM.
-fn amount(element: &Element<'_>, direction: Direction) -> Option<Key> {
-    let measured = element.amounts()?;
+fn amount(measured: Option<Measured>, direction: Direction) -> Option<Key> {
+    let measured = measured?;
     let (end, open) = match direction {
         Direction::Ascending => (measured.low, Key::Least),
         Direction::Descending => (measured.high, Key::Greatest),

@@ -12,7 +12,7 @@ pub(super) struct Cell {
     pub(super) prefix: &'static str,
 }
 
-const PREFIXES: &[&str] = &["", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"];
+pub(super) const PREFIXES: &[&str] = &["", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"];
 
 /// What is searched, by kind: a type, a parameter.
 const PARAMETERS: &[(Kind, &[(&str, &str)])] = &[

@@ -2,6 +2,8 @@
 
 use fhir::FhirVersion;
 
+use super::stored::Made;
+
 /// Numbers that look random and are the same for the same seed (splitmix64).
 pub(super) struct Dice(pub(super) u64);
 
@@ -35,19 +37,19 @@ pub(super) const DATES: &[&str] = &[
     "2020-02-10T10:00:00Z",
     "2021-01-01",
 ];
-const CONCEPTS: &[&str] = &[
+pub(super) const CONCEPTS: &[&str] = &[
     r#"{"coding":[{"system":"http://codes","code":"a","display":"Body weight"}]}"#,
     r#"{"coding":[{"system":"http://codes","code":"a1"},{"system":"http://other","code":"b"}]}"#,
     r#"{"coding":[{"code":"a"}],"text":"Weight of the body"}"#,
     r#"{"text":"undated note"}"#,
     r#"{"coding":[{"system":"http://codes","code":"b","display":"Höhe"}]}"#,
 ];
-const PERIODS: &[&str] = &[
+pub(super) const PERIODS: &[&str] = &[
     r#"{"start":"2020-02"}"#,
     r#"{"end":"2020-02-10"}"#,
     r#"{"start":"2019-05-01","end":"2020-06"}"#,
 ];
-const QUANTITIES: &[&str] = &[
+pub(super) const QUANTITIES: &[&str] = &[
     r#"{"value":80,"unit":"kg","system":"http://unitsofmeasure.org","code":"kg"}"#,
     r#"{"value":80000,"unit":"g","system":"http://unitsofmeasure.org","code":"g"}"#,
     r#"{"value":81.5,"unit":"kilos"}"#,
@@ -76,39 +78,87 @@ fn quoted(pool: &[&str]) -> Vec<String> {
     pool.iter().map(|it| format!(r#""{it}""#)).collect()
 }
 
-/// The resources of a world, each with its type and id.
-pub(super) fn resources(version: FhirVersion, dice: &mut Dice) -> Vec<(&'static str, String)> {
-    let mut all = vec![
-        ("CodeSystem/cs", r#""url":"http://codes","status":"active","content":"complete","concept":[{"code":"a","concept":[{"code":"a1"}]},{"code":"b"}]"#.to_owned()),
-        ("ValueSet/v0", r#""url":"http://sets/x","status":"active","compose":{"include":[{"system":"http://codes","concept":[{"code":"a"},{"code":"a1"}]}]}"#.to_owned()),
-        ("ValueSet/v1", r#""url":"http://sets/x/y","status":"draft","compose":{"include":[{"system":"http://other","concept":[{"code":"b"}]}]}"#.to_owned()),
-        ("ValueSet/v2", r#""url":"http://sets/xy","status":"active""#.to_owned()),
-        ("ValueSet/v3", r#""url":"http://sets","status":"active""#.to_owned()),
-        ("Organization/o0", r#""name":"Clinic""#.to_owned()),
-        ("Organization/o1", r#""name":"Müller ward","partOf":{"reference":"Organization/o0"}"#.to_owned()),
-        ("Organization/o2", r#""name":"Other","partOf":{"reference":"Organization/gone"}"#.to_owned()),
-        ("Location/l0", r#""name":"Geneva","position":{"longitude":6.143,"latitude":46.204}"#.to_owned()),
-        ("Location/l1", r#""name":"Lyon","position":{"longitude":4.835,"latitude":45.764},"partOf":{"reference":"Location/l0"}"#.to_owned()),
-        ("Location/l2", r#""name":"Nowhere""#.to_owned()),
-    ];
-    for (id, version) in [("q0", "1.0"), ("q1", "2.0"), ("q2", "1.5")] {
-        all.push((place("Questionnaire", id), questionnaire(version, dice)));
-    }
-    let ids = ["r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7"];
-    all.extend(ids.map(|id| (place("QuestionnaireResponse", id), answers(version, dice))));
-    all.extend(["p0", "p1", "p2", "p3", "p4"].map(|id| (place("Patient", id), patient(dice))));
-    let ids = ["w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8", "w9"];
-    all.extend(ids.map(|id| (place("Observation", id), observation(dice))));
-    all.extend(ids.map(|id| (place("RiskAssessment", id), risk(version, dice))));
-    all.push((place("Medication", "m0"), medication(dice)));
-    all.push((place("Medication", "m1"), medication(dice)));
-    let ids = ["x0", "x1", "x2", "x3", "x4", "x5"];
-    all.extend(ids.map(|id| (place("MedicationRequest", id), request(dice))));
-    all
+/// What is the same in every world: terminology, hierarchies and places.
+const FIXED: &[(&str, &str, &str)] = &[
+    (
+        "CodeSystem",
+        "cs",
+        r#""url":"http://codes","status":"active","content":"complete","concept":[{"code":"a","concept":[{"code":"a1"}]},{"code":"b"}]"#,
+    ),
+    (
+        "ValueSet",
+        "v0",
+        r#""url":"http://sets/x","status":"active","compose":{"include":[{"system":"http://codes","concept":[{"code":"a"},{"code":"a1"}]}]}"#,
+    ),
+    (
+        "ValueSet",
+        "v1",
+        r#""url":"http://sets/x/y","status":"draft","compose":{"include":[{"system":"http://other","concept":[{"code":"b"}]}]}"#,
+    ),
+    (
+        "ValueSet",
+        "v2",
+        r#""url":"http://sets/xy","status":"active""#,
+    ),
+    ("ValueSet", "v3", r#""url":"http://sets","status":"active""#),
+    ("Organization", "o0", r#""name":"Clinic""#),
+    (
+        "Organization",
+        "o1",
+        r#""name":"Müller ward","partOf":{"reference":"Organization/o0"}"#,
+    ),
+    (
+        "Organization",
+        "o2",
+        r#""name":"Other","partOf":{"reference":"Organization/gone"}"#,
+    ),
+    (
+        "Location",
+        "l0",
+        r#""name":"Geneva","position":{"longitude":6.143,"latitude":46.204}"#,
+    ),
+    (
+        "Location",
+        "l1",
+        r#""name":"Lyon","position":{"longitude":4.835,"latitude":45.764},"partOf":{"reference":"Location/l0"}"#,
+    ),
+    ("Location", "l2", r#""name":"Nowhere""#),
+];
+
+/// What is the same in every world, by type and id: the members of each.
+pub(super) fn fixed() -> Vec<(&'static str, &'static str, &'static str)> {
+    FIXED.to_vec()
 }
 
-fn place(kind: &str, id: &str) -> &'static str {
-    Box::leak(format!("{kind}/{id}").into_boxed_str())
+/// The resources of a world, each with its type and id.
+pub(super) fn resources(version: FhirVersion, dice: &mut Dice) -> Vec<Made> {
+    let own = |it: &(&'static str, &str, &str)| (it.0, it.1.to_owned(), it.2.to_owned());
+    let mut all: Vec<_> = FIXED.iter().map(own).collect();
+    for (id, version) in [("q0", "1.0"), ("q1", "2.0"), ("q2", "1.5")] {
+        all.push(("Questionnaire", id.to_owned(), questionnaire(version, dice)));
+    }
+    for place in 0..8 {
+        let id = format!("r{place}");
+        all.push(("QuestionnaireResponse", id, answers(version, dice)));
+    }
+    for place in 0..5 {
+        all.push(("Patient", format!("p{place}"), patient(dice)));
+    }
+    for place in 0..10 {
+        all.push(("Observation", format!("w{place}"), observation(dice)));
+        all.push(("RiskAssessment", format!("w{place}"), risk(version, dice)));
+    }
+    for place in 0..2 {
+        all.push(("Medication", format!("m{place}"), medication(dice)));
+    }
+    for place in 0..6 {
+        all.push(("MedicationRequest", format!("x{place}"), request(dice)));
+    }
+    let whole = |(kind, id, members): (&'static str, String, String)| {
+        let text = format!(r#"{{"resourceType":"{kind}","id":"{id}",{members}}}"#);
+        (kind, id, text)
+    };
+    all.into_iter().map(whole).collect()
 }
 
 fn medication(dice: &mut Dice) -> String {
