@@ -12,7 +12,8 @@ use crate::cases::parse;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/tables");
 
-/// A parameter of each kind, with a value that is right without a modifier.
+/// A parameter of each kind, with a value that is right without a modifier; a comparator stands at
+/// the `@`, where there is one, or at the beginning.
 const SAMPLES: &[(ParameterKind, &str, &str, &str)] = &[
     (ParameterKind::Id, "Patient", "_id", "1"),
     (ParameterKind::Updated, "Patient", "_lastUpdated", "2020"),
@@ -41,6 +42,17 @@ const SAMPLES: &[(ParameterKind, &str, &str, &str)] = &[
         "component-code-value-concept",
         "a$b",
     ),
+    (
+        ParameterKind::Composite,
+        "Observation",
+        "code-value-quantity",
+        "a$@5||mg",
+    ),
+];
+
+/// The comparators of the standard, none of them, and one that does not exist.
+const COMPARATORS: &[&str] = &[
+    "", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap", "xx",
 ];
 
 /// Values that a modifier wants instead.
@@ -92,6 +104,14 @@ fn sample(version: FhirVersion, place: usize) -> (&'static str, &'static str, St
     )
 }
 
+/// The value with a comparator, or without.
+fn compared(prefix: &str, value: &str) -> String {
+    match value.split_once('@') {
+        Some((before, after)) => [before, prefix, after].concat(),
+        None => [prefix, value].concat(),
+    }
+}
+
 #[test]
 fn every_modifier_goes_with_what_the_standard_says() {
     let mut rows: Vec<&str> = vec![""];
@@ -105,7 +125,7 @@ fn every_modifier_goes_with_what_the_standard_says() {
             } else {
                 format!("{code}:{modifier}")
             };
-            is_answered(version, kind, &name, &value(modifier, &text))
+            is_answered(version, kind, &name, &compared("", &value(modifier, &text)))
         })
     });
     expect_file![Path::new(FOLDER).join("modifiers.txt")].assert_eq(&tables.join("\n"));
@@ -113,16 +133,67 @@ fn every_modifier_goes_with_what_the_standard_says() {
 
 #[test]
 fn every_comparator_goes_with_what_the_standard_says() {
-    let rows = [
-        "", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap", "xx",
-    ];
     let tables = FhirVersion::ALL.map(|version| {
-        table(version, &rows, |prefix, place| {
+        table(version, COMPARATORS, |prefix, place| {
             let (kind, code, text) = sample(version, place);
-            is_answered(version, kind, code, &format!("{prefix}{text}"))
+            is_answered(version, kind, code, &compared(prefix, &text))
         })
     });
     expect_file![Path::new(FOLDER).join("comparators.txt")].assert_eq(&tables.join("\n"));
+}
+
+/// Every kind with every modifier and every comparator: what the standard demands of the two
+/// together follows from what it demands of each.
+///
+/// Comparators belong to ordered values (<https://hl7.org/fhir/R4/search.html#prefix>); in a text,
+/// a code or a URI the same letters are part of the value; a reference, a place and a truth have no
+/// such form. A modifier with a value of its own form decides how that is read.
+#[test]
+fn modifiers_and_comparators_meet_as_the_standard_says() {
+    let mut modifiers: Vec<&str> = vec![""];
+    modifiers.extend(rules().iter().map(|it| it.name));
+    modifiers.extend(["Location", "Patient", "iterate", "exakt"]);
+    let mut cells = 0;
+    for version in FhirVersion::ALL {
+        for (place, (of, ..)) in SAMPLES.iter().enumerate() {
+            let (kind, code, text) = sample(version, place);
+            for modifier in &modifiers {
+                let colon = if modifier.is_empty() { "" } else { ":" };
+                let name = format!("{code}{colon}{modifier}");
+                let value = value(modifier, &text);
+                let goes = is_answered(version, kind, &name, &compared("", &value));
+                for prefix in COMPARATORS {
+                    let demanded = goes && is_read(*of, modifier, prefix, &value);
+                    let value = compared(prefix, &value);
+                    assert_eq!(
+                        is_answered(version, kind, &name, &value),
+                        demanded,
+                        "{version} {kind}?{name}={value}"
+                    );
+                    cells += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(
+        cells,
+        2 * SAMPLES.len() * modifiers.len() * COMPARATORS.len()
+    );
+}
+
+/// Whether a value with these letters before it can be read, where the modifier is right.
+fn is_read(kind: ParameterKind, modifier: &str, prefix: &str, value: &str) -> bool {
+    use ParameterKind as Kind;
+    if prefix.is_empty() {
+        return true;
+    }
+    match (kind, modifier) {
+        (Kind::Reference, "identifier") => true,
+        (_, "missing") | (Kind::Reference | Kind::Place, _) => false,
+        (Kind::Updated | Kind::Date | Kind::Number | Kind::Quantity, _) => prefix != "xx",
+        (Kind::Composite, _) => prefix != "xx" || !value.contains('@'),
+        _ => true,
+    }
 }
 
 /// A value that is right for each kind is understood for every parameter of every type.
@@ -160,7 +231,7 @@ fn right(version: FhirVersion, facets: &Facets) -> Option<String> {
     Some(if kind == ParameterKind::Reference {
         "1".to_owned()
     } else {
-        value
+        compared("", &value)
     })
 }
 
