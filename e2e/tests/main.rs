@@ -9,5 +9,6 @@ mod full_disk;
 mod load;
 mod logs;
 mod mllp;
+mod paging;
 mod power;
 mod upgrade;

@@ -141,10 +141,21 @@ pub struct SearchAnswer {
     pub self_query: String,
     /// The query text of the next page, if there is one.
     pub next_query: Option<String>,
+    /// On the first of several pages: where what changes after it can be read.
+    pub changes: Option<Changes>,
     /// What was ignored or is worth knowing; becomes an OperationOutcome entry.
     pub issues: Vec<Issue>,
     /// How the resources are to be shown.
     pub summary: Summary,
+}
+
+/// The history of what changed after the first page of a search: its later pages leave that out.
+#[derive(Debug, Clone)]
+pub struct Changes {
+    /// The type that was searched; all types, if there were several.
+    pub resource_type: Option<String>,
+    /// The instant from which on versions are later than the page.
+    pub since: Instant,
 }
 
 /// One entry of a search or history page.

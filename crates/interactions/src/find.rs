@@ -10,7 +10,7 @@ use fhir::{Definitions, Fault, Issue};
 use search::name::ResourceName;
 use search::plan::{Plan, Total};
 use search::query::{Context, Handling, Query, QueryLimits, Summary, WantedTotal, types_wanted};
-use store::{At, Found, Record, TypeNumber, View};
+use store::{At, Found, Position, Record, TypeNumber, View};
 
 use crate::contained;
 use crate::include::Included;
@@ -19,7 +19,8 @@ use crate::page::{Cursor, Page};
 use crate::planning::{Asked, Planned};
 use crate::read::{record_key, resource};
 use crate::{
-    Caller, InteractionError, Interactions, Matched, ResourceKey, SearchAnswer, SearchMode, Within,
+    Caller, Changes, InteractionError, Interactions, Matched, ResourceKey, SearchAnswer,
+    SearchMode, Within,
 };
 
 impl Interactions {
@@ -75,12 +76,17 @@ impl Interactions {
                 Some(self.next_link(caller, &scope, &page, &cursor).await?)
             }
         };
+        let changes = match &next {
+            Some(_) if page.cursor.is_none() => changes(&view, &within).await?,
+            _ => None,
+        };
         Ok(SearchAnswer {
             kind: "searchset",
             total,
             entries: matches.into_iter().chain(included).collect(),
             self_query: page.own_link(query, &understood.understood),
             next_query: next,
+            changes,
             issues: understood.ignored.into_iter().chain(issues).collect(),
             summary: understood.result.summary,
         })
@@ -181,6 +187,25 @@ impl Interactions {
         let explanation = view.explain(&planned.plan).await?;
         Ok(crate::explain::issues(&explanation, &planned.numbers))
     }
+}
+
+/// Where the changes after a view can be read. All entries of a commit share an instant, and every
+/// later commit has a later one.
+async fn changes(
+    view: &Arc<dyn View>,
+    within: &Within,
+) -> Result<Option<Changes>, InteractionError> {
+    let before = Position(view.position().0.saturating_sub(1));
+    let newest = view.ledger(before, None, 1).await?.pop();
+    let resource_type = match within {
+        Within::System => None,
+        Within::Type(it) => Some(it.clone()),
+        Within::Compartment { resource_type, .. } => resource_type.clone().filter(|it| it != "*"),
+    };
+    Ok(newest.map(|newest| Changes {
+        resource_type,
+        since: fhir::Instant::from_micros(newest.time.0 + 1),
+    }))
 }
 
 /// Records as entries of a result.

@@ -85,6 +85,7 @@ impl Interactions {
             entries: self.shown(caller, records.into_iter().take(limit)).await?,
             self_query: page.own_link(&query.query, &parameters.understood),
             next_query: next,
+            changes: None,
             issues: Vec::new(),
             summary: parameters.summary,
         })

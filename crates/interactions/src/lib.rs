@@ -47,8 +47,8 @@ mod workers;
 use std::sync::Arc;
 
 pub use answer::{
-    Bundle, BundleEntry, Deleted, EntryAnswer, HistoryQuery, HistoryScope, Matched, ReadOutcome,
-    Resource, SearchAnswer, SearchMode, Summary, WriteAnswer, WriteEffect,
+    Bundle, BundleEntry, Changes, Deleted, EntryAnswer, HistoryQuery, HistoryScope, Matched,
+    ReadOutcome, Resource, SearchAnswer, SearchMode, Summary, WriteAnswer, WriteEffect,
 };
 pub use caller::{Caller, ResourceKey};
 pub use error::InteractionError;

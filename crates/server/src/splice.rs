@@ -8,8 +8,8 @@ use fhir::json::write_string;
 use fhir::{FhirVersion, Instant, Issue, VersionId};
 use http::StatusCode;
 use interactions::{
-    Bundle, Deleted, EntryAnswer, InteractionError, Matched, ReadOutcome, Resource, SearchAnswer,
-    SearchMode, WriteAnswer, WriteEffect,
+    Bundle, Changes, Deleted, EntryAnswer, InteractionError, Matched, ReadOutcome, Resource,
+    SearchAnswer, SearchMode, WriteAnswer, WriteEffect,
 };
 
 use crate::conditions::Return;
@@ -78,6 +78,17 @@ impl Links<'_> {
     }
 }
 
+impl Links<'_> {
+    /// What changed after the first page of a search, oldest first (RFC 5829 names the relation).
+    fn history(&self, changes: &Changes) -> String {
+        let of = changes.resource_type.as_deref().unwrap_or_default();
+        let slash = if of.is_empty() { "" } else { "/" };
+        let since = changes.since;
+        let query = joined(&format!("_since={since}&_sort=_lastUpdated"), self.query);
+        format!("{}{slash}{of}/_history?{query}", self.base)
+    }
+}
+
 /// A search's or history's page.
 pub(crate) fn page(answer: &SearchAnswer, links: &Links<'_>, version: FhirVersion) -> Vec<Bytes> {
     let mut out = Splicer::default();
@@ -97,6 +108,11 @@ fn write_page(out: &mut Splicer, answer: &SearchAnswer, links: &Links<'_>, versi
     if let Some(next) = &answer.next_query {
         out.text(",{\"relation\":\"next\",\"url\":");
         out.string(&links.url(next));
+        out.text("}");
+    }
+    if let Some(changes) = &answer.changes {
+        out.text(",{\"relation\":\"version-history\",\"url\":");
+        out.string(&links.history(changes));
         out.text("}");
     }
     out.text("]");

@@ -20,6 +20,8 @@ mod idempotency;
 #[cfg(test)]
 mod lenient;
 #[cfg(test)]
+mod pages_under_writers;
+#[cfg(test)]
 mod paging;
 #[cfg(test)]
 mod races;

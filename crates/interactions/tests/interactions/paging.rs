@@ -148,6 +148,55 @@ async fn a_token_is_good_for_its_caller_only() {
 }
 
 #[tokio::test]
+async fn a_token_is_good_in_its_tenant_only() {
+    let host = filled(FhirVersion::R4).await;
+    let other = store::TenantId::parse("other").unwrap();
+    host.interactions
+        .store()
+        .create_tenant(&other)
+        .await
+        .unwrap();
+    let mut elsewhere = host.caller.clone();
+    elsewhere.tenant = other;
+    let elsewhere = host.with_caller(elsewhere);
+    for id in ["a", "b", "c"] {
+        let text = patient(&format!(r#""id":"{id}""#));
+        elsewhere.put(&format!("Patient/{id}"), &text, &[]).await;
+    }
+    let patients = || Within::Type("Patient".to_owned());
+    let theirs = elsewhere.search("Patient", "_count=2").await.next_query;
+    let ours = host.search("Patient", "_count=2").await.next_query;
+    let refused = "Invalid [http._page] `_page` is not valid here";
+    assert_eq!(found(&host, patients(), &theirs.unwrap()).await, refused);
+    assert_eq!(found(&elsewhere, patients(), &ours.unwrap()).await, refused);
+}
+
+#[tokio::test]
+async fn tokens_show_nothing_of_the_query() {
+    let host = host(FhirVersion::R4);
+    for id in ["Sonnenblume1", "Sonnenblume2", "Sonnenblume3"] {
+        let text = patient(&format!(r#""id":"{id}","name":[{{"family":"{id}"}}]"#));
+        host.put(&format!("Patient/{id}"), &text, &[]).await;
+    }
+    let query = "name=Sonnenblume&_sort=-family&_count=1";
+    let first = host.search("Patient", query).await.next_query.unwrap();
+    let again = host.search("Patient", query).await.next_query.unwrap();
+    assert_ne!(first, again, "the same page twice has two tokens");
+    let token = first.strip_prefix("_page=").unwrap();
+    let bytes: Vec<u8> = token
+        .as_bytes()
+        .chunks(2)
+        .map(|it| u8::from_str_radix(std::str::from_utf8(it).unwrap(), 16).unwrap())
+        .collect();
+    for shown in ["sonnenblume", "name", "family"] {
+        let folded = bytes.to_ascii_lowercase();
+        let mut windows = folded.windows(shown.len());
+        assert!(windows.all(|it| it != shown.as_bytes()), "{shown}");
+        assert!(!token.to_lowercase().contains(shown), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn lenient_goes_on_without_what_is_unknown_and_says_so() {
     let host = filled(FhirVersion::R4).await;
     let patients = Within::Type("Patient".to_owned());
