@@ -3,7 +3,7 @@
 
 use fhir::Definitions;
 use fhir::decimal::Decimal;
-use fhir::definitions::SearchType;
+use fhir::definitions::{ElementDefinition, SearchType};
 use fhir::fhirpath::Item;
 use fhir::json::{Kind, Value};
 use fhir::ucum;
@@ -349,13 +349,13 @@ pub(super) fn text_for_people(item: &Item<'_>) -> Option<String> {
     let Item::Node(node) = item else {
         return None;
     };
-    let path = node.typing().and_then(|it| it.element).map(|it| it.path);
-    let is_read = |it: &str| {
-        !it.ends_with(".id") && !["Reference.reference", "SampledData.data"].contains(&it)
+    let element = node.typing().and_then(|it| it.element);
+    let is_read = |it: &ElementDefinition| {
+        it.name != "id" && !["Reference.reference", "SampledData.data"].contains(&it.path)
     };
     let text = node.value()?.as_str()?;
     match &*node.type_name()? {
-        "string" | "markdown" if path.is_some_and(|it| !is_read(it)) => None,
+        "string" | "markdown" if element.is_some_and(|it| !is_read(it)) => None,
         "string" | "markdown" => Some(text.into_owned()),
         "xhtml" => {
             let tagless = text

@@ -75,14 +75,13 @@ impl<'w> Asker<'w> {
         asker
     }
 
-    /// Parameters whose values in this world are references or canonical URLs.
+    /// Parameters whose values in this world are references.
     fn linked(&mut self) -> Vec<Link> {
         let mut links = Vec::new();
         for of in Definitions::of(self.version).resources() {
             for parameter in Registry::of(self.version).parameters(of.name) {
                 let samples = self.samples.of(of.name, parameter);
-                let is_reference =
-                    |it: &Sample| matches!(it, Sample::Reference(_) | Sample::Plain(_));
+                let is_reference = |it: &Sample| matches!(it, Sample::Reference(_));
                 let definition = parameter.definition;
                 if definition.search_type == SearchType::Reference
                     && samples.iter().any(is_reference)

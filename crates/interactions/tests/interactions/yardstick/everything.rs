@@ -88,7 +88,6 @@ const URIS: &[&str] = &[
     "http://uris/ab",
     "urn:oid:1.2.3",
 ];
-const PUBLISHED: &[&str] = &["http://canon/a", "http://canon/b", "http://canon/a/b"];
 const CANONICALS: &[&str] = &[
     "http://canon/a",
     "http://canon/a|1.0",
@@ -285,11 +284,6 @@ impl<'m> Maker<'m> {
                 _ => {}
             }
         }
-        match element.name {
-            "url" if chosen.name == "uri" => return self.text(PUBLISHED),
-            "version" if chosen.name == "string" => return self.text(&["1.0", "1.0.1"]),
-            _ => {}
-        }
         let is_open = element.binding.as_ref().map(|it| it.value_set);
         if let Some(set) = is_open.filter(|_| chosen.name == "code") {
             if set.contains("language") {
@@ -378,7 +372,6 @@ impl<'m> Maker<'m> {
         };
         let id = id(self.dice.below(self.of_each));
         match self.dice.below(20) {
-            0 => format!(r#"{{"reference":"{kind}/{id}/_history/1"}}"#),
             1 => format!(r#"{{"reference":"{kind}/gone"}}"#),
             2 => format!(r#"{{"reference":"http://there/{kind}/{id}"}}"#),
             3 => r#"{"identifier":{"system":"http://mrn","value":"1"}}"#.to_owned(),
@@ -386,7 +379,6 @@ impl<'m> Maker<'m> {
                 r#"{{"reference":"{kind}/{id}","identifier":{{"value":"1"}},"display":"both"}}"#
             ),
             5 => r#"{"display":"somebody"}"#.to_owned(),
-            6 => format!(r#"{{"reference":"{}"}}"#, self.dice.pick(CANONICALS)),
             _ => format!(r#"{{"reference":"{kind}/{id}"}}"#),
         }
     }
