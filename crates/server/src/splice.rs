@@ -102,20 +102,7 @@ fn write_page(out: &mut Splicer, answer: &SearchAnswer, links: &Links<'_>, versi
     if let Some(total) = answer.total {
         out.text(&format!(",\"total\":{total}"));
     }
-    out.text(",\"link\":[{\"relation\":\"self\",\"url\":");
-    out.string(&links.url(&answer.self_query));
-    out.text("}");
-    if let Some(next) = &answer.next_query {
-        out.text(",{\"relation\":\"next\",\"url\":");
-        out.string(&links.url(next));
-        out.text("}");
-    }
-    if let Some(changes) = &answer.changes {
-        out.text(",{\"relation\":\"version-history\",\"url\":");
-        out.string(&links.history(changes));
-        out.text("}");
-    }
-    out.text("]");
+    write_links(out, answer, links);
     let mut comma = ",\"entry\":[";
     for entry in &answer.entries {
         out.text(comma);
@@ -171,6 +158,23 @@ fn write_page(out: &mut Splicer, answer: &SearchAnswer, links: &Links<'_>, versi
         out.text(",\"search\":{\"mode\":\"outcome\"}}");
     }
     out.text(if comma == "," { "]}" } else { "}" });
+}
+
+fn write_links(out: &mut Splicer, answer: &SearchAnswer, links: &Links<'_>) {
+    out.text(",\"link\":[{\"relation\":\"self\",\"url\":");
+    out.string(&links.url(&answer.self_query));
+    out.text("}");
+    if let Some(next) = &answer.next_query {
+        out.text(",{\"relation\":\"next\",\"url\":");
+        out.string(&links.url(next));
+        out.text("}");
+    }
+    if let Some(changes) = &answer.changes {
+        out.text(",{\"relation\":\"version-history\",\"url\":");
+        out.string(&links.history(changes));
+        out.text("}");
+    }
+    out.text("]");
 }
 
 fn write_head(
