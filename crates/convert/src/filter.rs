@@ -14,6 +14,7 @@ mod encoding;
 mod hl7v2;
 mod list;
 mod moment;
+mod narrative;
 mod number;
 pub(crate) mod regex;
 pub(crate) mod strict;
@@ -197,6 +198,7 @@ static FILTERS: &[Filter] = &[
     row("reverse", 0, 0, list::reverse),
     row("round", 0, 1, number::round),
     row("rstrip", 0, 0, text::rstrip),
+    row("section_narratives", 0, 0, narrative::section_narratives),
     row("sha1_hash", 0, 0, encoding::sha1_hash),
     row("sign", 0, 0, number::sign),
     row("size", 0, 0, list::size),

@@ -2,13 +2,14 @@
 //!
 //! `X` is `X.liquid`, `A/B/C` is `A/B/_C.liquid`; `CodeSystem/CodeSystem.json` and
 //! `ValueSet/ValueSet.json` map codes, `*.schema.json` are schemas, `metadata.json` names the
-//! processor. Other files are no matter.
+//! processor. Other files are no matter. A library may lie over others.
 
 mod check;
 mod code_map;
+mod root;
 mod strict;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use fhir::json::{Document, Limits};
@@ -17,20 +18,11 @@ use crate::budget::Budgets;
 use crate::data;
 use crate::data::hl7v2::Unread;
 use crate::error::{ConvertError, ErrorKind, Result};
+use crate::source::{METADATA, Sources};
 use crate::template::{Mode, Names, Template, parse};
 use crate::value::{Arena, Value};
 pub use check::{Finding, Level};
 use code_map::CodeMaps;
-
-/// The file that says what a library is.
-const METADATA: &str = "metadata.json";
-
-/// The files of a library: paths with `/` from its folder, and texts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sources {
-    /// The files.
-    pub files: Vec<(String, String)>,
-}
 
 /// What kind of input a library is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,6 +80,15 @@ pub struct Library {
     /// added if none of them is there, and JSON.
     defaults: HashMap<String, Vec<(String, String)>>,
     faults: Vec<Finding>,
+    overlay: Option<Overlay>,
+}
+
+/// A library that lies over another.
+struct Overlay {
+    /// The files of the uppermost layer.
+    files: HashSet<String>,
+    /// The names by which the layers below have templates.
+    below: HashSet<String>,
 }
 
 impl std::fmt::Debug for Library {
@@ -100,6 +101,12 @@ impl Library {
     /// Reads all files; what is wrong with them is told by [`Library::check`], and by conversions
     /// that come across it.
     pub fn load(sources: &Sources) -> Self {
+        Self::load_layers(std::slice::from_ref(sources))
+    }
+
+    /// Reads layers, the lowest first: a file replaces that of its name below, a template the one
+    /// that is included by its name, and of the maps of codes each code is replaced by itself.
+    pub fn load_layers(layers: &[Sources]) -> Self {
         let mut library = Self {
             names: Names::default(),
             templates: Vec::new(),
@@ -112,6 +119,7 @@ impl Library {
             ignored: HashMap::new(),
             defaults: HashMap::new(),
             faults: Vec::new(),
+            overlay: overlay(layers),
         };
         // What conversions set themselves has a number even if no template names it.
         for name in ["msg", "hl7v2Data", "forloop"] {
@@ -120,10 +128,7 @@ impl Library {
         for name in strict::GLOBALS {
             library.names.number(name);
         }
-        let mut files: Vec<&(String, String)> = sources.files.iter().collect();
-        // The mode is known before the templates are read.
-        files.sort_by_key(|(path, _)| (path != METADATA, path));
-        for (path, text) in files {
+        for (path, text) in laid_over(layers) {
             library.add(path, text);
         }
         if library.mode == Mode::Strict {
@@ -172,17 +177,11 @@ impl Library {
         let at = self.templates.len();
         self.templates
             .push(parse(path, text, &mut self.names, self.mode));
-        let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
-        match (folder, file.strip_prefix('_')) {
-            ("", _) => {
-                self.by_name.insert(name.to_owned(), at);
-            }
-            (folder, Some(file)) => {
-                self.by_name.insert(format!("{folder}/{file}"), at);
-            }
-            (_, None) => {
-                self.by_name.entry(name.to_owned()).or_insert(at);
-            }
+        let included_by = include_name(name);
+        if included_by == name && name.contains('/') {
+            self.by_name.entry(included_by).or_insert(at);
+        } else {
+            self.by_name.insert(included_by, at);
         }
     }
 
@@ -200,11 +199,13 @@ impl Library {
     }
 
     fn read_metadata(&mut self, path: &str, document: &Document) {
-        let name = document.root().get("type");
-        let name = name.and_then(fhir::json::Value::as_str);
-        let name = name.unwrap_or_default();
-        self.processor = Processor::from_name(&name);
-        if self.processor.is_none() {
+        let root = document.root();
+        // What lies over another library is what that is.
+        let name = root.get("type").and_then(fhir::json::Value::as_str);
+        let named = name.as_ref().and_then(|it| Processor::from_name(it));
+        let is_inherited = root.get("type").is_none() && self.processor.is_some();
+        self.processor = named.or(self.processor);
+        if named.is_none() && !is_inherited {
             let known: Vec<&str> = Processor::names().collect();
             let what = format!("`type` is none of {}", known.join(", "));
             self.faults.push(Finding::of_file(path, 1, 1, what));
@@ -336,6 +337,66 @@ impl Library {
         data::json::read(text, &Budgets::default(), arena)
             .map_err(|error| ConvertError::new(ErrorKind::Schema, error.what))
     }
+}
+
+/// The name by which templates include the one in that file (without its ending).
+fn include_name(name: &str) -> String {
+    let partial = name
+        .rsplit_once('/')
+        .and_then(|(folder, file)| Some((folder, file.strip_prefix('_')?)));
+    partial.map_or_else(
+        || name.to_owned(),
+        |(folder, file)| format!("{folder}/{file}"),
+    )
+}
+
+/// What a file of an upper layer replaces below.
+fn place_of(path: &str) -> String {
+    path.strip_suffix(".liquid")
+        .map_or_else(|| path.to_owned(), |name| include_name(name) + ".liquid")
+}
+
+/// The files that count, in order: metadata and code maps from all layers, the lowest first, of
+/// others the uppermost.
+fn laid_over(layers: &[Sources]) -> Vec<(&str, &str)> {
+    let mut highest: HashMap<String, usize> = HashMap::new();
+    for (at, layer) in layers.iter().enumerate() {
+        for (path, _) in &layer.files {
+            highest.insert(place_of(path), at);
+        }
+    }
+    let counts = |path: &str, at: usize| is_merged(path) || highest[&place_of(path)] == at;
+    let mut files = Vec::new();
+    for (at, layer) in layers.iter().enumerate() {
+        let of_layer = layer.files.iter().filter(|it| counts(&it.0, at));
+        files.extend(of_layer.map(|(path, text)| {
+            let layer = if is_merged(path) { at } else { 0 };
+            // What a library is, is known before its templates are read.
+            (path != METADATA, layer, path.as_str(), text.as_str())
+        }));
+    }
+    files.sort_unstable();
+    files
+        .into_iter()
+        .map(|(_, _, path, text)| (path, text))
+        .collect()
+}
+
+/// Files of which every layer says a part.
+fn is_merged(path: &str) -> bool {
+    matches!(path, METADATA | "defaults.json" | "ignored.json") || is_code_map(path)
+}
+
+fn overlay(layers: &[Sources]) -> Option<Overlay> {
+    let (top, below) = layers.split_last()?;
+    let names = below
+        .iter()
+        .flat_map(|it| &it.files)
+        .filter_map(|(path, _)| path.strip_suffix(".liquid").map(include_name));
+    (!below.is_empty()).then(|| Overlay {
+        files: top.files.iter().map(|it| it.0.clone()).collect(),
+        below: names.collect(),
+    })
 }
 
 fn is_code_map(path: &str) -> bool {

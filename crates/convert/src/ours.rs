@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use crate::data::hl7v2;
 use crate::error::{ConvertError, ErrorKind, Result};
 use crate::generated;
-use crate::library::{Library, Sources};
+use crate::library::Library;
+use crate::source::Sources;
 
 /// The files of our library for HL7 v2.
 pub fn hl7v2_sources() -> Sources {

@@ -239,6 +239,17 @@ pub struct Unread {
     pub subcomponent: usize,
 }
 
+impl std::fmt::Display for Unread {
+    /// As the standard names parts: `PID-3.2`, `PID-3.4.2`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}.{}", self.segment.0, self.field, self.component)?;
+        match self.subcomponent {
+            0 => Ok(()),
+            number => write!(f, ".{number}"),
+        }
+    }
+}
+
 /// Everything with content that nobody read, headers' separators left out.
 pub(crate) fn unread(message: &Message<'_>) -> Vec<Unread> {
     let mut found = Vec::new();

@@ -108,7 +108,9 @@ fn hexadecimal(digits: &str, into: &mut String) -> Result<()> {
         let what = "an escape sequence `\\X…\\` is not hexadecimal";
         ConvertError::new(ErrorKind::Hexadecimal, what)
     };
-    if !digits.len().is_multiple_of(2) || !digits.is_ascii() {
+    // A sign would be taken as a digit's part.
+    let are_digits = digits.bytes().all(|it| it.is_ascii_hexdigit());
+    if !digits.len().is_multiple_of(2) || !are_digits {
         return Err(fault());
     }
     let bytes = (0..digits.len())

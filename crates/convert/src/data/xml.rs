@@ -240,13 +240,16 @@ impl<'a> Tree<'a> {
 }
 
 /// The character of `&name;`.
-fn referenced(name: &str) -> std::result::Result<char, String> {
+pub(crate) fn referenced(name: &str) -> std::result::Result<char, String> {
     let number = name.strip_prefix('#').map(|it| match it.strip_prefix('x') {
         Some(digits) => u32::from_str_radix(digits, 16),
         None => it.parse(),
     });
     let found = match (number, name) {
-        (Some(number), _) => number.ok().and_then(char::from_u32),
+        (Some(number), _) => number
+            .ok()
+            .and_then(char::from_u32)
+            .filter(|it| is_character(*it)),
         (None, "amp") => Some('&'),
         (None, "lt") => Some('<'),
         (None, "gt") => Some('>'),
@@ -255,6 +258,11 @@ fn referenced(name: &str) -> std::result::Result<char, String> {
         _ => None,
     };
     found.ok_or_else(|| "a reference to something that is not one of XML's own entities".to_owned())
+}
+
+/// What XML takes as a character (XML 1.0 §2.2).
+fn is_character(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r') || !(c < ' ' || matches!(c, '\u{fffe}' | '\u{ffff}'))
 }
 
 fn without_line_breaks<'a>(text: &'a str, arena: &'a Arena) -> &'a str {

@@ -64,6 +64,7 @@ impl Library {
             findings: self.faults.clone(),
             assigned: Vec::new(),
             read: HashSet::new(),
+            named: HashSet::new(),
             unconditional: HashMap::new(),
         };
         for (index, template) in self.templates.iter().enumerate() {
@@ -71,6 +72,7 @@ impl Library {
         }
         check.unused();
         check.cycles();
+        check.without_effect();
         let mut findings = check.findings;
         findings.sort_by(|a, b| {
             let key = |it: &Finding| (it.file.clone(), it.line, it.column, it.what.clone());
@@ -87,6 +89,8 @@ struct Check<'l> {
     /// Variables that are assigned, with the place.
     assigned: Vec<(NameId, &'l Template, u32)>,
     read: HashSet<NameId>,
+    /// Templates that are included by name.
+    named: HashSet<&'l str>,
     /// Which templates a template includes without any condition or loop on the way, and where.
     unconditional: HashMap<usize, Vec<(usize, u32)>>,
 }
@@ -226,6 +230,7 @@ impl<'l> Check<'l> {
         let Operand::Text(name) = name else {
             return;
         };
+        self.named.insert(name);
         match self.library.by_name.get(&**name) {
             Some(included) if here.always => {
                 let includes = self.unconditional.entry(here.index).or_default();
@@ -366,6 +371,30 @@ impl<'l> Check<'l> {
             };
             let what = "what is assigned here is never read".to_owned();
             self.find(Level::Warning, here, what);
+        }
+    }
+
+    /// Templates of an overlay that neither replace one nor are included: misspelt, most likely.
+    fn without_effect(&mut self) {
+        let Some(overlay) = &self.library.overlay else {
+            return;
+        };
+        for template in &self.library.templates {
+            let name = template.file.strip_suffix(".liquid").unwrap_or_default();
+            let name = super::include_name(name);
+            let is_used = overlay.below.contains(&name) || self.named.contains(&*name);
+            if !overlay.files.contains(&template.file) || is_used || !name.contains('/') {
+                continue;
+            }
+            let below = overlay.below.iter().map(String::as_str);
+            let nearest = fhir::suggest::nearest(&name, below);
+            let hint = nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
+            let what =
+                format!("`{name}` replaces no template of the base, and none includes it{hint}");
+            self.findings.push(Finding {
+                level: Level::Warning,
+                ..Finding::of_file(&template.file, 1, 1, what)
+            });
         }
     }
 

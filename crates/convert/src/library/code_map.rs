@@ -16,7 +16,7 @@ pub(super) struct CodeMaps {
 }
 
 impl CodeMaps {
-    /// Adds the maps of a file; of those with one name the last counts.
+    /// Adds the maps of a file. Where a map or a code is there already, what comes later counts.
     pub(super) fn add(&mut self, root: Value<'_>) {
         let maps = root
             .members()
@@ -27,9 +27,10 @@ impl CodeMaps {
                     let value = property.value.as_str()?.into_owned();
                     Some((property.name.into_owned(), value))
                 });
-                (code.name.into_owned(), properties.collect())
+                (code.name.into_owned(), properties.collect::<Properties>())
             });
-            self.maps.insert(map.name.into_owned(), codes.collect());
+            let known = self.maps.entry(map.name.into_owned()).or_default();
+            known.extend(codes);
         }
     }
 

@@ -2,7 +2,11 @@
 //! samples, and hostile inputs.
 
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod ccda;
+#[cfg(test)]
+mod ccda_own;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
@@ -15,5 +19,7 @@ mod hostile;
 mod ours;
 #[cfg(test)]
 mod rows;
+#[cfg(test)]
+mod source;
 #[cfg(test)]
 mod stu3;

@@ -1,0 +1,79 @@
+//! The template that an input itself asks for: a message by its event, a document by its code, a
+//! resource by its type.
+
+use bytes::Bytes;
+use fhir::json::{Document, Limits, Value};
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
+use super::{Library, Processor};
+
+/// Documents of C-CDA R2.1 by the LOINC code of `ClinicalDocument.code`; several codes name a kind,
+/// those here are what its template demands or prefers.
+const DOCUMENTS: &[(&str, &str)] = &[
+    ("52521-2", "CarePlan"),
+    ("34133-9", "CCD"),
+    ("11488-4", "ConsultationNote"),
+    ("18748-4", "DiagnosticImagingReport"),
+    ("18842-5", "DischargeSummary"),
+    ("34117-2", "HistoryandPhysical"),
+    ("11504-8", "OperativeNote"),
+    ("28570-0", "ProcedureNote"),
+    ("11506-3", "ProgressNote"),
+    ("57133-1", "ReferralNote"),
+    ("18761-7", "TransferSummary"),
+];
+
+/// The template for documents of no kind that is listed.
+const ANY_DOCUMENT: &str = "Document";
+
+/// How deep the code of a document may lie, and how many elements may come before it.
+const ELEMENTS_BEFORE_CODE_MAX: usize = 1_000;
+
+impl Library {
+    /// The root template that an input asks for, if the library has it.
+    pub fn root_for(&self, processor: Processor, input: &str) -> Option<String> {
+        let wanted = match processor {
+            Processor::Hl7v2 => return crate::root_of(input, self).ok(),
+            Processor::Ccda => {
+                let code = document_code(input).unwrap_or_default();
+                let kind = DOCUMENTS.iter().find(|it| it.0 == code);
+                let kind = kind.map(|it| it.1.to_owned());
+                kind.into_iter().chain([ANY_DOCUMENT.to_owned()]).collect()
+            }
+            Processor::Json | Processor::Fhir | Processor::FhirToHl7v2 => of_resource(input),
+        };
+        wanted.into_iter().find(|it| self.partial(it).is_some())
+    }
+}
+
+fn of_resource(input: &str) -> Vec<String> {
+    let text = Bytes::copy_from_slice(input.as_bytes());
+    let document = Document::parse(text, &Limits::DEFAULT).ok();
+    let kind = document
+        .as_ref()
+        .and_then(|it| it.root().get("resourceType"));
+    let kind = kind.and_then(Value::as_str);
+    kind.map(std::borrow::Cow::into_owned).into_iter().collect()
+}
+
+/// The code in `ClinicalDocument.code`.
+fn document_code(input: &str) -> Option<String> {
+    let mut reader = Reader::from_str(input);
+    let mut depth = 0_usize;
+    for _ in 0..ELEMENTS_BEFORE_CODE_MAX {
+        match reader.read_event().ok()? {
+            Event::Start(start) | Event::Empty(start)
+                if depth == 1 && start.local_name().as_ref() == "code" =>
+            {
+                let code = start.try_get_attribute("code").ok()??;
+                return Some(code.value.clone().into_owned());
+            }
+            Event::Start(_) => depth += 1,
+            Event::End(_) => depth = depth.checked_sub(1)?,
+            Event::Eof => return None,
+            _ => {}
+        }
+    }
+    None
+}
