@@ -290,7 +290,11 @@ impl Interactions {
                 takes_body,
             } => {
                 let body = resource.filter(|_| takes_body).map(parsed).transpose()?;
-                let input = Input { query, body };
+                let input = Input {
+                    query,
+                    body,
+                    ..Input::default()
+                };
                 let told = self.operate(caller, operation, on, input).await;
                 told.map(EntryAnswer::Told)
             }

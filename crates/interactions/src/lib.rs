@@ -13,6 +13,7 @@ mod bundle;
 mod caller;
 pub mod channel;
 mod contained;
+pub mod conversion;
 mod criteria;
 mod draft;
 mod error;
@@ -25,6 +26,7 @@ mod index;
 mod job;
 mod jobs;
 mod lenience;
+pub mod libraries;
 pub mod load_run;
 mod needs;
 mod notes;
@@ -82,6 +84,7 @@ pub struct Interactions {
     definitions: Arc<Definitions>,
     news: Arc<channel::News>,
     clock: Arc<dyn Clock>,
+    converter: Option<Arc<dyn conversion::Converter>>,
 }
 
 impl Interactions {
@@ -102,6 +105,7 @@ impl Interactions {
             work: Arc::default(),
             news: Arc::default(),
             clock: Arc::new(SystemClock),
+            converter: None,
         }
     }
 

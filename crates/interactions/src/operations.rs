@@ -7,6 +7,7 @@
 //! arguments and gives a resource. <https://hl7.org/fhir/R4/operations.html>
 
 mod arguments;
+mod convert_data;
 mod fhirpath;
 mod parameters;
 mod reference;
@@ -71,12 +72,20 @@ type Run = for<'c> fn(
 ) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'c>>;
 
 /// Every operation that is offered.
-static OPERATIONS: &[Operation] = &[Operation {
-    url: "urn:isthmus:operation:fhirpath",
-    effect: Effect::Reads,
-    documentation: fhirpath::DOCUMENTATION,
-    run: |it, caller, call| Box::pin(it.fhirpath(caller, call)),
-}];
+static OPERATIONS: &[Operation] = &[
+    Operation {
+        url: "urn:isthmus:operation:convert-data",
+        effect: Effect::Changes,
+        documentation: convert_data::DOCUMENTATION,
+        run: |it, caller, call| Box::pin(it.convert_data(caller, call)),
+    },
+    Operation {
+        url: "urn:isthmus:operation:fhirpath",
+        effect: Effect::Reads,
+        documentation: fhirpath::DOCUMENTATION,
+        run: |it, caller, call| Box::pin(it.fhirpath(caller, call)),
+    },
+];
 
 /// Definitions of operations that no publication of FHIR has.
 static OURS: LazyLock<Vec<Facts>> = LazyLock::new(|| {

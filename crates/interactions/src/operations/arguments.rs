@@ -18,6 +18,8 @@ pub struct Input {
     pub query: String,
     /// The resource in the body.
     pub body: Option<Document>,
+    /// What the body is that is no resource, as arguments beside those of the URL, by name.
+    pub texts: Vec<(&'static str, String)>,
 }
 
 /// The arguments of a call: a `Parameters` that its operation's definition allows.
@@ -56,7 +58,7 @@ impl Arguments {
     ) -> Result<Self, Vec<Issue>> {
         let reader = Reader { facts, version };
         let parameters = match input.body {
-            None => reader.given_in(&input.query, None)?,
+            None => reader.given_in(&input.query, &input.texts, None)?,
             Some(body)
                 if body
                     .root()
@@ -71,7 +73,7 @@ impl Arguments {
                 }
                 body
             }
-            Some(body) => reader.given_in(&input.query, Some(&body))?,
+            Some(body) => reader.given_in(&input.query, &input.texts, Some(&body))?,
         };
         let arguments = Self { parameters };
         let issues = reader.check(&arguments);
@@ -170,7 +172,12 @@ impl Reader<'_> {
     }
 
     /// The arguments in the URL, and the resource in the body where the operation takes one.
-    fn given_in(&self, query: &str, body: Option<&Document>) -> Result<Document, Vec<Issue>> {
+    fn given_in(
+        &self,
+        query: &str,
+        texts: &[(&'static str, String)],
+        body: Option<&Document>,
+    ) -> Result<Document, Vec<Issue>> {
         let mut text = String::from("{\"resourceType\":\"Parameters\"");
         let mut comma = ",\"parameter\":[";
         for (name, value) in pairs(query) {
@@ -181,6 +188,11 @@ impl Reader<'_> {
             text.push_str(comma);
             comma = ",";
             self.write_argument(&name, &value, &mut text)?;
+        }
+        for (name, value) in texts {
+            text.push_str(comma);
+            comma = ",";
+            self.write_argument(name, value, &mut text)?;
         }
         if let Some(body) = body {
             text.push_str(comma);

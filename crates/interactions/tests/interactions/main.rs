@@ -22,6 +22,8 @@ mod lenient;
 #[cfg(test)]
 mod pages_under_writers;
 #[cfg(test)]
+mod libraries;
+#[cfg(test)]
 mod paging;
 #[cfg(test)]
 mod races;
