@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use admin::Admin;
+use agents::conversion::{self, Conversions};
 use agents::mllp::{Libraries, Metrics, Service};
 use anyhow::Context;
 use fhir::{FhirVersion, Issue};
@@ -59,7 +60,14 @@ pub(crate) fn check(config: &Config) -> anyhow::Result<Vec<Finding>> {
 
 /// The interactions over a store.
 pub(crate) fn interactions(config: &Config, store: Arc<dyn Store>) -> Interactions {
-    Interactions::new(store, settings(config))
+    let interactions = Interactions::new(store, settings(config));
+    let limits = conversion::Limits {
+        timeout: Duration::from_millis(config.number("convert.timeout_ms")),
+        libraries_bytes_max: config.size("convert.libraries_bytes_max"),
+        budgets: convert::Budgets::default(),
+    };
+    let conversions = Conversions::new(interactions.clone(), limits);
+    interactions.with_converter(Arc::new(conversions))
 }
 
 fn settings(config: &Config) -> Settings {

@@ -4,6 +4,7 @@
 //! that runs in somebody's browser on it.
 
 mod jobs;
+mod libraries;
 
 use std::io;
 use std::net::SocketAddr;
@@ -83,6 +84,20 @@ pub(crate) async fn answer(
         (Endpoint::ReadJob | Endpoint::ResumeJob | Endpoint::CancelJob, _) => {
             let id = JobId(place.name.unwrap_or_default().into());
             jobs::one(app, &named_tenant(head)?, endpoint, &id).await
+        }
+        (
+            Endpoint::ListLibraries
+            | Endpoint::ReadLibrary
+            | Endpoint::UploadLibrary
+            | Endpoint::DeleteLibrary
+            | Endpoint::ReadLibraryVersion
+            | Endpoint::DeleteLibraryVersion
+            | Endpoint::ActivateLibraryVersion
+            | Endpoint::RollBackLibrary,
+            _,
+        ) => {
+            let tenant = named_tenant(head)?;
+            libraries::answer(app, head, endpoint, &tenant, place, body).await
         }
         (Endpoint::BeginLoad | Endpoint::NoteLoad | Endpoint::FinishLoad, _) => {
             let name = place.name.unwrap_or_default();

@@ -45,6 +45,14 @@ pub(crate) enum Endpoint {
     CreateTenant,
     DeleteTenant,
     Backup,
+    ListLibraries,
+    ReadLibrary,
+    UploadLibrary,
+    DeleteLibrary,
+    ReadLibraryVersion,
+    DeleteLibraryVersion,
+    ActivateLibraryVersion,
+    RollBackLibrary,
     BeginLoad,
     NoteLoad,
     FinishLoad,
@@ -99,6 +107,9 @@ const SEARCH: Segment = Literal("_search");
 const HISTORY: Segment = Literal("_history");
 const CHANNELS: Segment = Literal("channels");
 const MESSAGES: Segment = Literal("messages");
+const ADMIN: Segment = Literal("admin");
+const CONVERT: Segment = Literal("convert");
+const LIBRARIES: Segment = Literal("libraries");
 
 /// Below `/fhir/{version}`. Literals stand before what would match them too.
 #[rustfmt::skip]
@@ -184,6 +195,24 @@ static OTHER_ROUTES: &[Route] = &[
         (Method::GET, Endpoint::ReadJob),
         (Method::POST, Endpoint::ResumeJob),
         (Method::DELETE, Endpoint::CancelJob),
+    ] },
+    Route { template: "/admin/convert/libraries", segments: &[ADMIN, CONVERT, LIBRARIES], methods: &[
+        (Method::GET, Endpoint::ListLibraries),
+    ] },
+    Route { template: "/admin/convert/libraries/{library}", segments: &[ADMIN, CONVERT, LIBRARIES, Name], methods: &[
+        (Method::GET, Endpoint::ReadLibrary),
+        (Method::POST, Endpoint::UploadLibrary),
+        (Method::DELETE, Endpoint::DeleteLibrary),
+    ] },
+    Route { template: "/admin/convert/libraries/{library}/rollback", segments: &[ADMIN, CONVERT, LIBRARIES, Name, Literal("rollback")], methods: &[
+        (Method::POST, Endpoint::RollBackLibrary),
+    ] },
+    Route { template: "/admin/convert/libraries/{library}/versions/{number}", segments: &[ADMIN, CONVERT, LIBRARIES, Name, Literal("versions"), Number], methods: &[
+        (Method::GET, Endpoint::ReadLibraryVersion),
+        (Method::DELETE, Endpoint::DeleteLibraryVersion),
+    ] },
+    Route { template: "/admin/convert/libraries/{library}/versions/{number}/activate", segments: &[ADMIN, CONVERT, LIBRARIES, Name, Literal("versions"), Number, Literal("activate")], methods: &[
+        (Method::POST, Endpoint::ActivateLibraryVersion),
     ] },
     Route { template: "/admin/loads/{load}", segments: &[Literal("admin"), Literal("loads"), Name], methods: &[
         (Method::POST, Endpoint::BeginLoad),

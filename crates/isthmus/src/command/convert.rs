@@ -1,6 +1,11 @@
 //! `isthmus convert FILE…`: inputs through the templates of a folder, to standard output or into
 //! files; `isthmus convert check DIR`: everything that is wrong with such a folder.
 
+mod cases;
+mod library;
+mod scaffold;
+mod sources;
+
 use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,16 +13,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use clap::{Arg, ArgMatches, Command, value_parser};
-use convert::{
-    Budgets, ConvertError, IdStrategy, Level, Library, Output, Processor, Settings, Sources,
-};
+use convert::{Budgets, ConvertError, IdStrategy, Level, Library, Output, Processor, Settings};
 use serde_json::json;
 
 use super::print;
 use crate::config::Config;
-
-/// Greatest size of a file of a library.
-const TEMPLATE_BYTES_MAX: u64 = 64 << 20;
 
 pub(crate) fn arguments(command: Command) -> Command {
     command
@@ -29,6 +29,9 @@ pub(crate) fn arguments(command: Command) -> Command {
                 .arg(folder("library").required(true))
                 .arg(super::load::json_switch()),
         )
+        .subcommand(cases::arguments())
+        .subcommand(scaffold::arguments())
+        .subcommand(library::arguments())
         .arg(
             Arg::new("files")
                 .value_name("FILE")
@@ -37,11 +40,10 @@ pub(crate) fn arguments(command: Command) -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("files and folders of messages and documents; .ndjson has one on each line"),
         )
-        .arg(
-            folder("templates")
-                .long("templates")
-                .help("folder of the template library [default: ours, for HL7 v2]"),
-        )
+        .arg(folder("templates").long("templates").help(
+            "a folder, a .tar.gz or an OCI image layout of templates, or one of ours by \
+                     name [default: ours, for HL7 v2]",
+        ))
         .arg(Arg::new("root").long("root").value_name("NAME").help(
             "template to begin with, such as CCD [default: by the type of an HL7 v2 message]",
         ))
@@ -92,8 +94,11 @@ fn folder(name: &'static str) -> Arg {
 }
 
 /// Converts or checks; exit code 1 if an input or the library has a fault.
-pub(crate) fn run(_: &Config, arguments: &ArgMatches) -> anyhow::Result<u8> {
+pub(crate) fn run(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8> {
     match arguments.subcommand() {
+        Some(("test", inner)) => cases::run(inner),
+        Some(("new", inner)) => scaffold::run(inner),
+        Some(("library", inner)) => library::run(config, inner),
         Some((_, check)) => check_library(check),
         None => convert_files(arguments),
     }
@@ -103,39 +108,15 @@ fn path<'m>(arguments: &'m ArgMatches, name: &str) -> Option<&'m PathBuf> {
     arguments.get_one(name)
 }
 
-/// The library of a folder.
-pub(crate) fn load(folder: &Path) -> anyhow::Result<Library> {
-    let mut sources = Sources::default();
-    for file in files(folder)? {
-        let name = file.strip_prefix(folder).unwrap_or(&file);
-        let name = name.to_string_lossy().replace('\\', "/");
-        if !matches!(
-            file.extension().and_then(|it| it.to_str()),
-            Some("liquid" | "json")
-        ) {
-            continue;
-        }
-        let text = text(&file)?;
-        sources.files.push((name, text));
-    }
-    let library = Library::load(&sources);
-    let shown = folder.display();
+/// The library at that path, over its bases.
+pub(crate) fn load(path: &Path) -> anyhow::Result<Library> {
+    let library = Library::load_layers(&sources::layers(path)?);
+    let shown = path.display();
     anyhow::ensure!(
         library.template_count() > 0,
         "{shown}: no .liquid file found"
     );
     Ok(library)
-}
-
-fn text(file: &Path) -> anyhow::Result<String> {
-    let shown = || file.display().to_string();
-    let bytes = std::fs::metadata(file).with_context(shown)?.len();
-    anyhow::ensure!(
-        bytes <= TEMPLATE_BYTES_MAX,
-        "{}: larger than {TEMPLATE_BYTES_MAX} bytes",
-        shown()
-    );
-    std::fs::read_to_string(file).with_context(shown)
 }
 
 /// All files below a path, in order.
@@ -218,10 +199,6 @@ fn convert_files(arguments: &ArgMatches) -> anyhow::Result<u8> {
         .or(library.processor())
         .context("the library's metadata.json names no kind of input; name it with --input")?;
     let root = arguments.get_one::<String>("root");
-    anyhow::ensure!(
-        root.is_some() || processor == Processor::Hl7v2,
-        "only HL7 v2 messages say which template to begin with; name it with --root"
-    );
     let mut run = Run {
         library,
         processor,
@@ -324,7 +301,11 @@ impl Run<'_> {
         };
         let root = match self.root {
             Some(root) => root.clone(),
-            None => convert::root_of(text, self.library)?,
+            None if self.processor == Processor::Hl7v2 => convert::root_of(text, self.library)?,
+            None => {
+                let own = self.library.root_for(self.processor, text);
+                own.unwrap_or_default()
+            }
         };
         self.library.convert(&root, self.processor, text, &settings)
     }

@@ -171,6 +171,18 @@ pub(crate) const KEYS: &[Key] = &[
         "time that a background job leaves to others between two steps",
     ),
     key(
+        "convert.timeout_ms",
+        Form::Milliseconds,
+        "30000",
+        "how long one conversion may take",
+    ),
+    key(
+        "convert.libraries_bytes_max",
+        Form::Bytes,
+        "256M",
+        "bytes of compiled template libraries that are kept",
+    ),
+    key(
         "limits.body_bytes_max",
         Form::Bytes,
         "64M",

@@ -1,5 +1,7 @@
 //! Administration of a data directory or, through its own interface, of a running server.
 
+mod libraries;
+
 use std::io::Write;
 use std::sync::Arc;
 
