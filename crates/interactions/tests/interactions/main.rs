@@ -20,9 +20,9 @@ mod idempotency;
 #[cfg(test)]
 mod lenient;
 #[cfg(test)]
-mod pages_under_writers;
-#[cfg(test)]
 mod libraries;
+#[cfg(test)]
+mod pages_under_writers;
 #[cfg(test)]
 mod paging;
 #[cfg(test)]
