@@ -23,7 +23,7 @@ use crate::process::{Server, free_address};
 /// The first argument that makes this program the server.
 pub(crate) const MODE: &str = "serve-limit";
 
-/// What is answered when a path is asked for.
+/// What is answered when a path, with its query, is asked for.
 type Pages = HashMap<String, Bytes>;
 
 /// Starts the server on pages that are handed over as files of a folder.
@@ -79,7 +79,8 @@ fn read_pages(folder: &Path) -> Result<Pages> {
 
 /// The headers that a FHIR read must have (R4, RESTful API, "read").
 fn answer(pages: &Pages, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    let response = match pages.get(request.uri().path()) {
+    let asked = request.uri().path_and_query();
+    let response = match asked.and_then(|it| pages.get(it.as_str())) {
         Some(body) => Response::builder()
             .header(header::CONTENT_TYPE, "application/fhir+json;charset=utf-8")
             .header(header::ETAG, "W/\"1\"")

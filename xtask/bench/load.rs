@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::Setup;
@@ -40,6 +41,33 @@ pub(crate) struct Acknowledged {
     pub(crate) json_bytes: usize,
     /// Until the last answer had come.
     took: Duration,
+}
+
+/// A server on a store with all bundles in it.
+pub(crate) struct Loaded {
+    pub(crate) server: Server,
+    /// Where the stored resources are, below the base.
+    pub(crate) locations: Vec<String>,
+    /// Holds the store; goes away with this.
+    pub(crate) folder: TempDir,
+}
+
+impl Loaded {
+    /// Loads with a few clients and waits until background work is over.
+    pub(crate) async fn new(setup: &Setup) -> Result<Loaded> {
+        let folder = setup.folder()?;
+        let data = folder.path().join("store");
+        let server = Server::isthmus(&setup.binary, &data).await?;
+        let bundles = Arc::new(Bundles::read()?);
+        let mut stored = load_first(&bundles, server.address).await?;
+        stored.add(load_patients(&bundles, server.address, 4, &Arc::default()).await);
+        settled_disk_bytes(&data).await?;
+        Ok(Loaded {
+            server,
+            locations: stored.locations,
+            folder,
+        })
+    }
 }
 
 /// Loads into an empty store with each number of clients.

@@ -16,14 +16,17 @@
 mod bundles;
 mod client;
 mod crash;
+mod harvest;
 mod limit;
 mod load;
 mod machine;
 mod mllp;
 mod process;
 mod read;
+mod search;
 mod start;
 mod table;
+mod turns;
 
 use std::path::{Path, PathBuf};
 
@@ -45,6 +48,14 @@ const WORKLOADS: &[Workload] = &[
     Workload {
         id: "W1",
         about: "transaction bundles over HTTP, 1, 4 and 16 clients",
+    },
+    Workload {
+        id: "W3",
+        about: "searches by name, address, date and category, 8 clients",
+    },
+    Workload {
+        id: "W4",
+        about: "thirty mixed searches by class, 8 clients",
     },
     Workload {
         id: "W6",
@@ -142,6 +153,8 @@ fn parse(arguments: &[String]) -> Result<(usize, Vec<&'static str>)> {
 async fn measure(workload: &Workload, setup: &Setup, run: usize) -> Result<Vec<Sample>> {
     match workload.id {
         "W1" => load::measure(setup).await,
+        "W3" => search::simple(setup).await,
+        "W4" => search::mixed(setup).await,
         "W6" => read::measure(setup).await,
         "W9" => start::measure(setup).await,
         "M1" => mllp::measure(setup).await,
