@@ -34,6 +34,8 @@ pub enum Fault {
     UnsupportedMediaType,
     /// A named limit was exceeded.
     TooLarge,
+    /// It would take more work than a named limit allows.
+    TooCostly,
     /// More requests than a named limit allows.
     Throttled,
     /// The resource was changed meanwhile, or entries of one transaction collide.

@@ -101,6 +101,7 @@ fn fault(error: &StoreError) -> Fault {
         StoreError::Precondition { failure, .. } => precondition(*failure),
         StoreError::KeyReused => Fault::KeyReused,
         StoreError::LimitExceeded { .. } => Fault::TooLarge,
+        StoreError::TooCostly { .. } => Fault::TooCostly,
         StoreError::Full => Fault::StorageFull,
         StoreError::OutcomeUnknown | StoreError::Unavailable(_) | StoreError::Locked { .. } => {
             Fault::Unavailable
@@ -127,6 +128,9 @@ fn precondition(failure: PreconditionFailure) -> Fault {
 fn remedy(error: &StoreError) -> Option<&'static str> {
     Some(match error {
         StoreError::Stale => "others are writing the same resources: try again",
+        StoreError::TooCostly { .. } => {
+            "add a criterion that few resources meet; `_explain=true` tells what each one finds"
+        }
         StoreError::KeyReused => "use a new key for a new request",
         StoreError::OutcomeUnknown => {
             "repeat the request with the same `Idempotency-Key`, or read what is there now"

@@ -44,6 +44,8 @@ pub(crate) async fn store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
 fn store_options(config: &Config) -> Options {
     Options {
         cache_bytes_max: config.number("store.cache_bytes"),
+        search_steps_max: config.number("store.search_steps_max"),
+        criteria_steps_max: config.number("store.criteria_steps_max"),
         record_cache_bytes_max: config.number("store.record_cache_bytes"),
         memtable_bytes_max: config.number("store.write_buffer_bytes"),
         open_tenants_max: config.size("store.open_tenants_max"),

@@ -55,6 +55,7 @@ const TABLE: &[Row] = &[
     row(Fault::NotAcceptable, "not-supported", 406),
     row(Fault::UnsupportedMediaType, "not-supported", 415),
     row(Fault::TooLarge, "too-long", 413),
+    row(Fault::TooCostly, "too-costly", 403),
     row(Fault::Throttled, "throttled", 429),
     row(Fault::Conflict, "conflict", 409),
     differing(Fault::VersionMismatch, ("conflict", 412), ("conflict", 409)),
@@ -125,20 +126,21 @@ mod tests {
             Fault::NotAcceptable => 11,
             Fault::UnsupportedMediaType => 12,
             Fault::TooLarge => 13,
-            Fault::Throttled => 14,
-            Fault::Conflict => 15,
-            Fault::VersionMismatch => 16,
-            Fault::MultipleMatches => 17,
-            Fault::ReferenceBroken => 18,
-            Fault::KeyReused => 19,
-            Fault::BusinessRule => 20,
-            Fault::Unauthenticated => 21,
-            Fault::Forbidden => 22,
-            Fault::Unavailable => 23,
-            Fault::StorageFull => 24,
-            Fault::Timeout => 25,
-            Fault::Internal => 26,
-            Fault::Informational => 27,
+            Fault::TooCostly => 14,
+            Fault::Throttled => 15,
+            Fault::Conflict => 16,
+            Fault::VersionMismatch => 17,
+            Fault::MultipleMatches => 18,
+            Fault::ReferenceBroken => 19,
+            Fault::KeyReused => 20,
+            Fault::BusinessRule => 21,
+            Fault::Unauthenticated => 22,
+            Fault::Forbidden => 23,
+            Fault::Unavailable => 24,
+            Fault::StorageFull => 25,
+            Fault::Timeout => 26,
+            Fault::Internal => 27,
+            Fault::Informational => 28,
         }
     }
 
@@ -150,7 +152,7 @@ mod tests {
                 assert!(told(row.fault, version).status.as_u16() >= 200);
             }
         }
-        assert_eq!(TABLE.len(), 28);
+        assert_eq!(TABLE.len(), 29);
     }
 
     #[test]

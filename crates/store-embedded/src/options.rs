@@ -30,6 +30,10 @@ pub struct Options {
     pub memtable_bytes_max: u64,
     /// Threads that flush and compact, for all tenants.
     pub maintenance_threads: usize,
+    /// Steps of one search: postings read, and records looked at, each of which counts as several.
+    pub search_steps_max: u64,
+    /// The same of a search that is repeated in a commit, for which others wait.
+    pub criteria_steps_max: u64,
 }
 
 impl Default for Options {
@@ -44,6 +48,8 @@ impl Default for Options {
             open_files_max: 512,
             memtable_bytes_max: 128 << 20,
             maintenance_threads: 2,
+            search_steps_max: 200_000_000,
+            criteria_steps_max: 20_000_000,
         }
     }
 }
@@ -71,6 +77,8 @@ pub struct Stats {
     pub group_max: u64,
     /// Tenants that are open now.
     pub open_tenants: u64,
+    /// Steps of searches.
+    pub search_steps: u64,
 }
 
 /// The counters while they are counted.
@@ -81,6 +89,7 @@ pub(crate) struct Counters {
     syncs: AtomicU64,
     turns: AtomicU64,
     group_max: AtomicU64,
+    pub(crate) search_steps: AtomicU64,
 }
 
 impl Counters {
@@ -104,6 +113,7 @@ impl Counters {
             turns: load(&self.turns),
             group_max: load(&self.group_max),
             open_tenants: open_tenants as u64,
+            search_steps: load(&self.search_steps),
         }
     }
 }

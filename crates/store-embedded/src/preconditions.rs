@@ -8,7 +8,7 @@ use store::{
 use crate::committer::Writing;
 use crate::layout::{self, Head};
 use crate::prepare::{Prepared, PreparedAction};
-use crate::search;
+use crate::search::{self, Allowance, Reads};
 use crate::work::Work;
 
 /// Checks everything, in the order: changes, then preconditions as given.
@@ -206,7 +206,11 @@ fn matches(
     if !changed {
         return Ok(());
     }
-    let found = search::run(&work.newest, plan)?;
+    let common = &work.tenant.common;
+    let steps_max = common.options.criteria_steps_max;
+    let allowance = Allowance::new("criteria_steps_max", steps_max);
+    let reads = Reads::new(&work.newest, &allowance, &common.counters.search_steps);
+    let found = search::run(&reads, plan)?;
     let same = found.rows.iter().map(|(_, row)| row).eq(rows);
     if same { Ok(()) } else { Err(StoreError::Stale) }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Tenant {
     pub(crate) names: RwLock<Names>,
     pub(crate) dictionaries: Dictionaries,
     pub(crate) blobs: Blobs,
-    common: Arc<Common>,
+    pub(crate) common: Arc<Common>,
     number: TenantNumber,
     /// The state that was shown last, with the number of its snapshot.
     shown: Mutex<Option<(u64, State)>>,

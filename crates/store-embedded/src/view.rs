@@ -4,6 +4,7 @@
 //! the newest version is looked at first, and only if it is too new, the older ones.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,14 +21,18 @@ use crate::history;
 use crate::layout::{
     self, BODIES, CHANGES, HISTORY, INCOMING, Incoming, LEDGER, META, ROWS, Version,
 };
-use crate::search::{self, head_of};
+use crate::search::{self, Allowance, Reads, head_of};
 use crate::tenant::{Tenant, blocking};
 
 /// Versions of a page that are read where they were asked for; longer pages have their own thread.
 const HISTORY_INLINE_MAX: usize = 100;
 
-/// Records whose entries are read where they were asked for.
-const ENTRIES_INLINE_MAX: usize = 100;
+/// Steps of a search where it was asked for, about a millisecond; one that needs more begins again
+/// on a thread of its own.
+const STEPS_INLINE_MAX: u64 = 2_000;
+
+/// Pages of so many records are kept in memory; longer ones would push out what others read.
+const KEPT_PAGE_MAX: usize = 100;
 
 /// A state of a tenant at a position.
 #[derive(Clone)]
@@ -167,15 +172,25 @@ impl TenantView {
         space: Space,
         kind: TypeNumber,
         row: Row,
+        keep: Keep,
     ) -> Result<Option<Record>, StoreError> {
         let key = self
             .key_of(row)?
             .filter(|key| key.space == space && key.kind == kind);
         let Some(key) = key else { return Ok(None) };
-        let version = self.version_then(space, kind, row)?;
-        version
-            .map(|version| self.record(key, row, &version))
-            .transpose()
+        if self.newest
+            && let Some(record) = self.tenant.recent(&key, self.position)
+        {
+            return Ok(Some(record));
+        }
+        let Some(version) = self.version_then(space, kind, row)? else {
+            return Ok(None);
+        };
+        let record = self.record(key, row, &version)?;
+        if self.newest && keep == Keep::Recent {
+            self.tenant.keep_recent(&record, self.position);
+        }
+        Ok(Some(record))
     }
 
     fn lane(
@@ -212,10 +227,63 @@ impl TenantView {
             .collect()
     }
 
+    fn allowance(&self) -> Allowance {
+        let steps_max = self.tenant.common.options.search_steps_max;
+        Allowance::new("search_steps_max", steps_max)
+    }
+
+    /// Searches where it was asked for, if that does not hold up others; most searches end so soon
+    /// that a thread of their own would cost more than they do.
+    fn searched_here<T>(
+        &self,
+        search: impl FnOnce(&Reads<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let allowance = self.allowance();
+        let few = Allowance {
+            steps_max: allowance.steps_max.min(STEPS_INLINE_MAX),
+            ..allowance
+        };
+        let steps = &self.tenant.common.counters.search_steps;
+        match search(&Reads::new(&self.snapshot, &few, steps)) {
+            Err(StoreError::TooCostly { .. }) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// Searches on a thread of its own, as long as the result is waited for.
+    async fn searched_apart<T: Send + 'static>(
+        &self,
+        search: impl FnOnce(&Reads<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (view, allowance) = (self.clone(), self.allowance());
+        let _waiting = Waiting(Arc::clone(&allowance.abandoned));
+        blocking(move || {
+            let steps = &view.tenant.common.counters.search_steps;
+            search(&Reads::new(&view.snapshot, &allowance, steps))
+        })
+        .await
+    }
+
     fn live_named(&self, bytes: &Bytes) -> Result<Option<NamedRow>, StoreError> {
         let row = layout::decode_named(bytes)?;
         let now = self.tenant.now();
         Ok(Some(row).filter(|row| row.expires.is_none_or(|at| at > now)))
+    }
+}
+
+/// Whether records that were read are kept in memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Recent,
+    Nothing,
+}
+
+/// Lets a search know, when it is dropped, that nobody waits for it.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -234,8 +302,13 @@ impl View for TenantView {
         space: Space,
         rows: &[(TypeNumber, Row)],
     ) -> Result<Vec<Option<Record>>, StoreError> {
+        let keep = if rows.len() <= KEPT_PAGE_MAX {
+            Keep::Recent
+        } else {
+            Keep::Nothing
+        };
         rows.iter()
-            .map(|(kind, row)| self.read_row(space, *kind, *row))
+            .map(|(kind, row)| self.read_row(space, *kind, *row, keep))
             .collect()
     }
 
@@ -288,19 +361,21 @@ impl View for TenantView {
         if !self.newest {
             return Err(StoreError::NotNewest);
         }
-        if search::is_short(plan) {
-            return search::run(&self.snapshot, plan);
+        if let Some(found) = self.searched_here(|reads| search::run(reads, plan))? {
+            return Ok(found);
         }
-        let (snapshot, plan) = (self.snapshot.clone(), plan.clone());
-        blocking(move || search::run(&snapshot, &plan)).await
+        let plan = plan.clone();
+        self.searched_apart(move |reads| search::run(reads, &plan))
+            .await
     }
 
     async fn explain(&self, plan: &Plan) -> Result<Explanation, StoreError> {
         if !self.newest {
             return Err(StoreError::NotNewest);
         }
-        let (snapshot, plan) = (self.snapshot.clone(), plan.clone());
-        blocking(move || search::explain(&snapshot, &plan)).await
+        let plan = plan.clone();
+        self.searched_apart(move |reads| search::explain(reads, &plan))
+            .await
     }
 
     async fn entries(
@@ -312,12 +387,13 @@ impl View for TenantView {
         if !self.newest {
             return Err(StoreError::NotNewest);
         }
-        if rows.len() <= ENTRIES_INLINE_MAX {
-            return search::entries(&self.snapshot, space, rows, parameters);
+        let found = |reads: &Reads<'_>| search::entries(reads, space, rows, parameters);
+        if let Some(found) = self.searched_here(found)? {
+            return Ok(found);
         }
-        let (snapshot, rows) = (self.snapshot.clone(), rows.to_vec());
-        let parameters = parameters.to_vec();
-        blocking(move || search::entries(&snapshot, space, &rows, &parameters)).await
+        let (rows, parameters) = (rows.to_vec(), parameters.to_vec());
+        self.searched_apart(move |reads| search::entries(reads, space, &rows, &parameters))
+            .await
     }
 
     async fn referrers(

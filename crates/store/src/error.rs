@@ -58,6 +58,14 @@ pub enum StoreError {
         /// What was asked for.
         given: u64,
     },
+    /// A search was ended because it read too much.
+    #[error("the search takes more than `{limit}` ({max}) steps")]
+    TooCostly {
+        /// The limit's name.
+        limit: &'static str,
+        /// Its value.
+        max: u64,
+    },
     /// There is no space left; nothing was changed.
     #[error("no space left on the device")]
     Full,

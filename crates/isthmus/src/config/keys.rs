@@ -262,6 +262,18 @@ pub(crate) const KEYS: &[Key] = &[
         "records read lately, of all tenants",
     ),
     key(
+        "store.search_steps_max",
+        Form::Count,
+        "200000000",
+        "work of one search: postings read, and records looked at, each as several of them",
+    ),
+    key(
+        "store.criteria_steps_max",
+        Form::Count,
+        "20000000",
+        "the same of criteria that are checked again in a commit",
+    ),
+    key(
         "store.write_buffer_bytes",
         Form::Bytes,
         "32M",

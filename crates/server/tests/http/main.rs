@@ -1,5 +1,6 @@
 //! The server behind a real socket on the loopback, over the embedded store.
 
+mod abuse;
 mod cases;
 mod limits;
 mod protocol;

@@ -24,6 +24,7 @@ pub(crate) struct Site {
     pub(crate) client: Client<HttpConnector, Full<Bytes>>,
     pub(crate) stop: Option<oneshot::Sender<()>>,
     pub(crate) task: JoinHandle<io::Result<()>>,
+    pub(crate) store: EmbeddedStore,
     _folder: tempfile::TempDir,
 }
 
@@ -42,14 +43,21 @@ impl Reply {
 
 impl Site {
     pub(crate) async fn start(limits: Limits) -> Self {
+        Self::start_on(limits, Options::default()).await
+    }
+
+    pub(crate) async fn start_on(limits: Limits, options: Options) -> Self {
         captured();
         let folder = tempfile::tempdir().expect("a folder");
-        let store = EmbeddedStore::open(folder.path(), SPACES, Options::default()).expect("opens");
+        let store = EmbeddedStore::open(folder.path(), SPACES, options).expect("opens");
         match store.create_tenant(&TenantId::default()).await {
             Ok(()) | Err(store::StoreError::TenantExists) => {}
             Err(error) => panic!("{error}"),
         }
-        let interactions = Arc::new(Interactions::new(Arc::new(store), Settings::default()));
+        let interactions = Arc::new(Interactions::new(
+            Arc::new(store.clone()),
+            Settings::default(),
+        ));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let (stop, stopped) = oneshot::channel();
@@ -67,6 +75,7 @@ impl Site {
             client,
             stop: Some(stop),
             task,
+            store,
             _folder: folder,
         }
     }

@@ -176,6 +176,26 @@ impl Stored {
         }
     }
 
+    /// Passes over a value.
+    fn skip(form: u8, at: &mut Cursor<'_>) -> Result<(), StoreError> {
+        match form {
+            TOKEN => {
+                at.bytes()?;
+                at.varint()?;
+            }
+            REFERENCE => {
+                at.varint()?;
+            }
+            URI | TEXT => {
+                at.bytes()?;
+            }
+            _ => {
+                Self::read(form, at)?;
+            }
+        }
+        Ok(())
+    }
+
     fn read(form: u8, at: &mut Cursor<'_>) -> Result<Self, StoreError> {
         Ok(match form {
             TOKEN => Self::Token {
@@ -212,6 +232,14 @@ impl Stored {
             _ => return at.refuse(),
         })
     }
+}
+
+/// Slot, form and group of an entry.
+fn read_head(at: &mut Cursor<'_>) -> Result<(ParameterNumber, u8, u32), StoreError> {
+    let parameter = ParameterNumber(at.small()?);
+    let form = at.byte()?;
+    let group = if form & GROUPED == 0 { 0 } else { at.small()? };
+    Ok((parameter, form & !GROUPED, group))
 }
 
 fn lowered(text: &str) -> String {
@@ -299,6 +327,8 @@ pub(crate) struct Indexed {
     /// By slot.
     entries: Vec<IndexedEntry>,
     pub(crate) references: Vec<Row>,
+    /// Parts that have entries which were not decoded.
+    passed_over: BTreeSet<u32>,
 }
 
 impl Indexed {
@@ -307,6 +337,7 @@ impl Indexed {
         Self {
             entries,
             references,
+            passed_over: BTreeSet::new(),
         }
     }
 
@@ -321,7 +352,8 @@ impl Indexed {
     /// The parts within it that have entries.
     pub(crate) fn parts(&self) -> BTreeSet<u32> {
         let parts = self.entries.iter().map(|it| part_of(it.group));
-        parts.filter(|it| *it > 0).collect()
+        let parts = parts.filter(|it| *it > 0);
+        parts.chain(self.passed_over.iter().copied()).collect()
     }
 
     /// The entries of a slot.
@@ -350,17 +382,42 @@ impl Indexed {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
         let mut at = Cursor::new(bytes, "entries");
         let entries = at.list(|at| {
-            let parameter = ParameterNumber(at.small()?);
-            let form = at.byte()?;
-            let group = if form & GROUPED == 0 { 0 } else { at.small()? };
+            let (parameter, form, group) = read_head(at)?;
             Ok(IndexedEntry {
                 parameter,
                 group,
-                value: Stored::read(form & !GROUPED, at)?,
+                value: Stored::read(form, at)?,
             })
         })?;
         let references = at.list(|at| at.varint().map(Row))?;
         Ok(Self::new(entries, references))
+    }
+
+    /// Only the entries of these slots, which are in order; the others and the references are passed
+    /// over. Most of what decoding costs is the memory of values that nobody asks for.
+    pub(crate) fn decode_some(
+        bytes: &[u8],
+        wanted: &[ParameterNumber],
+    ) -> Result<Self, StoreError> {
+        let mut at = Cursor::new(bytes, "entries");
+        let (mut entries, mut passed_over) = (Vec::new(), BTreeSet::new());
+        for _ in 0..at.small::<usize>()? {
+            let (parameter, form, group) = read_head(&mut at)?;
+            if wanted.binary_search(&parameter).is_ok() {
+                entries.push(IndexedEntry {
+                    parameter,
+                    group,
+                    value: Stored::read(form, &mut at)?,
+                });
+            } else {
+                passed_over.extend(Some(part_of(group)).filter(|it| *it > 0));
+                Stored::skip(form, &mut at)?;
+            }
+        }
+        Ok(Self {
+            passed_over,
+            ..Self::new(entries, Vec::new())
+        })
     }
 
     /// The rows it points at, each with the ways it does.
@@ -450,7 +507,45 @@ mod tests {
         ];
         entries.extend(periods);
         let indexed = Indexed::new(entries, vec![Row(7)]);
-        assert_eq!(Indexed::decode(&indexed.encode()).unwrap(), indexed);
+        let bytes = indexed.encode();
+        assert_eq!(Indexed::decode(&bytes).unwrap(), indexed);
+        let none = Indexed::new(indexed.entries.clone(), Vec::new());
+        let all = Indexed::decode_some(&bytes, &[ParameterNumber(300)]).unwrap();
+        assert_eq!(all, none, "without references");
+    }
+
+    #[test]
+    fn entries_of_some_slots_are_what_all_have_of_them() {
+        let values = [
+            text("a", "a"),
+            text("ae", "ä"),
+            Stored::Uri("u".into()),
+            Stored::Reference(Row(300)),
+            Stored::Token {
+                code: "c".into(),
+                system: SystemNumber(300),
+            },
+            Stored::Period { low: 0, high: 999 },
+            Stored::Valueless,
+        ];
+        let numbered = values.into_iter().zip(1..);
+        let entries = numbered.map(|(value, number)| IndexedEntry {
+            parameter: ParameterNumber(number),
+            group: number << 16,
+            value,
+        });
+        let indexed = Indexed::new(entries.collect(), vec![Row(1)]);
+        let bytes = indexed.encode();
+        for number in 0..9 {
+            let wanted = [ParameterNumber(number), ParameterNumber(number + 2)];
+            let some = Indexed::decode_some(&bytes, &wanted).unwrap();
+            assert_eq!(some.parts(), indexed.parts());
+            for parameter in (0..9).map(ParameterNumber) {
+                let all = indexed.of(parameter).iter();
+                let expected: Vec<_> = all.filter(|it| wanted.contains(&it.parameter)).collect();
+                assert_eq!(some.of(parameter).iter().collect::<Vec<_>>(), expected);
+            }
+        }
     }
 
     #[test]

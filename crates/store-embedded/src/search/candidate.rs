@@ -3,23 +3,32 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use search::entry::part_of;
 use store::{ParameterNumber, Row, Space, StoreError, TypeNumber};
 
+use super::Kind;
+use super::nearby::Nearby;
 use super::node::{Condition, Node, ReferredToBy, RefersTo, Slot};
-use super::stream::Stream;
-use super::{Kind, key_of};
-use crate::engine::Snapshot;
-use crate::fault;
+use super::reads::Reads;
+use super::stream::{self, Stream};
 use crate::layout::{self, BODIES, ENTRIES, Indexed, IndexedEntry, Stored, Version};
 
 /// Verdicts on other records that one search remembers.
 const REMEMBERED_MAX: usize = 1 << 20;
 
+/// Where more records than this refer to one, those that match are not looked for among them one by
+/// one, if there are postings that say which these are.
+const SOURCES_CHECKED: usize = 4;
+
 /// What one search reads with, and what it has found out.
 pub(super) struct Checker<'s> {
-    pub(super) state: &'s Snapshot,
+    pub(super) state: &'s Reads<'s>,
     pub(super) space: Space,
+    /// The slots that are asked about; `None` for all.
+    slots: Option<Vec<ParameterNumber>>,
+    /// Where the candidates that follow each other are.
+    nearby: RefCell<Nearby<'s>>,
     /// By the number of the condition that asked.
     verdicts: RefCell<HashMap<(usize, Row), bool>>,
 }
@@ -28,6 +37,7 @@ pub(super) struct Checker<'s> {
 pub(super) struct Candidate {
     pub(super) kind: TypeNumber,
     pub(super) row: Row,
+    following: bool,
     indexed: OnceCell<Option<Indexed>>,
     version: OnceCell<Option<Version>>,
 }
@@ -37,19 +47,36 @@ impl Candidate {
         Self {
             kind,
             row,
+            following: false,
             indexed: OnceCell::new(),
             version: OnceCell::new(),
         }
     }
 
-    /// Its entries; `None` if it is not live.
+    /// One of many that are looked at in the order of their rows.
+    pub(super) fn following(kind: TypeNumber, row: Row) -> Self {
+        Self {
+            following: true,
+            ..Self::new(kind, row)
+        }
+    }
+
+    /// Its entries of the slots that are asked about; `None` if it is not live.
     pub(super) fn indexed(&self, checker: &Checker<'_>) -> Result<Option<&Indexed>, StoreError> {
         if let Some(indexed) = self.indexed.get() {
             return Ok(indexed.as_ref());
         }
-        let bytes = checker.state.get(ENTRIES, &layout::row_key(self.row));
-        let bytes = bytes.map_err(fault::engine)?;
-        let indexed = bytes.map(|bytes| Indexed::decode(&bytes)).transpose()?;
+        let bytes = if self.following {
+            let mut nearby = checker.nearby.borrow_mut();
+            nearby.entries(checker.state, self.row)?
+        } else {
+            checker.state.get(ENTRIES, &layout::row_key(self.row))?
+        };
+        let decode = |bytes: Bytes| match &checker.slots {
+            Some(slots) => Indexed::decode_some(&bytes, slots),
+            None => Indexed::decode(&bytes),
+        };
+        let indexed = bytes.map(decode).transpose()?;
         Ok(self.indexed.get_or_init(|| indexed).as_ref())
     }
 
@@ -59,17 +86,23 @@ impl Candidate {
             return Ok(version.as_ref());
         }
         let key = layout::body_key(checker.space, self.kind, self.row);
-        let bytes = checker.state.get(BODIES, &key).map_err(fault::engine)?;
+        let bytes = checker.state.get(BODIES, &key)?;
         let version = bytes.map(|bytes| Version::decode(&bytes)).transpose()?;
         Ok(self.version.get_or_init(|| version).as_ref())
     }
 }
 
 impl<'s> Checker<'s> {
-    pub(super) fn new(state: &'s Snapshot, space: Space) -> Self {
+    pub(super) fn new(
+        state: &'s Reads<'s>,
+        space: Space,
+        slots: Option<Vec<ParameterNumber>>,
+    ) -> Self {
         Self {
             state,
             space,
+            slots,
+            nearby: RefCell::default(),
             verdicts: RefCell::default(),
         }
     }
@@ -84,7 +117,10 @@ impl<'s> Checker<'s> {
 
     /// The type of a row of this space, whether or not there is a live record.
     pub(super) fn kind_of(&self, row: Row) -> Result<Option<TypeNumber>, StoreError> {
-        let key = key_of(self.state, row)?.filter(|key| key.space == self.space);
+        let key = self
+            .state
+            .key_of(row)?
+            .filter(|key| key.space == self.space);
         Ok(key.map(|key| key.kind))
     }
 
@@ -99,6 +135,7 @@ impl<'s> Checker<'s> {
         candidate: &Candidate,
         part: Option<u32>,
     ) -> Result<bool, StoreError> {
+        self.state.test()?;
         Ok(match node {
             Node::All(nodes) => {
                 for node in nodes {
@@ -201,13 +238,9 @@ impl<'s> Checker<'s> {
         candidate: &Candidate,
         part: Option<u32>,
     ) -> Result<bool, StoreError> {
-        let is_source = |row| {
-            let judge = || self.matches(&referred.filter, &Candidate::new(referred.kind, row));
-            self.remembered(referred.number, row, judge)
-        };
         let target = Stored::Reference(candidate.row);
         let sources = Stream::of_value(&referred.slot.postings, &target, self.state);
-        if any(sources, is_source)? {
+        if self.any_source(referred, sources)? {
             return Ok(true);
         }
         let Some((by, indexed)) = referred.names.as_ref().zip(candidate.indexed(self)?) else {
@@ -215,9 +248,33 @@ impl<'s> Checker<'s> {
         };
         for name in names(indexed, &by.own, part) {
             let sources = Stream::of_value(&by.given.postings, name, self.state);
-            if any(sources, is_source)? {
+            if self.any_source(referred, sources)? {
                 return Ok(true);
             }
+        }
+        Ok(false)
+    }
+
+    /// Whether one of the records matches that refer.
+    fn any_source(
+        &self,
+        referred: &ReferredToBy,
+        mut sources: Stream<'s>,
+    ) -> Result<bool, StoreError> {
+        let mut from = Row(0);
+        let mut checked = 0;
+        while let Some(row) = sources.seek(from)? {
+            if checked == SOURCES_CHECKED
+                && let Some(matching) = stream::exact(&referred.filter, self.kind(referred.kind))?
+            {
+                return Ok(Stream::both(sources, matching).seek(row)?.is_some());
+            }
+            checked += 1;
+            let judge = || self.matches(&referred.filter, &Candidate::new(referred.kind, row));
+            if self.remembered(referred.number, row, judge)? {
+                return Ok(true);
+            }
+            from = Row(row.0 + 1);
         }
         Ok(false)
     }

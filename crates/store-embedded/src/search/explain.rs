@@ -6,16 +6,16 @@ use store::{Explanation, StoreError, TypeNumber};
 use super::candidate::Checker;
 use super::gather::{self, Budget};
 use super::node::Compiler;
-use super::{Kind, count};
-use crate::engine::Snapshot;
+use super::reads::Reads;
+use super::{Kind, count, slots};
 
 /// Postings read for an estimate.
 const ESTIMATE_BUDGET: u64 = 4_096;
 
 /// Counts what each condition finds on its own.
-pub(crate) fn explain(state: &Snapshot, plan: &Plan) -> Result<Explanation, StoreError> {
+pub(crate) fn explain(state: &Reads<'_>, plan: &Plan) -> Result<Explanation, StoreError> {
     let mut explaining = Explaining {
-        checker: Checker::new(state, plan.space),
+        checker: Checker::new(state, plan.space, slots::of_plan(plan)),
         compiler: Compiler::new(state, plan.space),
     };
     let parts = plan.parts.iter();

@@ -7,11 +7,10 @@ use store::{Position, Row, StoreError};
 use super::candidate::{self, Candidate, Checker};
 use super::node::{Condition, Node, ReferredToBy, RefersTo, Slot, in_order, is_live};
 use super::probe::{Span, Verdict};
+use super::reads::Reads;
 use super::stream::Stream;
 use super::{CHECK_COST, Kind};
 use crate::codec::after_prefix;
-use crate::engine::Snapshot;
-use crate::fault;
 use crate::layout::{self, CHANGES, Changed, LEDGER, META, POSTINGS, State, Stored};
 
 /// Postings of a value that fails that are stepped over before its end is looked for.
@@ -153,7 +152,7 @@ fn only(
 ) -> Result<Vec<Row>, StoreError> {
     let mut failure = None;
     rows.retain(|row| {
-        let candidate = Candidate::new(kind.number, *row);
+        let candidate = Candidate::following(kind.number, *row);
         let mut nodes = nodes.iter();
         let verdict = nodes.try_fold(true, |all, node| {
             Ok(all && checker.matches(node, &candidate)?)
@@ -222,7 +221,7 @@ fn posted(
         if budget.spend(CHECK_COST).is_none() {
             return Ok(None);
         }
-        let candidate = Candidate::new(kind.number, row);
+        let candidate = Candidate::following(kind.number, row);
         let indexed = candidate.indexed(checker)?;
         let passes = indexed.is_some_and(|it| {
             let mut entries = it.of(condition.parameter).iter();
@@ -236,7 +235,7 @@ fn posted(
 /// Reads the postings of a span; what fails is skipped by whole values. `None` where the budget did
 /// not suffice.
 fn scan(
-    state: &Snapshot,
+    state: &Reads<'_>,
     mut span: Span,
     budget: &mut Budget,
     judge: impl Fn(&[u8]) -> Result<Verdict, StoreError>,
@@ -245,7 +244,7 @@ fn scan(
     let mut range = state.range(POSTINGS, span.bounds());
     let (mut value, mut verdict, mut steps) = (Vec::new(), Verdict::Fails, 0);
     while let Some(entry) = range.next() {
-        let (key, _) = entry.map_err(fault::engine)?;
+        let (key, _) = entry?;
         if budget.spend(1).is_none() {
             return Ok(None);
         }
@@ -273,7 +272,7 @@ fn scan(
 
 /// Rows that have a value by which they can be sorted, from these spans.
 pub(super) fn valued(
-    state: &Snapshot,
+    state: &Reads<'_>,
     spans: impl Iterator<Item = Span>,
     budget: &mut Budget,
 ) -> Gathered {
@@ -407,7 +406,7 @@ fn referred_to(
         if budget.spend(CHECK_COST).is_none() {
             return Ok(None);
         }
-        let source = Candidate::new(referred.kind, source);
+        let source = Candidate::following(referred.kind, source);
         let Some(indexed) = source.indexed(checker)? else {
             continue;
         };
@@ -457,7 +456,7 @@ fn updated(
         if budget.spend(CHECK_COST).is_none() {
             return Ok(None);
         }
-        let (key, value) = entry.map_err(fault::engine)?;
+        let (key, value) = entry?;
         let row = Changed::decode(&value)?.row;
         let candidate = Candidate::new(kind.number, row);
         let Some(version) = candidate.version(checker)? else {
@@ -477,15 +476,15 @@ fn updated(
 }
 
 /// The position of the first ledger entry at or after this instant; the one after the last if none.
-pub(super) fn first_position(state: &Snapshot, instant: i64) -> Result<Position, StoreError> {
-    let newest = state.get(META, layout::STATE).map_err(fault::engine)?;
+pub(super) fn first_position(state: &Reads<'_>, instant: i64) -> Result<Position, StoreError> {
+    let newest = state.get(META, layout::STATE)?;
     let newest = newest.map_or(Ok(State::default()), |bytes| State::decode(&bytes))?;
     let (mut low, mut high) = (1, newest.position.0 + 1);
     while low < high {
         let middle = Position(low + (high - low) / 2);
         let entry = state.get(LEDGER, &layout::ledger_key(middle));
         let missing = || StoreError::Corrupt(format!("ledger entry {} is missing", middle.0));
-        let entry = entry.map_err(fault::engine)?.ok_or_else(missing)?;
+        let entry = entry?.ok_or_else(missing)?;
         if layout::decode_ledger(middle, &entry)?.time.0 < instant {
             low = middle.0 + 1;
         } else {

@@ -8,30 +8,29 @@
 mod candidate;
 mod explain;
 mod gather;
+mod nearby;
 mod node;
 mod page;
 mod probe;
 mod rank;
+mod reads;
+mod slots;
 mod stream;
 mod walk;
 
-use search::plan::{Filter, Part, Plan, Test, Total};
-use store::{
-    Entry, EntryValue, Found, ParameterNumber, RecordKey, Row, Space, StoreError, TypeNumber,
-};
+use search::plan::{Part, Plan, Total};
+use store::{Entry, Found, ParameterNumber, RecordKey, Row, Space, StoreError, TypeNumber};
 
 use crate::engine::Snapshot;
 use crate::fault;
-use crate::layout::{self, Head, IDS, META, ROWS};
+use crate::layout::{self, Head, IDS, META};
 use candidate::{Candidate, Checker};
 use gather::Budget;
 use node::{Compiler, Node};
 use page::Searched;
 
 pub(crate) use explain::explain;
-
-/// Rows of a search that is run where it was asked for.
-const SHORT_LIMIT_MAX: usize = 1_000;
+pub(crate) use reads::{Allowance, Reads};
 
 /// Rows that one condition gathers in memory; a condition with more is checked record by record.
 const GATHERED_MAX: u64 = 1 << 20;
@@ -40,13 +39,13 @@ const GATHERED_MAX: u64 = 1 << 20;
 const CHECK_COST: u64 = 16;
 
 /// Runs a plan.
-pub(crate) fn run(state: &Snapshot, plan: &Plan) -> Result<Found, StoreError> {
+pub(crate) fn run(state: &Reads<'_>, plan: &Plan) -> Result<Found, StoreError> {
     let mut compiler = Compiler::new(state, plan.space);
     let mut parts = Vec::with_capacity(plan.parts.len());
     for part in &plan.parts {
         parts.push(Compiled::new(state, plan.space, part, &mut compiler)?);
     }
-    let checker = Checker::new(state, plan.space);
+    let checker = Checker::new(state, plan.space, slots::of_plan(plan));
     let (mut rows, last, more) = page::of(&checker, plan, &mut parts)?;
     rows.truncate(plan.limit);
     let total = match plan.total {
@@ -64,37 +63,10 @@ pub(crate) fn run(state: &Snapshot, plan: &Plan) -> Result<Found, StoreError> {
     })
 }
 
-/// Whether a plan reads about as much as it gives; others are for a thread of their own.
-pub(crate) fn is_short(plan: &Plan) -> bool {
-    plan.total == Total::None
-        && plan.limit <= SHORT_LIMIT_MAX
-        && plan.order.is_empty()
-        && plan.parts.iter().all(|part| is_streamed(&part.filter))
-}
-
-fn is_streamed(filter: &Filter) -> bool {
-    match filter {
-        Filter::All(filters) | Filter::Any(filters) => filters.iter().all(is_streamed),
-        Filter::Ids(_) | Filter::Rows(_) => true,
-        Filter::Entry { test, .. } => matches!(
-            test,
-            Test::Is(EntryValue::Token { .. } | EntryValue::Uri(_) | EntryValue::Reference(_))
-        ),
-        // What is left of all live records may be far between; others are gathered or checked.
-        Filter::Not(_)
-        | Filter::Updated(_)
-        | Filter::Remainder { .. }
-        | Filter::Together(_)
-        | Filter::Inside(_)
-        | Filter::RefersTo { .. }
-        | Filter::ReferredToBy { .. } => false,
-    }
-}
-
 /// One type in one state.
 #[derive(Clone, Copy)]
 struct Kind<'s> {
-    state: &'s Snapshot,
+    state: &'s Reads<'s>,
     space: Space,
     number: TypeNumber,
 }
@@ -102,7 +74,7 @@ struct Kind<'s> {
 impl Kind<'_> {
     fn live_count(self) -> Result<u64, StoreError> {
         let key = layout::count_key(self.space, self.number);
-        let bytes = self.state.get(META, &key).map_err(fault::engine)?;
+        let bytes = self.state.get(META, &key)?;
         bytes.map_or(Ok(0), |bytes| layout::decode_number(&bytes))
     }
 }
@@ -118,7 +90,7 @@ struct Compiled<'p, 's> {
 
 impl<'p, 's> Compiled<'p, 's> {
     fn new(
-        state: &'s Snapshot,
+        state: &'s Reads<'s>,
         space: Space,
         part: &'p Part,
         compiler: &mut Compiler<'s>,
@@ -175,22 +147,16 @@ pub(crate) fn head_of(state: &Snapshot, key: &RecordKey) -> Result<Option<Head>,
     bytes.map(|bytes| Head::decode(&bytes)).transpose()
 }
 
-/// What a row stands for.
-fn key_of(state: &Snapshot, row: Row) -> Result<Option<RecordKey>, StoreError> {
-    let bytes = state
-        .get(ROWS, &layout::row_key(row))
-        .map_err(fault::engine)?;
-    bytes.map(|bytes| layout::key_of_row(&bytes)).transpose()
-}
-
 /// What records are found by in these slots.
 pub(crate) fn entries(
-    state: &Snapshot,
+    state: &Reads<'_>,
     space: Space,
     rows: &[(TypeNumber, Row)],
     parameters: &[ParameterNumber],
 ) -> Result<Vec<Vec<Entry>>, StoreError> {
-    let checker = Checker::new(state, space);
+    let mut slots = parameters.to_vec();
+    slots.sort_unstable();
+    let checker = Checker::new(state, space, Some(slots));
     let one = |(kind, row): &(TypeNumber, Row)| -> Result<Vec<Entry>, StoreError> {
         let mut found = Vec::new();
         if checker.kind_of(*row)? != Some(*kind) {
@@ -200,11 +166,10 @@ pub(crate) fn entries(
         let Some(indexed) = candidate.indexed(&checker)? else {
             return Ok(found);
         };
-        let wanted = |parameter| parameters.contains(&parameter);
-        for entry in indexed.entries().iter().filter(|it| wanted(it.parameter)) {
+        for entry in indexed.entries() {
             let known = |row: Row| {
                 let missing = || StoreError::Corrupt(format!("row {} has no id", row.0));
-                key_of(state, row)?.ok_or_else(missing)
+                state.key_of(row)?.ok_or_else(missing)
             };
             found.push(Entry {
                 parameter: entry.parameter,

@@ -5,10 +5,9 @@ use std::ops::Bound;
 use search::plan::{Filter, Member};
 use store::{ParameterNumber, RecordId, RecordKey, Row, Space, StoreError, TypeNumber};
 
+use super::Kind;
 use super::probe::Probe;
-use super::{Kind, head_of};
-use crate::engine::Snapshot;
-use crate::fault;
+use super::reads::Reads;
 use crate::layout::{self, ENTRIES, Head};
 
 /// A condition on records of one type.
@@ -108,13 +107,13 @@ impl Node {
 
 /// Makes nodes of the filters of one plan.
 pub(super) struct Compiler<'s> {
-    state: &'s Snapshot,
+    state: &'s Reads<'s>,
     space: Space,
     numbers: usize,
 }
 
 impl<'s> Compiler<'s> {
-    pub(super) fn new(state: &'s Snapshot, space: Space) -> Self {
+    pub(super) fn new(state: &'s Reads<'s>, space: Space) -> Self {
         Self {
             state,
             space,
@@ -231,7 +230,7 @@ impl<'s> Compiler<'s> {
 
     fn probe(&self, test: &search::plan::Test) -> Result<Probe, StoreError> {
         Probe::new(test, |key| {
-            Ok(head_of(self.state, key)?.map(|head| head.row))
+            Ok(self.state.head_of(key)?.map(|head| head.row))
         })
     }
 
@@ -243,7 +242,7 @@ impl<'s> Compiler<'s> {
                 kind,
                 id: id.clone(),
             };
-            let head = head_of(self.state, &key)?;
+            let head = self.state.head_of(&key)?;
             rows.extend(head.filter(Head::live).map(|head| head.row));
         }
         Ok(in_order(rows))
@@ -267,14 +266,14 @@ impl<'s> Compiler<'s> {
 
 /// Whether a row is a live record of the type.
 pub(super) fn is_live(kind: Kind<'_>, row: Row) -> Result<bool, StoreError> {
-    let Some(key) = super::key_of(kind.state, row)? else {
+    let Some(key) = kind.state.key_of(row)? else {
         return Ok(false);
     };
     if (key.space, key.kind) != (kind.space, kind.number) {
         return Ok(false);
     }
     let entries = kind.state.get(ENTRIES, &layout::row_key(row));
-    Ok(entries.map_err(fault::engine)?.is_some())
+    Ok(entries?.is_some())
 }
 
 pub(super) fn in_order(mut rows: Vec<Row>) -> Vec<Row> {

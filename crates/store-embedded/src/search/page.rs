@@ -137,7 +137,7 @@ impl<'s> Searched<'s> {
         mut from: Row,
     ) -> Result<Option<Row>, StoreError> {
         while let Some(row) = self.stream.seek(from)? {
-            let candidate = Candidate::new(kind.number, row);
+            let candidate = Candidate::following(kind.number, row);
             if self.exact || checker.matches(node, &candidate)? {
                 return Ok(Some(row));
             }
@@ -162,7 +162,7 @@ impl<'s> Searched<'s> {
                 continue;
             }
             self.left = self.left.saturating_sub(1);
-            let candidate = Candidate::new(part.kind.number, row);
+            let candidate = Candidate::following(part.kind.number, row);
             if checker.matches(&part.node, &candidate)? {
                 return Ok(Some(row));
             }
@@ -256,7 +256,7 @@ pub(super) fn offer(
     top: &mut Top<'_>,
     row: Row,
 ) -> Result<(), StoreError> {
-    let candidate = Candidate::new(part.kind.number, row);
+    let candidate = Candidate::following(part.kind.number, row);
     let Some(keys) = rank::keys(checker, &candidate, &part.part.sort, top.directions)? else {
         return Ok(());
     };

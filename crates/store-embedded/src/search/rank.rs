@@ -7,7 +7,6 @@ use search::plan::{After, Plan, SortBy};
 use store::{Direction, Row, StoreError, TypeNumber};
 
 use super::candidate::{Candidate, Checker};
-use super::key_of;
 use crate::codec::Key;
 use crate::layout::Stored;
 
@@ -94,7 +93,7 @@ fn key(
 }
 
 fn id(checker: &Checker<'_>, row: Row) -> Result<SortKey, StoreError> {
-    let key = key_of(checker.state, row)?;
+    let key = checker.state.key_of(row)?;
     Ok(key.map(|key| key.id.0.as_bytes().into()))
 }
 

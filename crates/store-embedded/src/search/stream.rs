@@ -5,9 +5,8 @@ use store::{Row, StoreError};
 use super::Kind;
 use super::node::{Condition, Node};
 use super::probe::{Probe, Span};
+use super::reads::{Range, Reads};
 use crate::codec::after_prefix;
-use crate::engine::{Range, Snapshot};
-use crate::fault;
 use crate::layout::{self, POSTINGS, Stored};
 
 /// Postings stepped over before a stream looks for its next row from the front again.
@@ -111,11 +110,11 @@ fn of_condition<'s>(
 }
 
 /// One stream for each system that the code has.
-fn of_code<'s>(code: &[u8], state: &'s Snapshot) -> Result<Option<Stream<'s>>, StoreError> {
+fn of_code<'s>(code: &[u8], state: &'s Reads<'s>) -> Result<Option<Stream<'s>>, StoreError> {
     let mut streams = Vec::new();
     let mut span = Span::of_prefix(code.to_vec());
     while let Some(entry) = state.range(POSTINGS, span.bounds()).next() {
-        let (key, _) = entry.map_err(fault::engine)?;
+        let (key, _) = entry?;
         if streams.len() == SYSTEMS_MAX {
             return Ok(None);
         }
@@ -134,11 +133,11 @@ impl<'s> Stream<'s> {
         Self::posted(layout::live_postings(kind.space, kind.number), kind.state)
     }
 
-    pub(super) fn of_value(slot: &[u8], value: &Stored, state: &'s Snapshot) -> Self {
+    pub(super) fn of_value(slot: &[u8], value: &Stored, state: &'s Reads<'s>) -> Self {
         Self::posted(layout::value_postings(slot, value), state)
     }
 
-    pub(super) fn posted(prefix: Vec<u8>, state: &'s Snapshot) -> Self {
+    pub(super) fn posted(prefix: Vec<u8>, state: &'s Reads<'s>) -> Self {
         Self::Posted(Box::new(Posted {
             state,
             prefix,
@@ -151,6 +150,14 @@ impl<'s> Stream<'s> {
     /// Rows that are in order.
     pub(super) fn listed(rows: Vec<Row>) -> Self {
         Self::Listed(rows.into_iter(), None)
+    }
+
+    /// The rows that both have.
+    pub(super) fn both(one: Self, other: Self) -> Self {
+        Self::All {
+            of: vec![one, other],
+            without: Vec::new(),
+        }
     }
 
     /// Without any stream that says which, all live records.
@@ -229,9 +236,9 @@ fn has_any(streams: &mut [Stream<'_>], row: Row) -> Result<bool, StoreError> {
 
 /// The postings of one value.
 pub(super) struct Posted<'s> {
-    state: &'s Snapshot,
+    state: &'s Reads<'s>,
     prefix: Vec<u8>,
-    range: Option<Range>,
+    range: Option<Range<'s>>,
     current: Option<Row>,
     ended: bool,
 }
@@ -263,7 +270,7 @@ impl Posted<'_> {
         self.ended = entry.is_none();
         self.current = match entry {
             None => None,
-            Some(entry) => Some(layout::row_of_posting(&entry.map_err(fault::engine)?.0)?),
+            Some(entry) => Some(layout::row_of_posting(&entry?.0)?),
         };
         Ok(self.current)
     }

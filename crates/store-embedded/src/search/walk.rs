@@ -16,11 +16,11 @@ use super::gather::{self, Budget};
 use super::page::offer;
 use super::probe::Span;
 use super::rank::{Top, of_key};
+use super::reads::Range;
 use super::stream::Stream;
 use super::{CHECK_COST, Compiled, GATHERED_MAX, Kind};
 use crate::codec::{Key, after_prefix};
-use crate::engine::{Range, Space as Tree};
-use crate::fault;
+use crate::engine::Space as Tree;
 use crate::layout::{
     self, CHANGES, Changed, Head, IDS, PERIOD_BY_HIGH, PERIOD_BY_LOW, POINT, POSTINGS,
     RANGE_BY_HIGH, RANGE_BY_LOW, REFERENCE, SHORT_PERIOD, SHORT_PERIOD_MAX, TEXT, TOKEN, URI,
@@ -36,7 +36,7 @@ const UNITS_MAX: usize = 64;
 pub(super) struct Walk<'s> {
     kind: Kind<'s>,
     /// Each with the rows that come next from it.
-    sources: Vec<(Source, Option<Group<'s>>)>,
+    sources: Vec<(Source<'s>, Option<Group<'s>>)>,
     /// Where the values by which it is sorted lie; `None` where every record has one.
     values: Option<Vec<Vec<u8>>>,
     /// Rows without value, and the next of them.
@@ -239,7 +239,7 @@ fn prefixes(
     let mut span = Span::of_prefix(slot.clone());
     // From form to form, and from unit to unit.
     while let Some(entry) = kind.state.range(POSTINGS, span.bounds()).next() {
-        let (key, _) = entry.map_err(fault::engine)?;
+        let (key, _) = entry?;
         let form = layout::form_of_posting(&key)?;
         let prefix = match form {
             POINT | RANGE_BY_LOW | RANGE_BY_HIGH => {
@@ -264,12 +264,12 @@ fn prefixes(
 }
 
 /// Rows with a bound on their first keys, in the order of these bounds.
-struct Source {
+struct Source<'s> {
     tree: Tree,
     reader: Reader,
     direction: Direction,
     span: Span,
-    range: Range,
+    range: Range<'s>,
     /// Read, and not of the group that was wanted.
     pending: Option<(Bytes, Bytes)>,
 }
@@ -282,8 +282,8 @@ enum Reader {
     Id,
 }
 
-impl Source {
-    fn new(kind: Kind<'_>, tree: Tree, reader: Reader, direction: Direction, span: Span) -> Self {
+impl<'s> Source<'s> {
+    fn new(kind: Kind<'s>, tree: Tree, reader: Reader, direction: Direction, span: Span) -> Self {
         let range = kind.state.range(tree, span.bounds());
         Self {
             tree,
@@ -310,7 +310,7 @@ impl Source {
         }
     }
 
-    fn of_ids(kind: Kind<'_>, direction: Direction, first: Bound<&[u8]>) -> Self {
+    fn of_ids(kind: Kind<'s>, direction: Direction, first: Bound<&[u8]>) -> Self {
         let prefix = layout::ids_of(kind.space, kind.number);
         let span = match first {
             Bound::Included(id) => {
@@ -324,7 +324,7 @@ impl Source {
     }
 
     fn of_changes(
-        kind: Kind<'_>,
+        kind: Kind<'s>,
         direction: Direction,
         first: Bound<&[u8]>,
     ) -> Result<Self, StoreError> {
@@ -349,7 +349,7 @@ impl Source {
     }
 
     fn of_postings(
-        kind: Kind<'_>,
+        kind: Kind<'s>,
         form: u8,
         prefix: &[u8],
         direction: Direction,
@@ -379,10 +379,10 @@ impl Source {
             Direction::Ascending => self.range.next(),
             Direction::Descending => self.range.next_back(),
         };
-        next.transpose().map_err(fault::engine)
+        next.transpose()
     }
 
-    fn next<'s>(
+    fn next(
         &mut self,
         checker: &Checker<'_>,
         kind: Kind<'s>,
@@ -418,7 +418,7 @@ impl Source {
     }
 
     /// The rows of the value of a posting, of which this one was read first.
-    fn postings<'s>(
+    fn postings(
         &mut self,
         form: u8,
         key: &[u8],
@@ -459,7 +459,7 @@ impl Source {
     }
 
     /// Goes on behind a value.
-    fn leave(&mut self, value: &[u8], kind: Kind<'_>) {
+    fn leave(&mut self, value: &[u8], kind: Kind<'s>) {
         match self.direction {
             Direction::Ascending => {
                 if let Some(next) = after_prefix(value) {
