@@ -276,3 +276,113 @@ fn a_foreign_listener_is_sent_to_until_it_answers() {
     assert_eq!(seen.lines().count(), 31);
     println!("isthmus-suite: {SUITE}: 31 cases");
 }
+
+#[test]
+fn a_channel_is_defined_and_looked_after_through_the_interface() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&folder.path().join("data"));
+    let mut connection = server.connect();
+    let mut ask = |method: &str, path: &str, body: &str| {
+        let path = format!("/admin/hl7v2/channels{path}");
+        connection.send(method, &path, body).expect("an answer")
+    };
+    let refused = ask("PUT", "/lab", r#"{"listn": "x", "zone": "CET"}"#);
+    assert_eq!(refused.status, 400);
+    let told = refused.text();
+    assert!(
+        told.contains("`listn` is no field") && told.contains("`zone` is not an offset"),
+        "{told}"
+    );
+    let address = free_address();
+    let definition = format!(
+        r#"{{"listen": "{address}", "library": "isthmus", "ids": "salted", "ids_salt": "sixteen-letters-x"}}"#
+    );
+    assert_eq!(ask("PUT", "/lab", &definition).status, 204);
+    let listed = ask("GET", "", "").json();
+    assert_eq!(listed["channels"][0]["listen"], address.to_string());
+    assert_eq!(listed["channels"][0]["ids_salt"], "(set)");
+    let message = |id: &str, kind: &str| {
+        format!(
+            "MSH|^~\\&|A|B|C|D|20260101120000+0000||{kind}|{id}|P|2.5.1\n\
+             EVN||20260101120000+0000\nPID|1||77^^^B^MR||Okafor^Amara||19800101|F\nPV1|1|I\n"
+        )
+    };
+    let file = folder.path().join("messages.hl7");
+    let text = message("1", "ADT^A01^ADT_A01")
+        + &message("2", "ADT^Z99^ADT_Z99")
+        + &message("3", "ADT^A08^ADT_A01");
+    std::fs::write(&file, text).expect("a file");
+    let sent = run(&[
+        "hl7v2",
+        "send",
+        file.to_str().expect("UTF-8"),
+        "--to",
+        &address.to_string(),
+    ]);
+    assert!(
+        sent.status.success(),
+        "{}",
+        String::from_utf8_lossy(&sent.stderr)
+    );
+    // The newest first: the third waits behind the second, which nobody can convert.
+    wait_for_states(&mut server.connect(), &["waiting", "failed", "stored"]);
+    correct(&mut server.connect(), &message("2", "ADT^Z99^ADT_Z99"));
+    assert_eq!(ask("DELETE", "/lab", "").status, 204);
+    assert_eq!(all(&mut server.connect(), "/fhir/r4/Patient").len(), 1);
+}
+
+/// Waits until the messages of the log, the newest first, are in these states; gives the log.
+fn wait_for_states(connection: &mut Connection, expected: &[&str]) -> Value {
+    let began = Instant::now();
+    loop {
+        let page = connection
+            .get("/admin/hl7v2/channels/lab/messages")
+            .expect("an answer")
+            .json();
+        let messages = page["messages"].as_array().expect("a list").iter();
+        let states: Vec<String> = messages
+            .map(|it| it["state"].as_str().expect("a text").to_owned())
+            .collect();
+        if states == expected {
+            return page;
+        }
+        assert!(began.elapsed() < PATIENCE, "{page}");
+        pause();
+    }
+}
+
+/// Finds the message that failed, looks at it, and corrects its type.
+fn correct(connection: &mut Connection, sent: &str) {
+    let path = |rest: &str| format!("/admin/hl7v2/channels/lab/messages{rest}");
+    let raw = connection.get(&path("/2/raw")).expect("an answer").text();
+    assert_eq!(raw, sent.replace('\n', "\r"));
+    let found = connection
+        .get(&path("?state=failed&control-id=2"))
+        .expect("an answer")
+        .json();
+    assert_eq!(found["messages"][0]["number"], 2);
+    let corrected = raw.replace("Z99", "A31").replace("ADT_A31", "ADT_A05");
+    assert_eq!(
+        connection
+            .send("PUT", &path("/2/raw"), &corrected)
+            .expect("an answer")
+            .status,
+        204
+    );
+    let log = wait_for_states(connection, &["stored", "stored", "stored"]);
+    assert_eq!(log["messages"][1]["corrected"], true);
+}
+
+#[test]
+fn all_faults_of_configured_channels_are_told_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("isthmus.toml");
+    let text = "[[hl7v2.channel]]\nname = \"A B\"\nzone = \"CET\"\n[[hl7v2.channel]]\nname = \"b\"\nparallel = true\n[fhir]\nintegrity = \"x\"\n";
+    std::fs::write(&file, text).expect("a file");
+    let output = run(&["config", "--config", file.to_str().expect("UTF-8")]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr);
+    for part in ["1: name", "1: zone", "2: parallel", "`fhir.integrity`"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}

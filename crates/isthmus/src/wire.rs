@@ -132,7 +132,7 @@ fn own_bases(config: &Config) -> Vec<String> {
 
 /// Where channels' libraries come from.
 pub(crate) fn libraries() -> Arc<dyn Libraries> {
-    Arc::new(libraries::Folders)
+    Arc::new(libraries::Known::default())
 }
 
 /// The HL7 v2 channels, open, and their counters.

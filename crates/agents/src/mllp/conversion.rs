@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use convert::hl7v2::{Charset, HL70357, Header, patients};
-use convert::{ConvertError, ErrorKind, IdStrategy, Library, Processor, Settings, Unread};
+use convert::{ConvertError, ErrorKind, IdStrategy, Library, Processor, Settings, Unread, root_of};
 use fhir::json::{Document, Limits, Splice, Value, splice};
 use interactions::channel::{Channel, Ids, Message};
 use sha2::{Digest, Sha256};
@@ -122,25 +122,17 @@ pub(super) fn convert(library: &Library, channel: &Channel, message: &Message) -
     let patients = patients.iter().map(|it| hash(&[it])).collect();
     let result = header
         .map_err(|fault| refused(fault.condition, fault.what))
-        .and_then(|header| root(library, channel, &header))
+        .and_then(|_| root(library, channel, &text))
         .and_then(|root| transaction(library, channel, message, &root, &text));
     Converted { patients, result }
 }
 
 /// The template to begin with.
-fn root(library: &Library, channel: &Channel, header: &Header) -> Result<String, Refused> {
-    if let Some(root) = &channel.root {
-        return Ok(root.clone());
+fn root(library: &Library, channel: &Channel, text: &str) -> Result<String, Refused> {
+    match &channel.root {
+        Some(root) => Ok(root.clone()),
+        None => root_of(text, library).map_err(|error| of_conversion(&error)),
     }
-    let roots = library.roots();
-    let wanted = [header.trigger(), header.structure().to_owned()];
-    let found = wanted.into_iter().find(|it| roots.contains(&it.as_str()));
-    found.ok_or_else(|| {
-        refused(
-            HL70357::MessageType,
-            "the library has no template for this type of message (MSH-9)",
-        )
-    })
 }
 
 fn transaction(

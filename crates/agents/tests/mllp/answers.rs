@@ -91,7 +91,7 @@ async fn original_mode_may_wait_for_the_resources() {
         .unwrap()
         .replace("ADT^A01", "ADT^A99");
     let answer = client.ask(odd.as_bytes()).await;
-    let told = "the library has no template for this type of message (MSH-9)";
+    let told = "the library has no root template for messages of the type in MSH-9";
     assert_eq!(
         answer,
         format!("MSA|AE|2|{told} / ERR|||200^Unsupported message type^HL70357|E||||{told}")

@@ -168,7 +168,7 @@ pub const FIELDS: &[Field] = &[
         |it, text| set(&mut it.listen, text.parse().ok())),
     field("version", "r4", "r4 or stu3", "version of FHIR that messages become",
         |it, text| set(&mut it.version, FhirVersion::from_slug(text))),
-    field("library", "", "the path of a folder of templates", "library that converts; none: messages are only kept",
+    field("library", "", "isthmus, or the path of a folder", "library that converts: isthmus (ours) or a folder of templates; none: messages are only kept",
         |it, text| set(&mut it.library, Some(some(text)))),
     field("root", "auto", "auto or a template's name", "template to begin with; auto: by MSH-9",
         |it, text| set(&mut it.root, Some(some(text).filter(|it| it != "auto")))),
