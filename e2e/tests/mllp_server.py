@@ -23,9 +23,10 @@ async def serve(reader, writer):
                 writer.close()
                 break
             code = "AE" if control_id.startswith("no") else "AA"
+            # Before the answer: whoever has it may end this process.
+            print(control_id, flush=True)
             writer.writemessage(message.create_ack(ack_code=code))
             await writer.drain()
-            print(control_id, flush=True)
     except asyncio.IncompleteReadError:
         pass
     writer.close()
