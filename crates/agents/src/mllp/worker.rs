@@ -157,35 +157,36 @@ impl Worker {
         self.open.len() < open_max && self.running.len() < self.parallel()
     }
 
-    /// Begins conversions of the next messages.
+    /// Begins conversions of the next messages. What is settled already, after a crash, is passed
+    /// over until there is one that is not: nobody may come to wake a worker that stops before it.
     async fn read_ahead(&mut self) -> Result<(), InteractionError> {
         let window = self.parallel() as u64;
-        if self.converting.len() as u64 > window / 2 {
-            return Ok(());
-        }
-        let (tenant, name) = (&self.shared.tenant, &self.shared.channel.name);
-        let last = self
-            .shared
-            .interactions
-            .newest_message(tenant, name)
-            .await?;
-        let end = last.min(self.next + window - 1);
-        if end < self.next {
-            return Ok(());
-        }
-        let found = self
-            .shared
-            .interactions
-            .messages_in(tenant, name, self.next..=end)
-            .await?;
-        self.next = end + 1;
-        for (message, settled) in found {
-            if settled.state == State::Received {
-                let conversion = self.conversion(message.clone());
-                self.converting.push_back(Converting {
-                    message,
-                    conversion,
-                });
+        while self.converting.len() as u64 <= window / 2 {
+            let (tenant, name) = (&self.shared.tenant, &self.shared.channel.name);
+            let last = self
+                .shared
+                .interactions
+                .newest_message(tenant, name)
+                .await?;
+            let end = last.min(self.next + window - 1);
+            if end < self.next {
+                return Ok(());
+            }
+            let numbers = self.next..=end;
+            let found = self
+                .shared
+                .interactions
+                .messages_in(tenant, name, numbers)
+                .await?;
+            self.next = end + 1;
+            for (message, settled) in found {
+                if settled.state == State::Received {
+                    let conversion = self.conversion(message.clone());
+                    self.converting.push_back(Converting {
+                        message,
+                        conversion,
+                    });
+                }
             }
         }
         Ok(())

@@ -1,6 +1,8 @@
 //! Order where it matters: what touches each other goes as it came.
 
-use interactions::channel::State;
+use interactions::Interactions;
+use interactions::channel::{Channel, Incoming, State};
+use store::TenantId;
 
 use crate::world::{World, admission};
 
@@ -41,5 +43,42 @@ async fn what_is_written_by_several_is_written_in_order() {
     assert_eq!(world.patient("q59").await, Some((1, String::new())));
     // Three messages in a row write the same content: one version for each change.
     assert_eq!(world.patient("shared").await, Some((20, "n19".to_owned())));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_gets_past_what_is_settled_without_being_woken() {
+    let mut world = World::new(&[("library", "one")]).await;
+    let mut client = world.connect().await;
+    for number in 0..100 {
+        let patient = format!("w{number}");
+        client
+            .ask(&admission(&number.to_string(), &patient, "W", ""))
+            .await;
+    }
+    world.settled().await;
+    // As after a crash: the position lags behind, and the last message came just before it.
+    let late = Incoming {
+        charset: "UNICODE UTF-8".to_owned(),
+        control_id: "late".to_owned(),
+        trigger: "ADT_A01".to_owned(),
+        sender: ("LAB".to_owned(), "NORTH".to_owned()),
+        raw: admission("late", "late", "Late", "").into(),
+    };
+    let meanwhile = async |interactions: &Interactions, channel: &Channel| {
+        let tenant = TenantId::default();
+        interactions
+            .take_messages(&tenant, channel, &[late])
+            .await
+            .unwrap();
+        interactions
+            .note_message_position(&tenant, &channel.name, 0)
+            .await
+            .unwrap();
+    };
+    world.restart(meanwhile).await;
+    assert_eq!(world.settled().await.len(), 101);
+    assert_eq!(world.patient("late").await, Some((1, "Late".to_owned())));
+    assert_eq!(world.patient("w0").await, Some((1, "W".to_owned())));
     world.end().await;
 }

@@ -55,6 +55,8 @@ pub(crate) struct World {
     pub(crate) channel: ChannelName,
     pub(crate) metrics: Metrics,
     pub(crate) service: tokio::task::JoinHandle<()>,
+    definition: Channel,
+    library: Arc<OneTemplate>,
     store: Arc<EmbeddedStore>,
     _folder: Option<TempDir>,
 }
@@ -87,8 +89,8 @@ impl World {
         let metrics = Metrics::default();
         let service = Service::start(
             interactions.clone(),
-            vec![(TenantId::default(), channel)],
-            library,
+            vec![(TenantId::default(), channel.clone())],
+            Arc::clone(&library) as Arc<dyn Libraries>,
             metrics.clone(),
         );
         let service = tokio::spawn(service.await.unwrap().run());
@@ -98,9 +100,25 @@ impl World {
             channel: name,
             metrics,
             service,
+            definition: channel,
+            library,
             store: Arc::new(store),
             _folder: Some(folder),
         }
+    }
+
+    /// Ends the agent, does something to its log, and starts it again.
+    pub(crate) async fn restart(&mut self, meanwhile: impl AsyncFnOnce(&Interactions, &Channel)) {
+        self.service.abort();
+        (&mut self.service).await.ok();
+        meanwhile(&self.interactions, &self.definition).await;
+        let service = Service::start(
+            self.interactions.clone(),
+            vec![(TenantId::default(), self.definition.clone())],
+            Arc::clone(&self.library) as Arc<dyn Libraries>,
+            self.metrics.clone(),
+        );
+        self.service = tokio::spawn(service.await.unwrap().run());
     }
 
     pub(crate) async fn end(self) {
