@@ -85,13 +85,13 @@ const SOURCES: &[Source] = &[
 ];
 
 fn whole(text: &str) -> Option<String> {
-    Some(text.to_owned())
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// Synthea adds numbers to names so that nobody takes them for real.
 fn letters(text: &str) -> Option<String> {
-    let end = text.find(|it: char| it.is_ascii_digit());
-    Some(text[..end.unwrap_or(text.len())].to_owned())
+    let letters = text.split(|it: char| it.is_ascii_digit()).next();
+    letters.filter(|it| !it.is_empty()).map(str::to_owned)
 }
 
 fn word(text: &str) -> Option<String> {

@@ -186,7 +186,9 @@ pub(crate) async fn mixed(setup: &Setup) -> Result<Vec<Sample>> {
             classes.last_mut().expect("one was pushed").1.push(path);
         }
     }
-    classes.iter_mut().for_each(|(_, paths)| shuffle(paths));
+    for (_, paths) in &mut classes {
+        shuffle(paths);
+    }
     compare(&store, "W4", classes, MIXED_TURNS).await
 }
 

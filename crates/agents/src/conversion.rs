@@ -17,7 +17,8 @@ use interactions::libraries::{Compiled, Layers, Libraries};
 use interactions::{InteractionError, Interactions};
 use store::TenantId;
 
-/// How many bytes a library takes in memory for each byte of its templates; measured, rounded up.
+/// How many bytes a library is taken to need in memory for each byte of its templates: an estimate
+/// on the safe side.
 const BYTES_PER_TEXT_BYTE: usize = 12;
 
 /// How many faults of a library are told.
