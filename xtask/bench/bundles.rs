@@ -80,7 +80,7 @@ fn read(path: &Path) -> Result<Bundle> {
 }
 
 /// As in the tests: `$ISTHMUS_DATA`, else `isthmus-data` in the user's cache.
-fn data_folder() -> Result<PathBuf> {
+pub(crate) fn data_folder() -> Result<PathBuf> {
     let set = |name: &str| {
         std::env::var_os(name)
             .filter(|it| !it.is_empty())

@@ -15,6 +15,7 @@
 
 mod bundles;
 mod client;
+mod convert;
 mod crash;
 mod harvest;
 mod limit;
@@ -73,6 +74,22 @@ const WORKLOADS: &[Workload] = &[
         id: "M1",
         about: "HL7 v2 messages by MLLP, 1, 10 and 50 connections",
     },
+    Workload {
+        id: "C1",
+        about: "HL7 v2 messages with our library",
+    },
+    Workload {
+        id: "C2",
+        about: "C-CDA and STU3 with templates of others, beside python-fhir-converter",
+    },
+    Workload {
+        id: "C3",
+        about: "HL7 v2 messages parsed only, beside hl7 and hl7apy",
+    },
+    Workload {
+        id: "C4",
+        about: "libraries of templates loaded",
+    },
 ];
 
 /// What every run needs.
@@ -112,6 +129,11 @@ fn main() -> Result<()> {
         && mode == limit::MODE
     {
         return runtime.block_on(limit::serve(Path::new(folder), address.parse()?));
+    }
+    if let [mode, rest @ ..] = &arguments[..]
+        && mode == convert::MODE
+    {
+        return convert::serve(rest);
     }
     let (runs, chosen) = parse(&arguments)?;
     let setup = Setup::new()?;
@@ -158,6 +180,7 @@ async fn measure(workload: &Workload, setup: &Setup, run: usize) -> Result<Vec<S
         "W6" => read::measure(setup).await,
         "W9" => start::measure(setup).await,
         "M1" => mllp::measure(setup).await,
+        id if id.starts_with('C') => convert::measure(setup, id),
         _ => crash::measure(setup, run).await,
     }
 }

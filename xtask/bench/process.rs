@@ -82,39 +82,44 @@ impl Server {
 
     /// Processor time used so far by all threads, in microseconds.
     pub(crate) fn cpu_us(&self) -> Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name in brackets may hold blanks; user and system time are the 14th and 15th field.
-        let (_, fields) = stat
-            .rsplit_once(')')
-            .context("/proc/PID/stat has no name")?;
-        let ticks = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .map(str::parse::<f64>);
-        let ticks: f64 = ticks.sum::<Result<f64, _>>()?;
-        Ok(ticks / TICKS_PER_SECOND * 1e6)
+        Ok(cpu_seconds(self.child.id())? * 1e6)
     }
 
     /// Memory in use, in megabytes.
     pub(crate) fn memory_mb(&self) -> Result<f64> {
-        self.status_mb("VmRSS:")
+        status_mb(self.child.id(), "VmRSS:")
     }
 
     /// The most memory that was ever in use, in megabytes.
     pub(crate) fn memory_peak_mb(&self) -> Result<f64> {
-        self.status_mb("VmHWM:")
+        status_mb(self.child.id(), "VmHWM:")
     }
+}
 
-    fn status_mb(&self, key: &str) -> Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(key));
-        let number = line.and_then(|it| it.split_whitespace().next());
-        let kilobytes: f64 = number
-            .with_context(|| format!("no `{key}` in /proc"))?
-            .parse()?;
-        Ok(kilobytes / 1024.0)
-    }
+/// Processor time that a process has used so far with all its threads.
+pub(crate) fn cpu_seconds(process: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name in brackets may hold blanks; user and system time are the 14th and 15th field.
+    let (_, fields) = stat
+        .rsplit_once(')')
+        .context("/proc/PID/stat has no name")?;
+    let ticks = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(str::parse::<f64>);
+    Ok(ticks.sum::<Result<f64, _>>()? / TICKS_PER_SECOND)
+}
+
+/// A line of what Linux says of a process, in megabytes.
+pub(crate) fn status_mb(process: u32, key: &str) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
+    let number = line.and_then(|it| it.split_whitespace().next());
+    let kilobytes: f64 = number
+        .with_context(|| format!("no `{key}` in /proc"))?
+        .parse()?;
+    Ok(kilobytes / 1024.0)
 }
 
 impl Drop for Server {
