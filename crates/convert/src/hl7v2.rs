@@ -10,6 +10,7 @@ mod charset;
 mod header;
 mod reply;
 
+pub use crate::data::hl7v2::segment_count;
 pub use acknowledgment::{Acknowledgment, Code, Fault, HL70357, Mode, When};
 pub use batch::{Batch, BatchFrame, is_batch, messages};
 pub use charset::{Charset, CharsetFault, names as charset_names};

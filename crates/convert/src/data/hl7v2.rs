@@ -298,6 +298,12 @@ impl Component<'_> {
     }
 }
 
+/// Reads a message as templates would, and says how many segments it has.
+pub fn segment_count(text: &str) -> Result<usize> {
+    let arena = Arena::new();
+    Ok(read_as(Values::Plain, text, &arena)?.segments.len())
+}
+
 /// What MSH-9 says of a message.
 pub(crate) struct Header {
     /// Code and event: `ADT_A08`.
@@ -350,13 +356,14 @@ fn read_as<'a>(values: Values, text: &'a str, arena: &'a Arena) -> Result<&'a Me
     let parser = Parser {
         separators: Separators::read(first)?,
         values,
+        is_verbatim: false,
         arena,
     };
-    let mut segments: Vec<&'a Segment<'a>> = Vec::with_capacity(lines.len());
-    for (at, line) in lines.iter().enumerate() {
-        segments.push(arena.alloc(parser.segment(line, at + 1)?));
-    }
-    Ok(part(text, &segments, arena))
+    let segment = |at: usize| -> Result<&'a Segment<'a>> {
+        Ok(arena.alloc(parser.segment(lines[at], at + 1)?))
+    };
+    let segments = arena.alloc_slice_try_fill_with(lines.len(), segment)?;
+    Ok(arena.alloc(Message { text, segments }))
 }
 
 /// How values are kept.
@@ -380,45 +387,68 @@ pub(crate) fn part<'a>(
     })
 }
 
+#[derive(Clone, Copy)]
 struct Parser<'a> {
     separators: Separators,
     values: Values,
+    /// Whether nothing is to be unescaped or escaped, as in most segments.
+    is_verbatim: bool,
     arena: &'a Arena,
 }
 
 impl<'a> Parser<'a> {
-    fn segment(&self, line: &'a str, position: usize) -> Result<Segment<'a>> {
-        let mut parts = line.split(self.separators.field);
-        let name = parts.next().unwrap_or_default();
-        let mut fields = vec![self.whole(name)];
-        let separator = self.separators.field.len_utf8();
-        if let Some(separator) = line.get(name.len()..name.len() + separator)
-            && HEADERS.contains(&name)
-        {
-            fields.push(self.whole(separator));
-            fields.extend(parts.next().map(|it| self.whole(it)));
+    fn segment(self, line: &'a str, position: usize) -> Result<Segment<'a>> {
+        let field = self.separators.field;
+        let (name, rest) = match line.split_once(field) {
+            Some((name, rest)) => (name, Some(rest)),
+            None => (line, None),
+        };
+        // What stands before the fields that are divided: the name, and in headers the separators.
+        let mut whole = [self.whole(name), None, None];
+        let (mut count, mut divided) = (1, rest);
+        if HEADERS.contains(&name) && rest.is_some() {
+            let separator = &line[name.len()..name.len() + field.len_utf8()];
+            let (others, after) = match rest.and_then(|it| it.split_once(field)) {
+                Some((others, after)) => (others, Some(after)),
+                None => (rest.unwrap_or_default(), None),
+            };
+            whole = [self.whole(name), self.whole(separator), self.whole(others)];
+            (count, divided) = (3, after);
         }
-        for part in parts {
-            fields.push(self.field(part)?);
-        }
+        let parser = self.of_segment(divided.unwrap_or_default());
+        let mut whole = whole.into_iter().take(count);
+        let mut parts = divided.into_iter().flat_map(|it| it.split(field));
+        let fields = count + divided.map_or(0, |it| count_of(it, field) + 1);
+        let fields = self.arena.alloc_slice_try_fill_with(fields, |_| {
+            whole.next().map_or_else(
+                || parser.field(parts.next().unwrap_or_default()),
+                Result::Ok,
+            )
+        })?;
         Ok(Segment {
             name,
-            text: self.normalized(line).unwrap_or(line),
-            fields: self.arena.alloc_slice_fill_iter(fields),
+            text: self.of_segment(line).normalized(line).unwrap_or(line),
+            fields,
             position,
             is_expected: Cell::new(true),
         })
     }
 
+    /// For a segment with that text.
+    fn of_segment(self, text: &str) -> Self {
+        let is_kept = self.values == Values::Plain || !text.contains(['\\', '"']);
+        Self {
+            is_verbatim: is_kept && !text.contains(self.separators.escape),
+            ..self
+        }
+    }
+
     /// A field that nothing divides.
-    fn whole(&self, text: &'a str) -> Option<Field<'a>> {
+    fn whole(self, text: &'a str) -> Option<Field<'a>> {
         let value = self.escaped(text);
         let component = (!text.is_empty()).then(|| Component {
             value,
-            subcomponents: Value::List(
-                self.arena
-                    .alloc_slice_copy(&[Value::Null, self.value(value)]),
-            ),
+            subcomponents: self.list([Value::Null, self.value(value)]),
             read: Cell::new(ALL),
         });
         (!text.is_empty()).then(|| Field {
@@ -428,68 +458,90 @@ impl<'a> Parser<'a> {
         })
     }
 
-    fn field(&self, text: &'a str) -> Result<Option<Field<'a>>> {
+    fn list<const N: usize>(self, values: [Value<'a>; N]) -> Value<'a> {
+        Value::List(self.arena.alloc_slice_copy(&values))
+    }
+
+    fn field(self, text: &'a str) -> Result<Option<Field<'a>>> {
         if text.is_empty() {
             return Ok(None);
         }
-        let mut repeats = Vec::new();
-        for repeat in text.split(self.separators.repetition) {
-            let value = if repeat.is_empty() {
-                Value::Null
-            } else {
-                let field: &'a Field<'a> = self.arena.alloc(Field {
-                    value: self.normalized(repeat)?,
-                    components: self.components(repeat)?,
-                    repeats: Value::List(&[]),
-                });
-                Value::Hl7(Hl7::Field(field))
-            };
-            repeats.push(value);
+        let repetition = self.separators.repetition;
+        if !text.contains(repetition) {
+            let only = self.repeat(text)?;
+            return Ok(Some(Field {
+                value: only.value,
+                components: only.components,
+                repeats: self.list([Value::Hl7(Hl7::Field(only))]),
+            }));
         }
+        let mut parts = text.split(repetition);
+        let count = count_of(text, repetition) + 1;
+        let repeats = self.arena.alloc_slice_try_fill_with(count, |_| {
+            let part = parts.next().unwrap_or_default();
+            Ok(match part {
+                "" => Value::Null,
+                part => Value::Hl7(Hl7::Field(self.repeat(part)?)),
+            })
+        })?;
         let components = match repeats.first() {
             Some(Value::Hl7(Hl7::Field(first))) => first.components,
             _ => &[],
         };
-        let value = match repeats[..] {
-            [Value::Hl7(Hl7::Field(only))] => only.value,
-            _ => self.normalized(text)?,
-        };
         Ok(Some(Field {
-            value,
+            value: self.normalized(text)?,
             components,
-            repeats: Value::List(self.arena.alloc_slice_copy(&repeats)),
+            repeats: Value::List(repeats),
         }))
     }
 
-    fn components(&self, text: &'a str) -> Result<&'a [Option<Component<'a>>]> {
-        let mut components = vec![None];
-        for part in text.split(self.separators.component) {
-            components.push(self.component(part)?);
-        }
-        Ok(self.arena.alloc_slice_fill_iter(components))
+    fn repeat(self, text: &'a str) -> Result<&'a Field<'a>> {
+        Ok(self.arena.alloc(Field {
+            value: self.normalized(text)?,
+            components: self.components(text)?,
+            repeats: Value::List(&[]),
+        }))
     }
 
-    fn component(&self, text: &'a str) -> Result<Option<Component<'a>>> {
+    /// The components, from 1.
+    fn components(self, text: &'a str) -> Result<&'a [Option<Component<'a>>]> {
+        let separator = self.separators.component;
+        let mut parts = text.split(separator);
+        let count = count_of(text, separator) + 2;
+        let components = self.arena.alloc_slice_try_fill_with(count, |at| match at {
+            0 => Ok(None),
+            _ => self.component(parts.next().unwrap_or_default()),
+        })?;
+        Ok(components)
+    }
+
+    fn component(self, text: &'a str) -> Result<Option<Component<'a>>> {
         if text.is_empty() {
             return Ok(None);
         }
-        let mut parts = vec![Value::Null];
-        for part in text.split(self.separators.subcomponent) {
-            parts.push(if part.is_empty() {
-                Value::Null
-            } else {
-                self.value(self.normalized(part)?)
-            });
-        }
+        let separator = self.separators.subcomponent;
+        let value = self.normalized(text)?;
+        let subcomponents = if text.contains(separator) {
+            let mut parts = text.split(separator);
+            let count = count_of(text, separator) + 2;
+            let list = self.arena.alloc_slice_try_fill_with(count, |at| {
+                let part = if at == 0 { None } else { parts.next() };
+                let part = part.filter(|it| !it.is_empty());
+                part.map_or(Ok(Value::Null), |it| Ok(self.value(self.normalized(it)?)))
+            })?;
+            Value::List(list)
+        } else {
+            self.list([Value::Null, self.value(value)])
+        };
         Ok(Some(Component {
-            value: self.normalized(text)?,
-            subcomponents: Value::List(self.arena.alloc_slice_copy(&parts)),
+            value,
+            subcomponents,
             read: Cell::new(0),
         }))
     }
 
     /// A value with the mark of how it is kept.
-    fn value(&self, text: &'a str) -> Value<'a> {
+    fn value(self, text: &'a str) -> Value<'a> {
         match self.values {
             Values::Escaped => escaped(text),
             Values::Plain => Value::plain(text),
@@ -497,7 +549,10 @@ impl<'a> Parser<'a> {
     }
 
     /// Unescaped as HL7 v2, then escaped as JSON if it is kept so.
-    fn normalized(&self, text: &'a str) -> Result<&'a str> {
+    fn normalized(self, text: &'a str) -> Result<&'a str> {
+        if self.is_verbatim {
+            return Ok(text);
+        }
         if !text.contains(self.separators.escape) {
             return Ok(self.escaped(text));
         }
@@ -509,7 +564,7 @@ impl<'a> Parser<'a> {
         Ok(self.escaped(self.arena.alloc_str(&unescaped)))
     }
 
-    fn escaped(&self, text: &'a str) -> &'a str {
+    fn escaped(self, text: &'a str) -> &'a str {
         if self.values == Values::Escaped && text.contains(['\\', '"']) {
             let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
             self.arena.alloc_str(&escaped)
@@ -519,119 +574,10 @@ impl<'a> Parser<'a> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-
-    use super::*;
-
-    fn at(message: &str, path: &str) -> String {
-        let arena = Arena::new();
-        let message = match read(message, &arena) {
-            Ok(message) => message,
-            Err(error) => return error.to_string(),
-        };
-        let mut parts = path.split('.');
-        let name = parts.next().unwrap_or_default();
-        let segment = message.segments.iter().copied().find(|it| it.name == name);
-        let mut value = segment.map_or(Value::Null, |it| Value::Hl7(Hl7::Segment(it)));
-        for part in parts {
-            let Value::Hl7(element) = value else { break };
-            value = match part.parse() {
-                Ok(number) => element.index(number),
-                Err(_) => match element.property(part, &arena) {
-                    Ok(value) => value,
-                    Err(error) => return error.to_string(),
-                },
-            };
-        }
-        value
-            .as_text()
-            .map_or_else(|| value.kind().to_owned(), str::to_owned)
-    }
-
-    const MESSAGE: &str = "MSH|^~\\&|A\rPID|1||a&b^c~d^e||x\\T\\\"y\\.br\\\\X41\\||\n";
-
-    #[test]
-    fn elements_are_counted_as_the_standard_counts() {
-        for (path, expected) in [
-            ("MSH.0.Value", "MSH"),
-            ("MSH.1.Value", "|"),
-            ("MSH.2.Value", "^~\\\\&"),
-            ("MSH.3.Value", "A"),
-            ("PID.3.Value", "a&b^c~d^e"),
-            ("PID.3.1.Value", "a&b"),
-            ("PID.3.1.2", "b"),
-            ("PID.3.2.1", "c"),
-            ("PID.3.3", "null"),
-            ("PID.2", "null"),
-            ("PID.99", "null"),
-            ("PID.5.1.Value", "x&\\\"y\\\\nA"),
-            (
-                "PID.5.Valu",
-                "a field has no property `Valu`; did you mean `Value`?",
-            ),
-        ] {
-            assert_eq!(at(MESSAGE, path), expected, "{path}");
-        }
-    }
-
-    #[test]
-    fn faults_of_messages_are_named() {
-        let check = |message: &str, expected: &Expect| expected.assert_eq(&at(message, ""));
-        check(
-            "",
-            &expect!["an HL7 v2 message begins with the segment MSH"],
-        );
-        check(
-            "MSH|^~",
-            &expect!["MSH-1 and MSH-2 declare five separators"],
-        );
-        check(
-            "MSH|^~^&",
-            &expect!["the separators in MSH-1 and MSH-2 are not distinct"],
-        );
-        check(
-            "MSH|^~\\&|a\\b",
-            &expect!["an escape sequence is not closed"],
-        );
-        check(
-            "MSH|^~\\&|a\\Xzz\\",
-            &expect!["an escape sequence `\\X…\\` is not hexadecimal"],
-        );
-    }
-
-    #[test]
-    fn what_nobody_read_is_known() {
-        let arena = Arena::new();
-        let message = read(MESSAGE, &arena).unwrap();
-        let pid = Hl7::Segment(message.segments[1]);
-        let Value::Hl7(field) = pid.index(3) else {
-            panic!("PID-3 is there")
-        };
-        let Value::Hl7(component) = field.index(1) else {
-            panic!("PID-3.1 is there")
-        };
-        component.property("Value", &arena).unwrap();
-        let shown: Vec<String> = unread(message)
-            .iter()
-            .map(|it| {
-                format!(
-                    "{}-{}.{}#{}",
-                    it.segment.0, it.field, it.component, it.repeat
-                )
-            })
-            .collect();
-        assert_eq!(
-            shown,
-            [
-                "MSH-3.1#1",
-                "PID-1.1#1",
-                "PID-3.2#1",
-                "PID-3.1#2",
-                "PID-3.2#2",
-                "PID-5.1#1"
-            ]
-        );
+/// How often a character occurs.
+fn count_of(text: &str, character: char) -> usize {
+    match u8::try_from(character) {
+        Ok(byte) if byte.is_ascii() => text.bytes().filter(|it| *it == byte).count(),
+        _ => text.matches(character).count(),
     }
 }
