@@ -6,6 +6,7 @@ mod backup;
 mod crash;
 mod demo;
 mod full_disk;
+mod libraries;
 mod load;
 mod logs;
 mod mllp;

@@ -295,7 +295,7 @@ fn a_channel_is_defined_and_looked_after_through_the_interface() {
     );
     let address = free_address();
     let definition = format!(
-        r#"{{"listen": "{address}", "library": "isthmus", "ids": "salted", "ids_salt": "sixteen-letters-x"}}"#
+        r#"{{"listen": "{address}", "library": "hl7v2", "ids": "salted", "ids_salt": "sixteen-letters-x"}}"#
     );
     assert_eq!(ask("PUT", "/lab", &definition).status, 204);
     let listed = ask("GET", "", "").json();

@@ -45,7 +45,7 @@ const TEMPLATE: &str = r#"{ "resourceType": "Bundle", "type": "transaction", "en
 pub(crate) async fn measure(setup: &Setup) -> Result<Vec<Sample>> {
     let mut samples = Vec::new();
     for connections in CONNECTIONS {
-        let (server, address, folder) = start(setup, false).await?;
+        let (server, address, folder) = start(setup, Library::None).await?;
         let cpu = server.cpu_us()?;
         let ours = stream(address, connections, TURN, usize::MAX).await?;
         let cpu = server.cpu_us()? - cpu;
@@ -67,13 +67,25 @@ pub(crate) async fn measure(setup: &Setup) -> Result<Vec<Sample>> {
             sample("peak memory", "MB", peak),
         ]);
     }
-    samples.extend(converted(setup).await?);
+    samples.extend(converted(setup, Library::Small).await?);
+    samples.extend(converted(setup, Library::Ours).await?);
     Ok(samples)
 }
 
+/// What messages are converted with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Library {
+    /// Nothing.
+    None,
+    /// One template.
+    Small,
+    /// The one that is part of isthmus.
+    Ours,
+}
+
 /// From the first message to the last stored resource.
-async fn converted(setup: &Setup) -> Result<Vec<Sample>> {
-    let (server, address, _folder) = start(setup, true).await?;
+async fn converted(setup: &Setup, library: Library) -> Result<Vec<Sample>> {
+    let (server, address, _folder) = start(setup, library).await?;
     let (cpu, began) = (server.cpu_us()?, Instant::now());
     let sent = stream(address, 50, CONVERTED_MAX, CONVERTED / 50).await?;
     let mut client = Client::new(server.address);
@@ -89,7 +101,12 @@ async fn converted(setup: &Setup) -> Result<Vec<Sample>> {
     let seconds = began.elapsed().as_secs_f64();
     let count = sent.latencies.len() as f64;
     let cpu = server.cpu_us()? - cpu;
-    let name = |what: &str| format!("{what}, 50 connections");
+    let with = if library == Library::Ours {
+        "our library"
+    } else {
+        "one template"
+    };
+    let name = |what: &str| format!("{what}, {with}, 50 connections");
     Ok(vec![
         Sample::new(
             "M1",
@@ -102,11 +119,14 @@ async fn converted(setup: &Setup) -> Result<Vec<Sample>> {
 }
 
 /// Starts isthmus with one channel.
-async fn start(setup: &Setup, converts: bool) -> Result<(Server, SocketAddr, tempfile::TempDir)> {
+async fn start(setup: &Setup, library: Library) -> Result<(Server, SocketAddr, tempfile::TempDir)> {
     let folder = setup.folder()?;
     let (http, mllp) = (free_address()?, free_address()?);
     let mut text = format!("[[hl7v2.channel]]\nname = \"bench\"\nlisten = \"{mllp}\"\n");
-    if converts {
+    if library == Library::Ours {
+        text.push_str("library = \"hl7v2\"\n");
+    }
+    if library == Library::Small {
         let library = folder.path().join("library");
         std::fs::create_dir(&library)?;
         std::fs::write(library.join("ADT_A01.liquid"), TEMPLATE)?;

@@ -62,6 +62,14 @@ pub(crate) fn check(config: &Config) -> anyhow::Result<Vec<Finding>> {
 
 /// The interactions over a store.
 pub(crate) fn interactions(config: &Config, store: Arc<dyn Store>) -> Interactions {
+    with_conversions(config, store).0
+}
+
+/// The interactions over a store, and the conversions that they are given.
+pub(crate) fn with_conversions(
+    config: &Config,
+    store: Arc<dyn Store>,
+) -> (Interactions, Conversions) {
     let interactions = Interactions::new(store, settings(config));
     let limits = conversion::Limits {
         timeout: Duration::from_millis(config.number("convert.timeout_ms")),
@@ -69,7 +77,8 @@ pub(crate) fn interactions(config: &Config, store: Arc<dyn Store>) -> Interactio
         budgets: convert::Budgets::default(),
     };
     let conversions = Conversions::new(interactions.clone(), limits);
-    interactions.with_converter(Arc::new(conversions))
+    let interactions = interactions.with_converter(Arc::new(conversions.clone()));
+    (interactions, conversions)
 }
 
 fn settings(config: &Config) -> Settings {
@@ -131,19 +140,21 @@ fn own_bases(config: &Config) -> Vec<String> {
 }
 
 /// Where channels' libraries come from.
-pub(crate) fn libraries() -> Arc<dyn Libraries> {
-    Arc::new(libraries::Known::default())
+pub(crate) fn libraries(conversions: Conversions) -> Arc<dyn Libraries> {
+    Arc::new(libraries::Known::new(conversions))
 }
 
 /// The HL7 v2 channels, open, and their counters.
 pub(crate) async fn channels(
     config: &Config,
     interactions: &Interactions,
+    conversions: Conversions,
 ) -> anyhow::Result<(Service, Metrics)> {
     let metrics = Metrics::default();
     let channels = config.channels().to_vec();
     let interactions = interactions.clone();
-    let service = Service::start(interactions, channels, libraries(), metrics.clone()).await?;
+    let libraries = libraries(conversions);
+    let service = Service::start(interactions, channels, libraries, metrics.clone()).await?;
     Ok((service, metrics))
 }
 

@@ -26,7 +26,7 @@ use convert::hl7v2::Charset;
 pub use counters::Metrics;
 use interactions::Interactions;
 use interactions::channel::{Channel, Settled, State};
-pub use service::{Libraries, Service, StartError};
+pub use service::{Libraries, Reading, Service, StartError};
 use store::{Origin, TenantId};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;

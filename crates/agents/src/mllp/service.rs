@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use convert::hl7v2::Charset;
 use convert::{Library, Mode};
 use interactions::Interactions;
@@ -21,9 +22,24 @@ use super::tls::{self, TlsError};
 use super::{Shared, UNIT_BYTES, intake, listener, worker};
 
 /// Where the libraries of channels come from.
+#[async_trait]
 pub trait Libraries: Send + Sync {
-    /// The library of that name as it is now, or why there is none.
-    fn library(&self, tenant: &TenantId, name: &str) -> Result<Arc<Library>, String>;
+    /// The library of that name, or why there is none.
+    async fn library(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        reading: Reading,
+    ) -> Result<Arc<Library>, String>;
+}
+
+/// How new a library is wanted that comes from files. One that a tenant keeps is always the one in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// As it was when it was read.
+    Kept,
+    /// As it is now.
+    Anew,
 }
 
 /// Why a channel cannot be opened.
@@ -160,8 +176,10 @@ impl Service {
         let charset = charset.map_err(|fault| StartError::Charset(name.clone(), fault))?;
         let tls = acceptor(&channel)?;
         if let Some(library) = &channel.library {
-            let library = self.libraries.library(tenant, library);
-            let library = library.map_err(|what| StartError::Library(name.clone(), what))?;
+            let library = self.libraries.library(tenant, library, Reading::Anew);
+            let library = library
+                .await
+                .map_err(|what| StartError::Library(name.clone(), what))?;
             if channel.ids != Ids::Hash && library.mode() != Mode::Strict {
                 let what = "it makes its ids itself: `ids` is for strict libraries".to_owned();
                 return Err(StartError::Library(name.clone(), what));

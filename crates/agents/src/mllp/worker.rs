@@ -22,7 +22,7 @@ use tracing::{info, warn};
 use super::conversion::{Converted, Known, Touches, Transaction, convert};
 use super::counters::Count;
 use super::{ORIGIN, Shared};
-use crate::mllp::service::Libraries;
+use crate::mllp::service::{Libraries, Reading};
 
 /// Messages that are settled before the position is noted again.
 const NOTE_EVERY: u64 = 500;
@@ -73,8 +73,8 @@ pub(super) async fn run(shared: Arc<Shared>, libraries: Arc<dyn Libraries>) {
         return;
     };
     loop {
-        let library = libraries.library(&shared.tenant, &name);
-        let worker = match library {
+        let library = libraries.library(&shared.tenant, &name, Reading::Anew);
+        let worker = match library.await {
             Ok(library) => begin(&shared, &libraries, library).await,
             Err(what) => {
                 warn!(channel = %shared.channel.name, what, "the library cannot be used");
@@ -179,6 +179,7 @@ impl Worker {
                 .messages_in(tenant, name, numbers)
                 .await?;
             self.next = end + 1;
+            self.renew_library(Reading::Kept).await;
             for (message, settled) in found {
                 if settled.state == State::Received {
                     let conversion = self.conversion(message.clone());
@@ -354,7 +355,7 @@ impl Worker {
         if asked.is_empty() && self.open.is_empty() {
             return Ok(());
         }
-        self.renew_library();
+        self.renew_library(Reading::Anew).await;
         for number in &asked {
             self.try_again(*number).await?;
         }
@@ -371,10 +372,12 @@ impl Worker {
         Ok(())
     }
 
-    /// Templates are most often what was mended.
-    fn renew_library(&mut self) {
-        let name = self.shared.channel.library.as_deref().unwrap_or_default();
-        match self.libraries.library(&self.shared.tenant, name) {
+    /// What a tenant uses may change at any time; templates are most often what was mended when
+    /// something is tried again.
+    async fn renew_library(&mut self, reading: Reading) {
+        let shared = Arc::clone(&self.shared);
+        let name = shared.channel.library.as_deref().unwrap_or_default();
+        match self.libraries.library(&shared.tenant, name, reading).await {
             Ok(library) => self.library = library,
             Err(what) => {
                 warn!(channel = %self.shared.channel.name, what, "the library cannot be used anew");

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agents::mllp::frame::{Decoder, Event, framed};
-use agents::mllp::{Libraries, Metrics, Service};
+use agents::mllp::{Libraries, Metrics, Reading, Service};
+use async_trait::async_trait;
 use convert::{Library, Sources};
 use fhir::FhirVersion;
 use interactions::channel::{Channel, ChannelName, Listed, Query, State};
@@ -38,8 +39,9 @@ const TEMPLATE: &str = r#"{
 /// A library of one template.
 struct OneTemplate(String);
 
+#[async_trait]
 impl Libraries for OneTemplate {
-    fn library(&self, _: &TenantId, _: &str) -> Result<Arc<Library>, String> {
+    async fn library(&self, _: &TenantId, _: &str, _: Reading) -> Result<Arc<Library>, String> {
         let text = self.0.clone();
         let metadata = "{\"type\": \"hl7v2\"}".to_owned();
         let mut sources = Sources::default();

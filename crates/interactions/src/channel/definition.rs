@@ -168,7 +168,7 @@ pub const FIELDS: &[Field] = &[
         |it, text| set(&mut it.listen, text.parse().ok())),
     field("version", "r4", "r4 or stu3", "version of FHIR that messages become",
         |it, text| set(&mut it.version, FhirVersion::from_slug(text))),
-    field("library", "", "isthmus, or the path of a folder", "library that converts: isthmus (ours) or a folder of templates; none: messages are only kept",
+    field("library", "", "hl7v2, another name, or the path of a folder", "library that converts: by name the one that the tenant uses (hl7v2 is ours), by path a folder of templates; none: messages are only kept",
         |it, text| set(&mut it.library, Some(some(text)))),
     field("root", "auto", "auto or a template's name", "template to begin with; auto: by MSH-9",
         |it, text| set(&mut it.root, Some(some(text).filter(|it| it != "auto")))),

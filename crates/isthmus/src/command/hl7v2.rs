@@ -298,9 +298,9 @@ fn listen(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8> {
     serve::log(config);
     wire::runtime()?.block_on(async {
         let store = wire::store(config).await?;
-        let interactions = wire::interactions(config, Arc::clone(&store));
+        let (interactions, conversions) = wire::with_conversions(config, Arc::clone(&store));
         let (address, name) = (channel.listen, channel.name.clone());
-        let libraries = wire::libraries();
+        let libraries = wire::libraries(conversions);
         let channels = vec![(tenant, channel)];
         let service = Service::start(interactions, channels, libraries, Metrics::default()).await?;
         let service = tokio::spawn(service.run());

@@ -88,7 +88,8 @@ pub(crate) fn run(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8>
         let listener = TcpListener::bind(address).await;
         let listener = listener.with_context(|| format!("cannot listen on {address}"))?;
         let store = wire::store(config).await?;
-        let interactions = Arc::new(wire::interactions(config, Arc::clone(&store)));
+        let (interactions, conversions) = wire::with_conversions(config, Arc::clone(&store));
+        let interactions = Arc::new(interactions);
         let is_demo = arguments.get_flag("demo");
         if is_demo {
             load_samples(&interactions).await?;
@@ -96,7 +97,7 @@ pub(crate) fn run(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8>
         announce(config, listener.local_addr()?, is_demo);
         let pause = Duration::from_millis(config.number("jobs.pause_ms"));
         let jobs = tokio::spawn(agents::jobs::run(Interactions::clone(&interactions), pause));
-        let (channels, metrics) = wire::channels(config, &interactions).await?;
+        let (channels, metrics) = wire::channels(config, &interactions, conversions).await?;
         let channels = tokio::spawn(channels.run());
         let mut server = wire::server(config);
         server.more_metrics = Some(Box::new(move |text| metrics.print(text)));
