@@ -17,6 +17,7 @@ mod moment;
 mod narrative;
 mod number;
 pub(crate) mod regex;
+mod resources;
 pub(crate) mod strict;
 mod text;
 mod text_parts;

@@ -112,7 +112,7 @@ fn convert<'a>(
     let folder = root.rsplit_once('/').map_or("", |(folder, _)| folder);
     let meter: &'a Meter<'a> = arena.alloc(Meter::new(budgets, settings.time_is_up, arena));
     let mut renderer = Renderer::new(library, template, folder, arena, meter, settings);
-    renderer.set_data(data.name, data.value);
+    renderer.set_input(data.name, data.value);
     if let Some(message) = data.strict {
         renderer.message_offset = message.offset();
         renderer.set_data("structure", Value::plain(message.structure));
@@ -194,7 +194,10 @@ fn finished<'a>(
     arena: &'a Arena,
 ) -> Result<String> {
     if processor == Processor::FhirToHl7v2 {
-        return data::outbound::message(value, arena);
+        return match library.mode() {
+            Mode::Compatible => data::outbound::message(value, arena),
+            Mode::Strict => data::outbound::structured(value, arena),
+        };
     }
     let merged = merge::entries(value, arena, settings.budgets.depth_max)?;
     let finished = match library.mode() {

@@ -11,9 +11,11 @@ mod nodes;
 mod scope;
 mod sink;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use crate::budget::Meter;
+use crate::data::bundle::Bundle;
 use crate::error::{ConvertError, ErrorKind, Result};
 use crate::filter::regex::Regexes;
 use crate::library::Library;
@@ -45,6 +47,9 @@ pub(crate) struct Renderer<'a> {
     pub(crate) compressed: Option<(&'a str, Value<'a>)>,
     /// Numbers given out by `random`.
     pub(crate) drawn: u64,
+    /// The input as a bundle; read when a filter asks for it.
+    bundle: OnceCell<Bundle<'a>>,
+    input: Value<'a>,
     scopes: Scopes<'a>,
     /// The folder of the root template, which is put before the name of every other.
     folder: &'a str,
@@ -90,6 +95,8 @@ impl<'a> Renderer<'a> {
             regexes: Regexes::default(),
             compressed: None,
             drawn: 0,
+            bundle: OnceCell::new(),
+            input: Value::Null,
             scopes: Scopes::new(library.names(), library.mode()),
             folder,
             template: root,
@@ -102,7 +109,18 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// Gives the data its name.
+    /// Gives the input its name.
+    pub(crate) fn set_input(&mut self, name: &str, value: Value<'a>) {
+        self.input = value;
+        self.set_data(name, value);
+    }
+
+    /// The input as a bundle of resources.
+    pub(crate) fn bundle(&self) -> &Bundle<'a> {
+        self.bundle.get_or_init(|| Bundle::read(self.input))
+    }
+
+    /// Gives more data a name.
     pub(crate) fn set_data(&mut self, name: &str, value: Value<'a>) {
         if let Some(name) = self.library.names().find(name) {
             self.scopes.set_data(name, value);

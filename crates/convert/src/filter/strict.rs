@@ -8,7 +8,9 @@ use fhir::primitive::Primitive;
 use sha2::{Digest, Sha256};
 
 use super::moment::Moment;
-use super::{Filter, Run, argument, codes, collections, encoding, list, number, text, text_parts};
+use super::{
+    Filter, Run, argument, codes, collections, encoding, list, number, resources, text, text_parts,
+};
 use crate::error::Result;
 use crate::process::IdStrategy;
 use crate::render::Renderer;
@@ -81,20 +83,24 @@ static FILTERS: &[StrictFilter] = &[
     row("abs", (0, 0), number::abs, "n | abs", "the number without its sign"),
     row("append", (1, 1), text::append, "a | append: b", "both texts, one after the other"),
     of_elements(row("as", (1, 1), as_type, "x | as: 'dateTime'", "the value as a FHIR primitive of that type, HL7 v2's way of writing it turned into FHIR's; null if it is none, and then reported as not read")),
+    row("as_hl7v2", (1, 1), as_hl7v2, "x | as_hl7v2: 'DTM'", "FHIR's date, time or number as HL7 v2 writes it: `DT`, `TM`, `DTM` or `NM`; null if it is none"),
     row("base64_decode", (0, 0), encoding::base64_decode, "x | base64_decode", "the text in Base64"),
     row("base64_encode", (0, 0), encoding::base64_encode, "x | base64_encode", "the text as Base64"),
     row("capitalize", (0, 0), text::capitalize, "x | capitalize", "the text with capital initials"),
     of_elements(row("code_map", (1, 2), code_map, "x | code_map: 'Gender', 'display'", "what the library's map of that name has for the code: its `code`, or the property that is named; null if the code is not in it, and then reported as not read")),
     row("compact", (0, 0), list::compact, "items | compact", "the list without nulls"),
+    row("concat", (1, 1), list::concat, "items | concat: others", "both lists, one after the other"),
     row("contains", (1, 1), text_parts::contains, "x | contains: 'a'", "whether the text has that part"),
     row("default", (1, 1), collections::default, "x | default: y", "the value, or the other one if it is null, false or empty"),
     row("divided_by", (1, 1), number::divided_by, "n | divided_by: 2", "the quotient; of whole numbers a whole number"),
     row("downcase", (0, 0), text::downcase, "x | downcase", "the text in small letters"),
     row("escape", (0, 0), text::escape, "x | escape", "the text as content of HTML, for narratives"),
+    row("except", (1, 1), resources::except, "items | except: others", "the elements that are not in the other list"),
     of_elements(row("first", (0, 0), first, "items | first", "the first element")),
     of_elements(row("id", (1, 8), id, "'Patient' | id: a, b", "an id of a resource of that type that is always the same for the same keys; null if all keys are missing")),
     row("join", (0, 1), list::join, "items | join: ', '", "the elements as one text"),
     of_elements(row("last", (0, 0), last, "items | last", "the last element")),
+    row("lines", (0, 0), lines, "x | lines", "the lines of a text, empty ones left out"),
     row("map", (1, 1), list::map, "items | map: 'name'", "that member of every element"),
     row("match", (1, 1), text_parts::matched, "x | match: '[0-9]+'", "the first part that the regular expression (.NET's) matches"),
     row("minus", (1, 1), number::minus, "n | minus: 1", "the difference"),
@@ -102,8 +108,11 @@ static FILTERS: &[StrictFilter] = &[
     row("plus", (1, 1), number::plus, "n | plus: 1", "the sum"),
     row("prepend", (1, 1), text::prepend, "a | prepend: b", "both texts, the argument first"),
     row("reference", (1, 1), reference_to, "id | reference: 'Patient'", "a reference to the resource of that type and id, as the strategy of ids writes it"),
+    row("referring", (2, 2), resources::referring, "items | referring: 'subject', patient", "the resources whose member of that name refers to that resource; with null, to none that is there"),
     row("remove", (1, 1), text_parts::remove, "x | remove: '-'", "the text without that part"),
     row("replace", (1, 2), text_parts::replace, "x | replace: 'a+', 'b'", "the text with what the regular expression (.NET's) matches replaced"),
+    row("resolve", (0, 1), resources::resolve, "x.subject | resolve: x", "the resource that a reference leads to in the input: an entry, or one that the resource given contains; of a list of references all that are there"),
+    row("resources", (0, 0), resources::resources, "'Patient' | resources", "the resources of that type in the input, a bundle or one resource"),
     row("reverse", (0, 0), list::reverse, "items | reverse", "the list, the last element first"),
     row("round", (0, 1), number::round, "n | round: 2", "the number with so many digits after the point"),
     of_elements(row("size", (0, 0), size, "items | size", "how many elements, or characters of a text")),
@@ -116,6 +125,7 @@ static FILTERS: &[StrictFilter] = &[
     row("truncate", (0, 2), text::truncate, "x | truncate: 20", "the text, cut at that length"),
     row("uniq", (0, 0), list::uniq, "items | uniq", "the list with each element once"),
     row("upcase", (0, 0), text::upcase, "x | upcase", "the text in capitals"),
+    row("url_decode", (0, 0), encoding::url_decode, "x | url_decode", "what a part of a URL stands for"),
     row("url_encode", (0, 0), encoding::url_encode, "x | url_encode", "the text as part of a URL"),
     row("where", (1, 2), list::where_, "items | where: 'name', 'x'", "the elements whose member has that value"),
 ];
@@ -152,7 +162,7 @@ fn peeked<'a>(renderer: &Renderer<'a>, value: Value<'a>) -> Option<&'a str> {
     let text = match value {
         Value::Hl7(element) => element.peek()?,
         Value::Null => return None,
-        other => print::text(other, renderer.arena).as_str(),
+        other => print::exact(other, renderer.arena).as_str(),
     };
     Some(text).filter(|it| !it.trim().is_empty())
 }
@@ -257,6 +267,41 @@ fn moment<'t>(renderer: &Renderer<'_>, text: &'t str) -> Option<Moment<'t>> {
         None => None,
     };
     Some(Moment { offset, ..moment })
+}
+
+/// The lines of a text; those without a character are left out.
+fn lines<'a>(renderer: &mut Renderer<'a>, value: Value<'a>, _: &[Value<'a>]) -> Result<Value<'a>> {
+    let text = print::text(value, renderer.arena).as_str();
+    let lines = text.lines().filter(|it| !it.trim().is_empty());
+    let lines: Vec<Value<'a>> = lines.map(Value::plain).collect();
+    renderer.meter.steps(lines.len())?;
+    Ok(Value::List(renderer.arena.alloc_slice_copy(&lines)))
+}
+
+/// The names of the types that `as_hl7v2` knows.
+pub(crate) const HL7V2_TYPES: &[&str] = &["DT", "DTM", "NM", "TM"];
+
+/// What FHIR writes, as HL7 v2 writes it (§2A.3.21 DT, .22 DTM, .46 NM, .75 TM).
+fn as_hl7v2<'a>(
+    renderer: &mut Renderer<'a>,
+    value: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Result<Value<'a>> {
+    let kind = argument(arguments, 0).as_text().unwrap_or_default();
+    let Some(text) = peeked(renderer, value) else {
+        return Ok(Value::Null);
+    };
+    let made = match kind {
+        "DT" => Moment::parse_fhir(text).map(|it| it.fhir_date().replace('-', "")),
+        "DTM" => Moment::parse_fhir(text).map(|it| it.hl7v2()),
+        "TM" => Moment::parse_fhir(&format!("1970-01-01T{text}"))
+            .filter(|it| it.time.is_some())
+            .map(|it| it.hl7v2().split_off("19700101".len())),
+        "NM" => return Ok(numeral(renderer, text, "decimal").unwrap_or(Value::Null)),
+        _ => None,
+    };
+    let made = made.map(|it| Value::plain(renderer.arena.alloc_str(&it)));
+    Ok(made.unwrap_or(Value::Null))
 }
 
 /// A time of day (§2A.3.75 TM), or that of a moment; its zone is left away, FHIR's has none.

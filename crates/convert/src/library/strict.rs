@@ -3,7 +3,7 @@
 
 use super::{Finding, Library, Processor};
 use crate::data::hl7v2::structure;
-use crate::filter::strict::types;
+use crate::filter::strict::{HL7V2_TYPES, types};
 use crate::template::condition::{Comparison, Condition, Right};
 use crate::template::expression::{Call, Chain, Operand, Part, Path, Root};
 use crate::template::syntax::{Include, Node, NodeKind, Offset, Test};
@@ -193,6 +193,10 @@ impl<'l> Walk<'l> {
             "as" if types().all(|it| it != &**name) => {
                 let hint = hint(name, types());
                 self.find(format!("`{name}` is no type of FHIR{hint}"));
+            }
+            "as_hl7v2" if !HL7V2_TYPES.contains(&&**name) => {
+                let hint = hint(name, HL7V2_TYPES.iter().copied());
+                self.find(format!("`{name}` is no type that `as_hl7v2` writes{hint}"));
             }
             "code_map" if !self.library.code_maps.names().any(|it| it == &**name) => {
                 let mut maps: Vec<&str> = self.library.code_maps.names().collect();

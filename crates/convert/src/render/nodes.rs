@@ -99,7 +99,10 @@ impl<'a> Renderer<'a> {
     }
 
     fn print(&mut self, value: Value<'a>, out: &mut Sink<'a>) -> Result<()> {
-        let text = print::text(value, self.arena);
+        let text = match self.mode {
+            Mode::Compatible => print::text(value, self.arena),
+            Mode::Strict => print::exact(value, self.arena),
+        };
         self.meter.text(text.as_str().len())?;
         out.push(text)
     }

@@ -52,6 +52,14 @@ pub(crate) fn number(value: Value<'_>) -> String {
     }
 }
 
+/// The printed value, a number with the digits that it was given with: they are its precision.
+pub(crate) fn exact<'a>(value: Value<'a>, arena: &'a Arena) -> Text<'a> {
+    match value {
+        Value::Decimal(decimal) => Text::Markup(arena.alloc_str(&plain(*decimal))),
+        other => text(other, arena),
+    }
+}
+
 fn plain(decimal: Decimal) -> String {
     decimal.expanded().unwrap_or(decimal).to_string()
 }

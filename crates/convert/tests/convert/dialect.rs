@@ -48,7 +48,8 @@ impl Case {
                 let json: serde_json::Value = serde_json::from_str(&output.text).unwrap();
                 json["out"][1].as_str().unwrap_or_default().to_owned()
             }
-            Ok(output) => output.text,
+            // The segments of a strict message end in CR.
+            Ok(output) => output.text.replace('\r', "\n"),
             Err(error) => error.to_string(),
         }
     }
