@@ -1,6 +1,7 @@
 //! `cargo xtask library --from DIR`: makes the segments and code maps of our library of templates for
 //! HL7 v2 from the mapping tables of HL7's v2-to-FHIR guide (CSV files), and a list of what became of
-//! each of their rows. Data types, groups and roots are written by hand, and so are the deviations.
+//! each of their rows; and the code maps of the library that writes HL7 v2. Data types, groups and
+//! roots are written by hand, and so are the deviations.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,6 +17,7 @@ mod csv;
 mod row;
 mod template;
 mod tree;
+mod types;
 
 use row::{Deviations, Row};
 
@@ -23,6 +25,9 @@ use row::{Deviations, Row};
 const LIBRARY: &str = "crates/convert/templates/hl7v2";
 /// Where its hand-written deviations and the list of rows are.
 const TABLES: &str = "crates/convert/templates";
+
+/// The library that writes HL7 v2, which has the maps of codes turned round.
+const BACK: &str = "crates/convert/templates/fhir-to-hl7v2";
 
 /// The list of its files that is compiled into the program.
 const LISTING: &str = "crates/convert/src/generated.rs";
@@ -88,7 +93,7 @@ fn make(folder: &Path, root: &Path) -> Result<BTreeMap<String, String>> {
     let maps = codes::read(&folder.join("codesystems"), &tables.join("codes.json"))?;
     let mut made = BTreeMap::new();
     let mut listed =
-        String::from("map\tfield\tname\ttype\tattribute\tcondition\tvocabulary\tresult\n");
+        String::from("map\tfield\tname\ttype\trepeats\tattribute\tcondition\tvocabulary\tresult\n");
     for (map, rows) in segments(&folder.join("segments"))? {
         let rows: Vec<Row> = rows.into_iter().map(|it| deviations.apply(it)).collect();
         let written = template::write(&map, rows, &partials, &maps);
@@ -97,12 +102,37 @@ fn make(folder: &Path, root: &Path) -> Result<BTreeMap<String, String>> {
             listed.push('\n');
         }
         let file = format!("{LIBRARY}/Segment/_{}.liquid", template::file(&map));
-        made.insert(file, written.text);
+        if !written.text.is_empty() {
+            made.insert(file, written.text);
+        }
     }
     made.insert(format!("{TABLES}/rows.tsv"), listed);
     made.insert(
+        format!("{TABLES}/types.tsv"),
+        types::types(
+            &folder.join("datatypes"),
+            &tables.join("type-deviations.tsv"),
+        )?,
+    );
+    made.insert(
+        format!("{TABLES}/messages.tsv"),
+        types::messages(
+            &folder.join("messages"),
+            &tables.join("message-deviations.tsv"),
+        )?,
+    );
+    made.insert(
         format!("{LIBRARY}/CodeSystem/CodeSystem.json"),
         codes::write(&maps)?,
+    );
+    let back = codes::inverted(
+        &folder.join("codesystems"),
+        &maps,
+        &tables.join("codes-back.json"),
+    )?;
+    made.insert(
+        format!("{BACK}/CodeSystem/CodeSystem.json"),
+        codes::write(&codes::used(back, &root.join(BACK))?)?,
     );
     Ok(made)
 }

@@ -43,7 +43,7 @@ impl Row {
                 field: cell(1).replace('.', "-"),
                 name: cell(2),
                 data_type: cell(3),
-                repeats: cell(5) == "-1",
+                repeats: !matches!(cell(5).as_str(), "" | "0" | "1"),
                 condition: cell(6),
                 narrative: cell(8),
                 attribute: cell(9),
@@ -71,7 +71,7 @@ pub(super) struct Deviations {
 
 impl Deviations {
     /// Lines of map, field, attribute, what to do instead (`-` for nothing, `attribute`,
-    /// `mapping X`, `codes X`, `constant X`, `when X`), and why.
+    /// `mapping X`, `codes X`, `constant X`, `when X`, `and X`), and why.
     pub(super) fn read(text: &str) -> Result<Self> {
         let mut rows = Vec::new();
         for line in text.lines().skip(1).filter(|it| !it.is_empty()) {
@@ -87,10 +87,13 @@ impl Deviations {
     /// The row as it is taken.
     pub(super) fn apply(&self, mut row: Row) -> Row {
         let fits = |pattern: &str, text: &str| pattern == "*" || pattern == text;
+        // The attribute alone, or with the condition of one of several rows of it.
         let original = row.attribute.clone();
+        let with_condition = format!("{} {}", row.attribute, row.condition);
         for [map, field, attribute, instead, why] in &self.rows {
-            let is_this =
-                fits(map, &row.map) && fits(field, &row.field) && fits(attribute, &original);
+            let is_this = fits(map, &row.map)
+                && fits(field, &row.field)
+                && (fits(attribute, &original) || *attribute == with_condition);
             if !is_this {
                 continue;
             }
@@ -102,6 +105,9 @@ impl Deviations {
                 row.assignment = format!("\"{constant}\"");
             } else if let Some(condition) = instead.strip_prefix("when ") {
                 condition.clone_into(&mut row.condition);
+            } else if let Some(condition) = instead.strip_prefix("and ") {
+                let own = row.condition.trim_start_matches("IF ");
+                row.condition = format!("IF ({own}) AND {condition}");
             } else if instead == "-" {
                 row.deviation = Some(why.clone());
             } else {

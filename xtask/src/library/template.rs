@@ -134,20 +134,25 @@ pub(super) fn write(map: &str, rows: Vec<Row>, partials: &[String], maps: &Maps)
             field,
             name,
             data_type,
+            repeats,
             attribute,
             condition,
             vocabulary,
             ..
         } = &row;
+        let repeats = if *repeats { "*" } else { "" };
         listed.push(
             [
-                map, field, name, data_type, attribute, condition, vocabulary, &result,
+                map, field, name, data_type, repeats, attribute, condition, vocabulary, &result,
             ]
             .join("\t"),
         );
     }
     let mut text = String::new();
-    if let Some(object) = &object {
+    // Of what nothing is mapped there is no template.
+    let is_empty = |it: &&mut Object| it.leaves().is_empty();
+    if let Some(object) = object.as_mut().filter(|it| !is_empty(it)) {
+        object.join();
         render(map, resource, object, &mut text);
     }
     Written { text, rows: listed }
@@ -161,11 +166,11 @@ fn put(
     partials: &[String],
     maps: &Maps,
 ) -> Result<(), String> {
-    if let Some(why) = &row.deviation {
-        return Err(why.clone());
-    }
     if row.attribute.is_empty() {
         return Err("the guide names no element".to_owned());
+    }
+    if let Some(why) = &row.deviation {
+        return Err(why.clone());
     }
     let mut steps = attribute::read(&row.attribute).ok_or("the element is described in prose")?;
     let field = row.number().ok_or("no field of the segment")?;
@@ -194,15 +199,19 @@ fn refer(steps: &mut [attribute::Step], mapping: &str, partials: &[String]) {
     let is_there = partials.iter().any(|it| it.eq_ignore_ascii_case(&wanted));
     let resource = mapping.split_once('[').map_or("", |it| it.1);
     let resource = resource.split(['-', ']']).next().unwrap_or(resource);
-    if let Some(last) = steps
-        .last_mut()
-        .filter(|it| is_there && it.target.is_none())
-    {
-        let (first, rest) = resource.split_at(resource.len().min(1));
-        last.target = Some(attribute::Target {
-            resource: first.to_uppercase() + rest,
-            steps: Vec::new(),
-        });
+    let Some(last) = steps.last_mut() else {
+        return;
+    };
+    match &mut last.target {
+        Some(target) => refer(&mut target.steps, mapping, partials),
+        None if is_there => {
+            let (first, rest) = resource.split_at(resource.len().min(1));
+            last.target = Some(attribute::Target {
+                resource: first.to_uppercase() + rest,
+                steps: Vec::new(),
+            });
+        }
+        None => {}
     }
 }
 
@@ -241,7 +250,9 @@ fn value(
     if end.type_name == "xhtml" {
         return Err("a narrative of one field says nothing".to_owned());
     }
-    let path = format!("s.{field}");
+    // The code of a message's type is its event.
+    let part = if row.data_type == "MSG" { ".2" } else { "" };
+    let path = format!("s.{field}{part}");
     if end.is_primitive {
         if let Some(map) = vocabulary {
             return Ok(Value::Primitive(format!("{path} | code_map: '{map}'")));
@@ -469,7 +480,9 @@ fn has_value(member: &Member, item: &Item) -> bool {
         "extension" => inner.items.values().any(|it| has_value(inner, it)),
         _ => true,
     };
-    member.name != "extension" || item.object.members.iter().any(says)
+    member.name != "extension"
+        || !item.object.partials.is_empty()
+        || item.object.members.iter().any(says)
 }
 
 /// The value of an extension, if it is a primitive of which it is known only when it is made.
@@ -493,8 +506,21 @@ fn around(
     let mut inner = place.clone();
     let fields = item.fields();
     let (mut head, mut tail) = (String::new(), String::new());
-    let only = fields.first().copied().filter(|_| fields.len() == 1);
-    let repeats = item.leaves().iter().any(|it| it.repeats);
+    // Constants stand in every repeat, whichever field they are said of.
+    let leaves = item.leaves();
+    let is_constant = |it: &&&Leaf| matches!(it.value, Value::Constant(_));
+    let varying: BTreeSet<usize> = leaves
+        .iter()
+        .filter(|it| !is_constant(it))
+        .map(|it| it.field)
+        .collect();
+    let of = if varying.is_empty() {
+        &fields
+    } else {
+        &varying
+    };
+    let only = of.first().copied().filter(|_| of.len() == 1);
+    let repeats = leaves.iter().any(|it| it.repeats && Some(it.field) == only);
     if let Some(field) = only.filter(|_| is_list && repeats && place.looped.is_none()) {
         push(&mut head, &format!("{{% for r in s.{field} %}}"));
         tail.insert_str(0, "{% endfor %}");

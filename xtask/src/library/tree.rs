@@ -118,6 +118,20 @@ impl Object {
         }
     }
 
+    /// Puts together what is said of one reference in several rows: where it leads, and what else is
+    /// said of it (`performer[1](PractitionerRole)` and `performer[1].extension`).
+    pub(super) fn join(&mut self) {
+        for member in &mut self.members {
+            member.join();
+            for item in member.items.values_mut() {
+                item.object.join();
+                if let Some(nested) = &mut item.nested {
+                    nested.object.join();
+                }
+            }
+        }
+    }
+
     /// The paths of the elements that FHIR demands.
     pub(super) fn required(&self) -> impl Iterator<Item = &'static str> {
         let elements = Definitions::of(FhirVersion::R4).elements(self.shape);
@@ -154,6 +168,29 @@ impl Object {
 }
 
 impl Member {
+    fn join(&mut self) {
+        let bare: Vec<usize> = self
+            .items
+            .keys()
+            .filter(|it| it.1.is_empty())
+            .map(|it| it.0)
+            .collect();
+        for number in bare {
+            let is_of_it = |it: &&(usize, String)| it.0 == number && !it.1.is_empty();
+            let mut others = self.items.keys().filter(is_of_it);
+            let (Some(key), None) = (others.next().cloned(), others.next()) else {
+                continue;
+            };
+            let Some(bare) = self.items.remove(&(number, String::new())) else {
+                continue;
+            };
+            if let Some(item) = self.items.get_mut(&key) {
+                item.object.members.extend(bare.object.members);
+                item.object.partials.extend(bare.object.partials);
+            }
+        }
+    }
+
     fn item(&mut self, key: (usize, String), child: &Child) -> &mut Item {
         let shape = child.chosen.shape;
         self.items.entry(key).or_insert_with(|| Item {

@@ -83,8 +83,8 @@ pub(crate) enum Hl7<'a> {
     Groups(&'a [&'a Group<'a>]),
     /// A group with all that is in the groups in it.
     All(&'a Group<'a>),
-    /// A subcomponent that was given as `""`.
-    Null,
+    /// A subcomponent that is there, by its number.
+    Subcomponent(&'a Component<'a>, usize),
 }
 
 impl<'a> Hl7<'a> {

@@ -166,7 +166,8 @@ fn numbered<'a>(map: &Map<'a>) -> Result<BTreeMap<usize, Value<'a>>> {
     let mut found = BTreeMap::new();
     for (name, value) in map.members() {
         let number = name.parse().ok().filter(|it| (1..=FIELD_MAX).contains(it));
-        let number = number.ok_or_else(|| fault("the name of a field or of its part is no number"))?;
+        let number =
+            number.ok_or_else(|| fault("the name of a field or of its part is no number"))?;
         found.insert(number, *value);
     }
     Ok(found)
@@ -188,7 +189,9 @@ fn write_segment<'a>(
     let first = if HEADERS.contains(&name) { 2 } else { 1 };
     let last = fields.last_key_value().map_or(0, |(number, _)| *number);
     for number in first..=last {
-        let value = fields.get(&number).map(|it| print::text(*it, arena).as_str());
+        let value = fields
+            .get(&number)
+            .map(|it| print::text(*it, arena).as_str());
         let value = value.unwrap_or_default();
         let value = value
             .replace("\r\n", "\\.br\\")
@@ -237,9 +240,18 @@ mod tests {
                 r#"[{"MSH":{"2":"x"}}]"#,
                 "the separators in a header are not a template's",
             ),
-            (r#"[{"PID\nX":{}}]"#, "a segment's name is not three capitals or digits"),
-            (r#"[{"PID":{"3":[[]]}}]"#, "repeats stand inside of a repeat"),
-            (r#"[{"PID":{"3":{"1":{"1":{}}}}}]"#, "a subcomponent has no parts"),
+            (
+                r#"[{"PID\nX":{}}]"#,
+                "a segment's name is not three capitals or digits",
+            ),
+            (
+                r#"[{"PID":{"3":[[]]}}]"#,
+                "repeats stand inside of a repeat",
+            ),
+            (
+                r#"[{"PID":{"3":{"1":{"1":{}}}}}]"#,
+                "a subcomponent has no parts",
+            ),
             (
                 r#"[{"PID":{"x":"1"}}]"#,
                 "the name of a field or of its part is no number",

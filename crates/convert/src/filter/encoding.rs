@@ -70,6 +70,26 @@ pub(super) fn base64_encode<'a>(
     made(renderer, value, |text| Ok(to_base64(text.as_bytes())))
 }
 
+/// Bytes in hexadecimal digits, white space between them or not.
+pub(super) fn hex_to_base64<'a>(
+    renderer: &mut Renderer<'a>,
+    value: Value<'a>,
+    _: &[Value<'a>],
+) -> Result<Value<'a>> {
+    let text = print::text(value, renderer.arena).as_str();
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .map(|c| c.to_digit(16).and_then(|it| u8::try_from(it).ok()))
+        .collect();
+    let digits = digits.filter(|it| !it.is_empty() && it.len().is_multiple_of(2));
+    let Some(digits) = digits else {
+        return Ok(Value::Null);
+    };
+    let bytes: Vec<u8> = digits.chunks(2).map(|it| it[0] << 4 | it[1]).collect();
+    made(renderer, value, |_| Ok(to_base64(&bytes)))
+}
+
 pub(super) fn base64_decode<'a>(
     renderer: &mut Renderer<'a>,
     value: Value<'a>,

@@ -71,9 +71,11 @@ pub(super) fn referring<'a>(
         let member = map.get(name).unwrap_or(Value::Null);
         let mut targets = each(&member).iter();
         match wanted {
-            Some(wanted) => {
-                targets.any(|it| bundle.find(*it, Some(map)).is_some_and(|it| std::ptr::eq(it, wanted)))
-            }
+            Some(wanted) => targets.any(|it| {
+                bundle
+                    .find(*it, Some(map))
+                    .is_some_and(|it| std::ptr::eq(it, wanted))
+            }),
             None => targets.all(|it| bundle.find(*it, Some(map)).is_none()),
         }
     };
@@ -89,7 +91,9 @@ pub(super) fn except<'a>(
 ) -> Result<Value<'a>> {
     let (items, without) = (each(&value), argument(arguments, 0));
     let without = each(&without);
-    renderer.meter.steps(items.len().saturating_mul(without.len()) / 16)?;
+    renderer
+        .meter
+        .steps(items.len().saturating_mul(without.len()) / 16)?;
     let kept = items
         .iter()
         .filter(|item| !without.iter().any(|it| compare::equal(**item, *it)));

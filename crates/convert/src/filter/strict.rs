@@ -97,6 +97,7 @@ static FILTERS: &[StrictFilter] = &[
     row("escape", (0, 0), text::escape, "x | escape", "the text as content of HTML, for narratives"),
     row("except", (1, 1), resources::except, "items | except: others", "the elements that are not in the other list"),
     of_elements(row("first", (0, 0), first, "items | first", "the first element")),
+    row("hex_to_base64", (0, 0), encoding::hex_to_base64, "x | hex_to_base64", "bytes in hexadecimal digits in Base64; null if they are none"),
     of_elements(row("id", (1, 8), id, "'Patient' | id: a, b", "an id of a resource of that type that is always the same for the same keys; null if all keys are missing")),
     row("join", (0, 1), list::join, "items | join: ', '", "the elements as one text"),
     of_elements(row("last", (0, 0), last, "items | last", "the last element")),

@@ -2,6 +2,7 @@
 //! samples, and hostile inputs.
 
 #[cfg(test)]
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod ccda;
@@ -14,7 +15,12 @@ mod data;
 #[cfg(test)]
 mod dialect;
 #[cfg(test)]
+#[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod messages;
 #[cfg(test)]
 mod ours;
 #[cfg(test)]
@@ -23,3 +29,5 @@ mod rows;
 mod source;
 #[cfg(test)]
 mod stu3;
+#[cfg(test)]
+mod types;

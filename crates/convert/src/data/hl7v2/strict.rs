@@ -73,7 +73,7 @@ impl<'a> Hl7<'a> {
         match self {
             Self::Field(field) => field.has_text(),
             Self::Component(component) => component.has_text(),
-            Self::Null => false,
+            Self::Subcomponent(..) => self.peek().is_some_and(|it| !it.is_empty()),
             _ => true,
         }
     }
@@ -83,7 +83,7 @@ impl<'a> Hl7<'a> {
         match self {
             Self::Field(field) => field.value == NULL,
             Self::Component(component) => component.value == NULL,
-            Self::Null => true,
+            Self::Subcomponent(component, at) => component.leaf(at).as_text() == Some(NULL),
             _ => false,
         }
     }
@@ -96,10 +96,11 @@ impl<'a> Hl7<'a> {
                 let first = field.components.get(1).and_then(Option::as_ref);
                 first.map_or(Value::Null, |it| Self::Component(it).first_text())
             }
-            Self::Component(component) => {
-                let leaf = component.leaf(1);
+            Self::Component(component) => Self::Subcomponent(component, 1).first_text(),
+            Self::Subcomponent(component, at) => {
+                let leaf = component.leaf(at);
                 if !leaf.is_null() {
-                    component.mark(1);
+                    component.mark(at);
                 }
                 Self::valued(leaf)
             }
@@ -111,7 +112,10 @@ impl<'a> Hl7<'a> {
     pub(crate) fn peek(self) -> Option<&'a str> {
         match self {
             Self::Field(field) => Self::Component(field.components.get(1)?.as_ref()?).peek(),
-            Self::Component(component) => component.leaf(1).as_text().filter(|it| *it != NULL),
+            Self::Component(component) => Self::Subcomponent(component, 1).peek(),
+            Self::Subcomponent(component, at) => {
+                component.leaf(at).as_text().filter(|it| *it != NULL)
+            }
             _ => None,
         }
     }
@@ -121,6 +125,7 @@ impl<'a> Hl7<'a> {
         match self {
             Self::Field(field) if field.value != NULL => field.value,
             Self::Component(component) if component.value != NULL => component.value,
+            Self::Subcomponent(..) => self.peek().unwrap_or_default(),
             _ => "",
         }
     }
@@ -138,17 +143,11 @@ impl<'a> Hl7<'a> {
             Self::Segments(segments) => segments
                 .first()
                 .map_or(Value::Null, |it| Self::Segment(it).index(at)),
-            Self::Component(component) => {
-                let leaf = component.leaf(at);
-                if leaf.is_null() {
-                    return leaf;
-                }
-                component.mark(at);
-                match leaf.as_text() {
-                    Some(NULL) => Value::Hl7(Self::Null),
-                    _ => leaf,
-                }
-            }
+            Self::Component(component) if component.leaf(at).is_null() => Value::Null,
+            Self::Component(component) => Value::Hl7(Self::Subcomponent(component, at)),
+            // What is not divided is its first part.
+            Self::Subcomponent(..) if at == 1 => Value::Hl7(self),
+            Self::Subcomponent(..) => Value::Null,
             _ => self.index(at),
         }
     }
@@ -201,14 +200,14 @@ impl<'a> Hl7<'a> {
                 component.read.set(ALL);
                 Ok(Self::valued(Value::plain(component.value)))
             }
-            (Self::Field(_) | Self::Component(_), "length") => {
+            (Self::Subcomponent(..), "text") => Ok(self.first_text()),
+            (Self::Field(_) | Self::Component(_) | Self::Subcomponent(..), "length") => {
                 Ok(count(self.peek().map_or(0, |it| it.chars().count())))
             }
             (Self::Field(field), "size") => Ok(count(field.repeats(arena).len())),
-            (Self::Field(_) | Self::Component(_) | Self::Null, "is_null") => {
+            (Self::Field(_) | Self::Component(_) | Self::Subcomponent(..), "is_null") => {
                 Ok(Value::Bool(self.is_null()))
             }
-            (Self::Null, "text") => Ok(Value::Null),
             (Self::Segment(_), _) => Err(unknown(
                 "segment",
                 name,
@@ -234,8 +233,10 @@ impl<'a> Hl7<'a> {
                 groups.collect()
             }
             Self::Field(field) => return Some(field.repeats(arena)),
-            Self::Segment(_) | Self::Component(_) | Self::Group(_) => vec![Value::Hl7(self)],
-            Self::Message(_) | Self::All(_) | Self::Null => return None,
+            Self::Segment(_) | Self::Component(_) | Self::Subcomponent(..) | Self::Group(_) => {
+                vec![Value::Hl7(self)]
+            }
+            Self::Message(_) | Self::All(_) => return None,
         };
         Some(arena.alloc_slice_copy(&values))
     }
