@@ -1,6 +1,8 @@
 //! The template that an input itself asks for: a message by its event, a document by its code, a
 //! resource by its type.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use fhir::json::{Document, Limits, Value};
 use quick_xml::Reader;
@@ -41,10 +43,51 @@ impl Library {
                 let kind = kind.map(|it| it.1.to_owned());
                 kind.into_iter().chain([ANY_DOCUMENT.to_owned()]).collect()
             }
-            Processor::Json | Processor::Fhir | Processor::FhirToHl7v2 => of_resource(input),
+            Processor::FhirToHl7v2 => of_event(input, &self.roots()),
+            Processor::Json | Processor::Fhir => of_resource(input),
         };
         wanted.into_iter().find(|it| self.partial(it).is_some())
     }
+}
+
+/// The roots that write a message of FHIR: that of the event in its `MessageHeader`, in whatever
+/// library; without one results if there are any, or else what is new of a patient: of a visit
+/// (A08) or of the person (A31).
+fn of_event(input: &str, roots: &[&str]) -> Vec<String> {
+    let text = Bytes::copy_from_slice(input.as_bytes());
+    let Ok(document) = Document::parse(text, &Limits::DEFAULT) else {
+        return Vec::new();
+    };
+    let root = document.root();
+    let entries = root.get("entry").into_iter().flat_map(Value::items);
+    let resources = entries.filter_map(|it| it.get("resource")).chain([root]);
+    let mut kinds = HashSet::new();
+    for resource in resources {
+        let kind = resource.get("resourceType");
+        let kind = kind.and_then(Value::as_str).unwrap_or_default();
+        if kind == "MessageHeader" {
+            let event = resource.get("eventCoding").and_then(|it| it.get("code"));
+            let event = event.and_then(Value::as_str).unwrap_or_default();
+            let is_of_event = |it: &&&str| it.rsplit_once('_').is_some_and(|it| it.1 == event);
+            if !event.is_empty() && event != "unknown" {
+                return roots
+                    .iter()
+                    .filter(is_of_event)
+                    .map(|it| (*it).to_owned())
+                    .collect();
+            }
+        }
+        kinds.insert(kind.into_owned());
+    }
+    let has = |kind: &str| kinds.contains(kind);
+    let named = match () {
+        () if has("DiagnosticReport") => "ORU_R01",
+        () if has("Encounter") => "ADT_A08",
+        () if has("Observation") => "ORU_R01",
+        () if has("Patient") => "ADT_A31",
+        () => return of_resource(input),
+    };
+    vec![named.to_owned()]
 }
 
 fn of_resource(input: &str) -> Vec<String> {

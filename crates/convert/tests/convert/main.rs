@@ -2,6 +2,7 @@
 //! samples, and hostile inputs.
 
 #[cfg(test)]
+mod back;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod data;
 #[cfg(test)]
 mod dialect;
 #[cfg(test)]
+mod er7;
 #[cfg(test)]
 mod guide;
 #[cfg(test)]
