@@ -47,12 +47,22 @@ async fn work_on(
     pause: Duration,
 ) -> Result<(), InteractionError> {
     interactions.begin_indexing(tenant).await?;
+    remove_orphans(interactions, tenant).await;
     for (id, job) in interactions.jobs(tenant).await? {
         if job.state.is_open() {
             finish(interactions, tenant, &id, pause).await?;
         }
     }
     Ok(())
+}
+
+/// Removes blobs that nothing names: of resources that were purged, of writes that came to nothing.
+async fn remove_orphans(interactions: &Interactions, tenant: &TenantId) {
+    match interactions.store().collect_orphan_blobs(tenant).await {
+        Ok(0) => {}
+        Ok(count) => info!(%tenant, count, "blobs that nothing names are removed"),
+        Err(error) => warn!(%tenant, %error, "blobs that nothing names stay"),
+    }
 }
 
 async fn finish(

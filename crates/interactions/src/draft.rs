@@ -1,7 +1,7 @@
 //! From decisions and prepared resources to a commit in numbers.
 
 use search::compile::{Names, Numbers};
-use store::{Action, Change, Commit, Expected, NewVersion, Precondition, RecordKey, Space};
+use store::{Action, BlobId, Change, Commit, Expected, NewVersion, Precondition, RecordKey, Space};
 
 use crate::job::Task;
 use crate::notes::{Held, Note};
@@ -29,10 +29,11 @@ impl Interactions {
         caller: &Caller,
         tasks: &[Task],
         resolved: &Resolved,
-        prepared: Vec<Option<Prepared>>,
+        mut prepared: Vec<Option<Prepared>>,
     ) -> Result<Draft, InteractionError> {
         // The first write of a tenant says that all slots are filled from the beginning.
         self.incomplete(&caller.tenant, caller.version).await?;
+        let tables = self.put_tables(caller, resolved, &mut prepared).await?;
         let names = names(tasks, resolved, &prepared);
         let numbers = self
             .numbers(&caller.tenant, &names, Unknown::Numbered)
@@ -44,8 +45,9 @@ impl Interactions {
             draft: Draft::default(),
         };
         // What is in the commit is dropped in its other form at once: both together are large.
-        for (decision, prepared) in resolved.decisions.iter().zip(prepared) {
-            drafter.add(decision, prepared.as_ref());
+        let decided = resolved.decisions.iter().zip(prepared).zip(tables);
+        for ((decision, prepared), table) in decided {
+            drafter.add(decision, prepared.as_ref(), table);
             let task = drafter.draft.notes.len() - 1;
             drafter
                 .draft
@@ -59,6 +61,39 @@ impl Interactions {
             .extend(resolved.preconditions.iter().cloned());
         draft.commit.origin = caller.origin;
         Ok(draft)
+    }
+}
+
+impl Interactions {
+    /// Puts the tables of large code systems that are about to be stored; one for each task.
+    async fn put_tables(
+        &self,
+        caller: &Caller,
+        resolved: &Resolved,
+        prepared: &mut [Option<Prepared>],
+    ) -> Result<Vec<Option<BlobId>>, InteractionError> {
+        let mut tables = Vec::with_capacity(prepared.len());
+        for (decision, prepared) in resolved.decisions.iter().zip(prepared) {
+            let table = match prepared {
+                Some(prepared) if !is_kept(decision, prepared) => prepared.table.take(),
+                _ => None,
+            };
+            tables.push(match table {
+                Some(table) => Some(self.put_table(&caller.tenant, table).await?),
+                None => None,
+            });
+        }
+        Ok(tables)
+    }
+}
+
+/// Whether what is there is what was sent.
+fn is_kept(decision: &Decision, prepared: &Prepared) -> bool {
+    match decision {
+        Decision::Put { current, .. } => current
+            .as_ref()
+            .is_some_and(|record| record.body == prepared.body),
+        _ => true,
     }
 }
 
@@ -90,7 +125,7 @@ struct Drafter<'n> {
 }
 
 impl Drafter<'_> {
-    fn add(&mut self, decision: &Decision, prepared: Option<&Prepared>) {
+    fn add(&mut self, decision: &Decision, prepared: Option<&Prepared>, table: Option<BlobId>) {
         match (decision, prepared) {
             (Decision::Keep { key, record }, _) => {
                 self.draft
@@ -105,7 +140,7 @@ impl Drafter<'_> {
                     ..
                 },
                 Some(prepared),
-            ) if record.body == prepared.body => {
+            ) if is_kept(decision, prepared) => {
                 let version = record.version;
                 let record_key = self.key(key);
                 let unchanged = Precondition::Unchanged {
@@ -117,7 +152,7 @@ impl Drafter<'_> {
                 self.draft.held.push(Some(record.clone().into()));
             }
             (Decision::Put { key, expected, .. }, Some(prepared)) => {
-                self.put(key, *expected, prepared);
+                self.put(key, *expected, prepared, table);
             }
             (Decision::Put { .. }, None) => unreachable!("a write that puts has a resource"),
             (Decision::Delete { keys, expected }, _) => self.delete(keys, *expected),
@@ -128,7 +163,13 @@ impl Drafter<'_> {
         }
     }
 
-    fn put(&mut self, key: &ResourceKey, expected: Expected, prepared: &Prepared) {
+    fn put(
+        &mut self,
+        key: &ResourceKey,
+        expected: Expected,
+        prepared: &Prepared,
+        table: Option<BlobId>,
+    ) {
         let (space, numbers) = (self.space, self.numbers);
         let found_by = &prepared.found_by;
         let references = found_by.references(space, numbers);
@@ -148,7 +189,7 @@ impl Drafter<'_> {
             lanes: patients
                 .filter_map(|id| numbers.key(space, "Patient", id))
                 .collect(),
-            blobs: Vec::new(),
+            blobs: table.into_iter().collect(),
         };
         self.change(key, expected, Action::Put(version));
         let held = Held {

@@ -11,11 +11,12 @@ use search::compile::{Answer, Need};
 use search::name::ResourceName;
 use search::query::{Context, HIERARCHIES, Handling, Query, QueryLimits, Side};
 use search::reference::Target;
-use store::{Record, View};
+use store::{Outline, Record, Row, TypeNumber, View};
 
 use crate::numbers::Unknown;
 use crate::planning::Asked;
 use crate::read::is_live;
+use crate::space::space_of;
 use crate::{Caller, InteractionError, Interactions, ResourceKey};
 
 /// Resources of a hierarchy, or of the definitions with one URL, at most.
@@ -66,6 +67,34 @@ impl Interactions {
         kind: &'static str,
         text: &str,
     ) -> Result<Vec<Record>, InteractionError> {
+        let rows = self.rows_where(caller, view, kind, text).await?;
+        let records = self.records(caller, view, &rows).await?;
+        Ok(records.into_iter().flatten().collect())
+    }
+
+    /// The same without their content.
+    pub(crate) async fn outlines_where(
+        &self,
+        caller: &Caller,
+        view: &Arc<dyn View>,
+        kind: &'static str,
+        text: &str,
+    ) -> Result<Vec<Outline>, InteractionError> {
+        let rows = self.rows_where(caller, view, kind, text).await?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let outlines = view.outlines(space_of(caller.version), &rows).await?;
+        Ok(outlines.into_iter().flatten().collect())
+    }
+
+    async fn rows_where(
+        &self,
+        caller: &Caller,
+        view: &Arc<dyn View>,
+        kind: &'static str,
+        text: &str,
+    ) -> Result<Vec<(TypeNumber, Row)>, InteractionError> {
         let types = [kind];
         let context = Context {
             version: caller.version,
@@ -82,9 +111,7 @@ impl Interactions {
         };
         let mut planned = self.planned(caller, view, asked, Unknown::LeftOut).await?;
         planned.plan.limit = RESOURCES_MAX;
-        let rows = view.search(&planned.plan).await?.rows;
-        let records = self.records(caller, view, &rows).await?;
-        Ok(records.into_iter().flatten().collect())
+        Ok(view.search(&planned.plan).await?.rows)
     }
 
     /// The resources that a List names and that are not marked as deleted from it.

@@ -18,7 +18,7 @@ use search::reference::{Bases, Target};
 use store::{Entry, RecordKey, Space};
 
 use crate::job::{Intent, Task};
-use crate::{InteractionError, ResourceKey};
+use crate::{InteractionError, ResourceKey, code_tables};
 
 /// A conditional reference: a type and raw criteria.
 pub(crate) type ConditionalReference = (Box<str>, Box<str>);
@@ -215,6 +215,8 @@ pub(crate) struct Prepared {
     pub(crate) body: Bytes,
     /// What it is found by.
     pub(crate) found_by: FoundBy,
+    /// The table of a large code system.
+    pub(crate) table: Option<Bytes>,
 }
 
 /// What a resource is found by, in names.
@@ -307,6 +309,7 @@ impl Context<'_> {
         Ok(Prepared {
             body: form.text.into(),
             found_by: self.found_by(resource, key)?,
+            table: code_tables::table_of(resource, key),
         })
     }
 

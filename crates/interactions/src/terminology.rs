@@ -10,12 +10,12 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fhir::terminology::{
-    Answer, Cache, Cached, Canonical, CodeSet, Content, Key, Limits, Source, SourceKind, Stamp,
-    Stored, Terminology, TerminologyError,
+    Answer, Cache, Cached, Canonical, CodeSet, Content, Key, Lack, Limits, Source, SourceKind,
+    Stamp, Stored, Terminology, TerminologyError,
 };
 use fhir::{Fault, FhirVersion, Issue};
 use search::text::append_pair;
-use store::{NameKind, Position, Record, TenantId, TypeNumber, View};
+use store::{NameKind, Outline, Position, Record, TenantId, TypeNumber, View};
 
 use crate::needs::{escaped, parsed, resource_key};
 use crate::space::space_of;
@@ -47,6 +47,24 @@ struct Kept {
     watches: HashMap<(TenantId, FhirVersion), Watch>,
     /// Counts deleted tenants: what was found before one was deleted is not kept after it.
     generation: u64,
+    hits: u64,
+    misses: u64,
+    read_bytes: u64,
+}
+
+/// What questions about codes have used since the start, of all tenants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TerminologyUse {
+    /// Definitions and answers that are kept.
+    pub entries: usize,
+    /// Bytes that they take, about; at most `fhir.terminology_cache_bytes`.
+    pub bytes: usize,
+    /// Questions of searches whose answer was kept.
+    pub hits: u64,
+    /// Those whose answer had to be found.
+    pub misses: u64,
+    /// Bytes read of tables of large code systems.
+    pub table_read_bytes: u64,
 }
 
 /// How far a tenant's ledger was looked at.
@@ -65,8 +83,16 @@ impl Definitions {
                 cache: Cache::new(bytes_max),
                 watches: HashMap::new(),
                 generation: 0,
+                hits: 0,
+                misses: 0,
+                read_bytes: 0,
             }),
         }
+    }
+
+    /// Counts what was read of a table.
+    pub(crate) fn note_read(&self, bytes: usize) {
+        self.kept().read_bytes += bytes as u64;
     }
 
     /// Forgets a tenant: its name may be given to another.
@@ -116,12 +142,14 @@ impl Interactions {
         key: Key,
     ) -> Result<Arc<CodeSet>, InteractionError> {
         let asking = self.asking(caller, view);
-        if let Some(kept) = self.kept_codes(&asking, &key).await? {
-            return Ok(kept);
+        if let Some(set) = self.kept_codes(&asking, &key).await? {
+            self.definitions.kept().hits += 1;
+            return Ok(set);
         }
         let (set, sources) = self.evaluated(&asking, &key).await?;
         let set = Arc::new(set);
         let mut kept = self.definitions.kept();
+        kept.misses += 1;
         if kept.generation == asking.generation {
             let cached = Cached::Members(Arc::clone(&set));
             kept.cache.put(&asking.scope, key.clone(), cached, sources);
@@ -132,21 +160,54 @@ impl Interactions {
         Ok(set)
     }
 
-    /// How many definitions and answers are kept, and in how many bytes.
-    pub fn terminology_kept(&self) -> (usize, usize) {
+    /// What questions about codes have used.
+    pub fn terminology_use(&self) -> TerminologyUse {
         let kept = self.definitions.kept();
-        (kept.cache.len(), kept.cache.bytes())
+        TerminologyUse {
+            entries: kept.cache.len(),
+            bytes: kept.cache.bytes(),
+            hits: kept.hits,
+            misses: kept.misses,
+            table_read_bytes: kept.read_bytes,
+        }
     }
 
-    /// The tenant's current definition of that URL.
-    pub(crate) async fn stored_definition(
+    /// Looks up what an evaluation lacked.
+    pub(crate) async fn give_lacking(
         &self,
         caller: &Caller,
         view: &Arc<dyn View>,
-        source: &Source,
-    ) -> Result<Option<Stored>, InteractionError> {
+        lack: Lack,
+        content: &mut Content,
+    ) -> Result<(), InteractionError> {
         let asking = self.asking(caller, view);
-        Ok(self.definition(&asking, source).await?.map(|it| it.0))
+        self.give(&asking, lack, content).await?;
+        Ok(())
+    }
+
+    /// The same; a definition with its stamp, if it is stored.
+    async fn give(
+        &self,
+        asking: &Asking<'_>,
+        lack: Lack,
+        content: &mut Content,
+    ) -> Result<Option<(Source, Option<Stamp>)>, InteractionError> {
+        match lack {
+            Lack::Selection(selection) => {
+                let tenant = &asking.caller.tenant;
+                self.make_selection(tenant, content, selection).await?;
+                Ok(None)
+            }
+            Lack::Definition(source) => {
+                let found = self.definition(asking, &source).await?;
+                let stamp = found.as_ref().map(|it| it.1.clone());
+                match found {
+                    Some((stored, _)) => content.give(source.clone(), stored),
+                    None => content.note_absent(source.clone()),
+                }
+                Ok(Some((source, stamp)))
+            }
+        }
     }
 
     fn asking<'a>(&self, caller: &'a Caller, view: &'a Arc<dyn View>) -> Asking<'a> {
@@ -179,8 +240,8 @@ impl Interactions {
         };
         let mut stamps = BTreeMap::new();
         for source in sources {
-            let record = self.definition_record(asking, &source).await?;
-            stamps.insert(source, record.as_ref().map(stamp));
+            let outline = self.definition_outline(asking, &source).await?;
+            stamps.insert(source, outline.as_ref().map(stamp));
         }
         let mut kept = self.definitions.kept();
         let current = |it: &Source| Ok::<_, Infallible>(stamps.get(it).cloned().flatten());
@@ -275,14 +336,11 @@ impl Interactions {
                     let known = |it| stamps.get(&it).cloned().unwrap_or((it, None));
                     return Ok((value, sources.map(known).collect()));
                 }
-                Answer::Lacking(sources) => {
-                    for source in sources {
-                        let found = self.definition(asking, &source).await?;
-                        let stamp = found.as_ref().map(|it| it.1.clone());
-                        stamps.insert(source.clone(), (source.clone(), stamp));
-                        match found {
-                            Some((stored, _)) => content.give(source, stored),
-                            None => content.note_absent(source),
+                Answer::Lacking(lacking) => {
+                    for lack in lacking {
+                        let found = self.give(asking, lack, &mut content).await?;
+                        if let Some((source, stamp)) = found {
+                            stamps.insert(source.clone(), (source, stamp));
                         }
                     }
                 }
@@ -304,7 +362,7 @@ impl Interactions {
             canonical: canonical.clone(),
         };
         let record = self
-            .definition_record(asking, &by_id)
+            .record_by_id(asking, &canonical.url)
             .await?
             .ok_or_else(|| {
                 let what = "there is no `ValueSet` of the id that the query names";
@@ -322,7 +380,7 @@ impl Interactions {
             canonical: Canonical::new(&url, None),
         };
         let stored = stored.map_err(|error| Issue::from(&error))?;
-        Ok((given, by_id, stored, stamp(&record)))
+        Ok((given, by_id, stored, stamp(&outline_of(record))))
     }
 
     /// The current definition, read once for each version of its resource.
@@ -331,10 +389,10 @@ impl Interactions {
         asking: &Asking<'_>,
         source: &Source,
     ) -> Result<Option<(Stored, Stamp)>, InteractionError> {
-        let Some(record) = self.definition_record(asking, source).await? else {
+        let Some(outline) = self.definition_outline(asking, source).await? else {
             return Ok(None);
         };
-        let stamp = stamp(&record);
+        let stamp = stamp(&outline);
         let key = Key::Definition(source.clone());
         let current = |_: &Source| Ok::<_, Infallible>(Some(stamp.clone()));
         let Ok(kept) = self
@@ -345,7 +403,7 @@ impl Interactions {
         if let Some(Cached::Definition(stored)) = kept {
             return Ok(Some((stored, stamp)));
         }
-        let stored = read(source.kind, record).await?;
+        let stored = self.stored(asking, source.kind, &outline).await?;
         let mut kept = self.definitions.kept();
         if kept.generation == asking.generation {
             let sources = vec![(source.clone(), Some(stamp.clone()))];
@@ -355,19 +413,36 @@ impl Interactions {
         Ok(Some((stored, stamp)))
     }
 
+    /// A definition as it is asked: of a large code system the head of its table, of all else the
+    /// content.
+    async fn stored(
+        &self,
+        asking: &Asking<'_>,
+        kind: SourceKind,
+        outline: &Outline,
+    ) -> Result<Stored, InteractionError> {
+        if let (SourceKind::CodeSystem, Some(blob)) = (kind, outline.blobs.first()) {
+            let table = self.code_table(&asking.caller.tenant, blob).await?;
+            return Ok(Stored::CodeTable(Arc::new(table)));
+        }
+        let row = [(outline.key.kind, outline.row)];
+        let records = self.records(asking.caller, asking.view, &row).await?;
+        let record = records.into_iter().flatten().next();
+        let gone = || InteractionError::internal("a definition is there without its content");
+        read(kind, record.ok_or_else(gone)?).await
+    }
+
     /// The resource that is the tenant's current definition: of those with its URL the one written
     /// last.
-    async fn definition_record(
+    async fn definition_outline(
         &self,
         asking: &Asking<'_>,
         source: &Source,
-    ) -> Result<Option<Record>, InteractionError> {
+    ) -> Result<Option<Outline>, InteractionError> {
         let (caller, view) = (asking.caller, asking.view);
-        if let Some(id) = source.canonical.url.strip_prefix(BY_ID) {
-            return match resource_key("ValueSet", id) {
-                Some(key) => self.visible_record(caller, view, &key).await,
-                None => Ok(None),
-            };
+        if source.canonical.url.starts_with(BY_ID) {
+            let record = self.record_by_id(asking, &source.canonical.url).await?;
+            return Ok(record.map(outline_of));
         }
         let kind = match source.kind {
             SourceKind::ValueSet => "ValueSet",
@@ -378,8 +453,21 @@ impl Interactions {
         if let Some(version) = &source.canonical.version {
             append_pair(&mut text, "version", &escaped(version));
         }
-        let records = self.records_where(caller, view, kind, &text).await?;
-        Ok(records.into_iter().max_by_key(|it| it.position))
+        let outlines = self.outlines_where(caller, view, kind, &text).await?;
+        Ok(outlines.into_iter().max_by_key(|it| it.position))
+    }
+
+    /// The value set of `ValueSet/id`.
+    async fn record_by_id(
+        &self,
+        asking: &Asking<'_>,
+        name: &str,
+    ) -> Result<Option<Record>, InteractionError> {
+        let id = name.strip_prefix(BY_ID).unwrap_or_default();
+        match resource_key("ValueSet", id) {
+            Some(key) => self.visible_record(asking.caller, asking.view, &key).await,
+            None => Ok(None),
+        }
     }
 }
 
@@ -394,9 +482,21 @@ fn asked(terminology: Terminology<'_>, key: &Key) -> Result<Answer<CodeSet>, Ter
 }
 
 /// What tells a version of a resource from all others, also from those of a tenant of the same name.
-fn stamp(record: &Record) -> Stamp {
-    let (position, time, version) = (record.position.0, record.time.0, record.version.0);
+fn stamp(outline: &Outline) -> Stamp {
+    let (position, time, version) = (outline.position.0, outline.time.0, outline.version.0);
     Stamp(format!("{position}/{time}/{version}").into())
+}
+
+fn outline_of(record: Record) -> Outline {
+    Outline {
+        key: record.key,
+        row: record.row,
+        version: record.version,
+        position: record.position,
+        time: record.time,
+        operation: record.operation,
+        blobs: Vec::new(),
+    }
 }
 
 async fn read(kind: SourceKind, record: Record) -> Result<Stored, InteractionError> {

@@ -23,9 +23,10 @@ pub struct ExtractLimits {
 }
 
 impl ExtractLimits {
-    /// 200,000 entries: enough for a group of 60,000 members.
+    /// A million entries, as many as a store takes: enough for a code system of 350,000 concepts, each
+    /// with a code and a word that no other has.
     pub const DEFAULT: Self = Self {
-        entries_max: 200_000,
+        entries_max: 1_000_000,
     };
 }
 

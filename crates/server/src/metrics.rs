@@ -1,4 +1,4 @@
-//! Counters of the HTTP surface in Prometheus' text format.
+//! Counters of the HTTP surface, and of questions about codes, in Prometheus' text format.
 //!
 //! Labels are method, the route's template and status: never a URL, an id or a tenant.
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>
@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use interactions::TerminologyUse;
 
 use crate::router::{self, Route};
 
@@ -206,6 +207,47 @@ impl Metrics {
                 format_args!("isthmus_http_{name}_count{{route=\"{route}\"}} {total}"),
             );
         }
+    }
+}
+
+/// What questions about codes have used.
+pub(crate) fn print_terminology(text: &mut String, used: &TerminologyUse) {
+    for (name, kind, help, value) in [
+        (
+            "cache_entries",
+            "gauge",
+            "Definitions and answers kept.",
+            used.entries as u64,
+        ),
+        (
+            "cache_bytes",
+            "gauge",
+            "Bytes of what is kept, about.",
+            used.bytes as u64,
+        ),
+        (
+            "cache_hits_total",
+            "counter",
+            "Questions of searches whose answer was kept.",
+            used.hits,
+        ),
+        (
+            "cache_misses_total",
+            "counter",
+            "Questions of searches whose answer had to be found.",
+            used.misses,
+        ),
+        (
+            "table_read_bytes_total",
+            "counter",
+            "Bytes read of the tables of large code systems.",
+            used.table_read_bytes,
+        ),
+    ] {
+        let name = format!("isthmus_terminology_{name}");
+        line(text, format_args!("# HELP {name} {help}"));
+        line(text, format_args!("# TYPE {name} {kind}"));
+        line(text, format_args!("{name} {value}"));
     }
 }
 

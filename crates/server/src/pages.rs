@@ -6,6 +6,7 @@ use http::{StatusCode, header};
 
 use crate::answer::Answer;
 use crate::links;
+use crate::metrics;
 use crate::rejection::Rejection;
 use crate::service::App;
 
@@ -70,6 +71,7 @@ pub(crate) async fn ready(app: &App) -> Result<Answer, Rejection> {
 /// All metrics.
 pub(crate) fn metrics(app: &App) -> Answer {
     let mut text = app.metrics.print(app.budget.received());
+    metrics::print_terminology(&mut text, &app.interactions.terminology_use());
     if let Some(more) = &app.config.more_metrics {
         more(&mut text);
     }

@@ -251,6 +251,9 @@ fn new_version(
 ) -> Result<(VersionNumber, Position), StoreError> {
     if let Some(head) = head.filter(Head::exists) {
         let old = work.body(key, row)?;
+        if version.blobs.is_empty() && !Version::decode(&old)?.blobs.is_empty() {
+            work.batch.delete(META, layout::newest_blobs_key(row));
+        }
         match work.tenant.versions(key.space) {
             Versions::Kept => {
                 let place = layout::history_key(key.space, key.kind, row, head.version);
@@ -268,6 +271,10 @@ fn new_version(
     for blob in &version.blobs {
         work.batch
             .put(META, layout::blob_key(blob, row, number), Bytes::new());
+    }
+    if !version.blobs.is_empty() {
+        let named = layout::encode_blobs(&version.blobs);
+        work.batch.put(META, layout::newest_blobs_key(row), named);
     }
     let changed = Changed {
         kind: key.kind,
@@ -338,6 +345,9 @@ fn purge(
     }
     drop_older(work, key, row)?;
     drop_version(work, key, row, &newest);
+    if !newest.blobs.is_empty() {
+        work.batch.delete(META, layout::newest_blobs_key(row));
+    }
     work.batch
         .delete(BODIES, layout::body_key(key.space, key.kind, row));
     *work.counts.entry((key.space, key.kind)).or_default() -= i64::from(head.live());

@@ -241,9 +241,27 @@ impl Checks<'_> {
                     checks.find(META, format!("a blob of row {} is not listed", row.0));
                 }
             }
+            if tree == BODIES {
+                checks.newest_blobs(row, &version)?;
+            }
             Ok(())
         })
         .map(|_| ())
+    }
+
+    fn newest_blobs(&mut self, row: store::Row, newest: &Version) -> Result<(), StoreError> {
+        let listed = self
+            .snapshot
+            .get(META, &layout::newest_blobs_key(row))
+            .map_err(fault::engine)?;
+        let listed = listed
+            .map(|bytes| layout::decode_blobs(&bytes))
+            .transpose()?;
+        if listed.unwrap_or_default() != newest.blobs {
+            let what = format!("the blobs of row {} are listed wrongly", row.0);
+            self.find(META, what);
+        }
+        Ok(())
     }
 
     fn changes(&mut self) -> Result<(), StoreError> {

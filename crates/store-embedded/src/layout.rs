@@ -25,6 +25,7 @@
 //! | | `I` caller, key | a commit with an idempotency key, as `Committed::encode` gives it |
 //! | | `X` instant, key of the above | nothing: what is to be removed then |
 //! | | `B` sha256, length, row, version | nothing: the version names the blob |
+//! | | `V` row | the blobs that the newest version names; not there if it names none |
 //!
 //! A posting is a key of its own, without a value: no write reads what is there. Measured on 100,000
 //! records with 30 entries and 740 bytes of JSON each, most of them with an identifier, an instant
@@ -226,9 +227,7 @@ impl Version {
             .varint(self.position.0)
             .signed(self.time.0)
             .byte(operation_byte(self.operation))
-            .list(&self.blobs, |value, blob| {
-                value.raw(&blob.sha256).varint(blob.length)
-            })
+            .list(&self.blobs, push_blob)
             .raw(&self.packed)
             .0
     }
@@ -239,12 +238,7 @@ impl Version {
         let position = Position(at.varint()?);
         let time = Instant(at.signed()?);
         let operation = operation_of(&mut at)?;
-        let blobs = at.list(|at| {
-            Ok(BlobId {
-                sha256: at.hash()?,
-                length: at.varint()?,
-            })
-        })?;
+        let blobs = at.list(take_blob)?;
         let packed = bytes.slice_ref(at.rest());
         Ok(Self {
             number,
@@ -255,6 +249,17 @@ impl Version {
             packed,
         })
     }
+}
+
+fn push_blob(value: Value, blob: &BlobId) -> Value {
+    value.raw(&blob.sha256).varint(blob.length)
+}
+
+fn take_blob(at: &mut Cursor<'_>) -> Result<BlobId, StoreError> {
+    Ok(BlobId {
+        sha256: at.hash()?,
+        length: at.varint()?,
+    })
 }
 
 fn operation_byte(operation: Operation) -> u8 {
@@ -571,6 +576,19 @@ pub(crate) fn blob_key(blob: &BlobId, row: Row, version: VersionNumber) -> Vec<u
     key.extend(row.0.to_be_bytes());
     key.extend(version.0.to_be_bytes());
     key
+}
+
+/// The blobs of a row's newest version.
+pub(crate) fn newest_blobs_key(row: Row) -> Vec<u8> {
+    Key::new().tag(b'V').u64(row.0).done()
+}
+
+pub(crate) fn encode_blobs(blobs: &[BlobId]) -> Vec<u8> {
+    Value::default().list(blobs, push_blob).0
+}
+
+pub(crate) fn decode_blobs(bytes: &[u8]) -> Result<Vec<BlobId>, StoreError> {
+    Cursor::new(bytes, "blobs of a version").list(take_blob)
 }
 
 /// Every use of a blob.

@@ -172,22 +172,7 @@ fn take_version(
     for blob in &blobs {
         batch.put(META, layout::blob_key(blob, *row, *number), Bytes::new());
     }
-    let changed = Changed {
-        kind: key.kind,
-        row: *row,
-        version: *number,
-    }
-    .encode();
-    for list in [
-        layout::kind_changes(key.space, key.kind),
-        layout::space_changes(key.space),
-    ] {
-        batch.put(
-            CHANGES,
-            layout::change_key(&list, *position),
-            changed.clone(),
-        );
-    }
+    list_change(batch, record);
     let version = Version {
         number: *number,
         position: *position,
@@ -215,6 +200,7 @@ fn take_version(
         );
     }
     put_key(batch, key, *row);
+    list_newest_blobs(batch, *row, &version.blobs);
     batch.put(BODIES, place, version.encode());
     let head = Head {
         row: *row,
@@ -224,6 +210,37 @@ fn take_version(
     };
     batch.put(IDS, layout::id_key(key), head.encode());
     Ok(())
+}
+
+/// In the lists of its type and its space.
+fn list_change(batch: &mut Batch, record: &Record) {
+    let key = &record.key;
+    let changed = Changed {
+        kind: key.kind,
+        row: record.row,
+        version: record.version,
+    }
+    .encode();
+    for list in [
+        layout::kind_changes(key.space, key.kind),
+        layout::space_changes(key.space),
+    ] {
+        batch.put(
+            CHANGES,
+            layout::change_key(&list, record.position),
+            changed.clone(),
+        );
+    }
+}
+
+/// An older version may have been the newest so far.
+fn list_newest_blobs(batch: &mut Batch, row: Row, blobs: &[BlobId]) {
+    let place = layout::newest_blobs_key(row);
+    if blobs.is_empty() {
+        batch.delete(META, place);
+    } else {
+        batch.put(META, place, layout::encode_blobs(blobs));
+    }
 }
 
 fn take_index(

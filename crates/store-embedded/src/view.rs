@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use store::{
     At, BackupPage, Entry, Explanation, Found, HistoryOf, HistoryPage, LedgerEntry, Listed,
-    NamedKey, NamedRow, ParameterNumber, Plan, Position, Record, RecordKey, Row, Space, StoreError,
-    TypeNumber, VersionNumber, View,
+    NamedKey, NamedRow, Outline, ParameterNumber, Plan, Position, Record, RecordKey, Row, Space,
+    StoreError, TypeNumber, VersionNumber, View,
 };
 
 use crate::backup;
@@ -19,7 +19,7 @@ use crate::engine::Snapshot;
 use crate::fault;
 use crate::history;
 use crate::layout::{
-    self, BODIES, CHANGES, HISTORY, INCOMING, Incoming, LEDGER, META, ROWS, Version,
+    self, BODIES, CHANGES, HISTORY, Head, INCOMING, Incoming, LEDGER, META, ROWS, Version,
 };
 use crate::search::{self, Allowance, Reads, head_of};
 use crate::tenant::{Tenant, blocking};
@@ -193,6 +193,47 @@ impl TenantView {
         Ok(Some(record))
     }
 
+    /// Of a past state, and only there, the version itself is looked at.
+    fn outline(
+        &self,
+        space: Space,
+        kind: TypeNumber,
+        row: Row,
+    ) -> Result<Option<Outline>, StoreError> {
+        let key = self
+            .key_of(row)?
+            .filter(|key| key.space == space && key.kind == kind);
+        let Some(key) = key else { return Ok(None) };
+        let Some(head) = head_of(&self.snapshot, &key)?.filter(Head::exists) else {
+            return Ok(None);
+        };
+        if head.position <= self.position {
+            let blobs = self.get(META, &layout::newest_blobs_key(row))?;
+            let blobs = blobs
+                .map(|bytes| layout::decode_blobs(&bytes))
+                .transpose()?;
+            return Ok(Some(Outline {
+                key,
+                row,
+                version: head.version,
+                position: head.position,
+                time: self.ledger_entry(head.position)?.time,
+                operation: head.operation,
+                blobs: blobs.unwrap_or_default(),
+            }));
+        }
+        let version = self.version_then(space, kind, row)?;
+        Ok(version.map(|version| Outline {
+            key,
+            row,
+            version: version.number,
+            position: version.position,
+            time: version.time,
+            operation: version.operation,
+            blobs: version.blobs,
+        }))
+    }
+
     fn lane(
         &self,
         lane: Row,
@@ -309,6 +350,16 @@ impl View for TenantView {
         };
         rows.iter()
             .map(|(kind, row)| self.read_row(space, *kind, *row, keep))
+            .collect()
+    }
+
+    async fn outlines(
+        &self,
+        space: Space,
+        rows: &[(TypeNumber, Row)],
+    ) -> Result<Vec<Option<Outline>>, StoreError> {
+        rows.iter()
+            .map(|(kind, row)| self.outline(space, *kind, *row))
             .collect()
     }
 

@@ -52,7 +52,8 @@ pub use limits::StoreLimits;
 pub use name::NameKind;
 pub use named::{NamedChange, NamedExpected, NamedKey, NamedRow};
 pub use record::{
-    HistoryOf, HistoryOrder, HistoryPage, Listed, Record, SpaceDefinition, VersionNumber, Versions,
+    HistoryOf, HistoryOrder, HistoryPage, Listed, Outline, Record, SpaceDefinition, VersionNumber,
+    Versions,
 };
 pub use remembered::Remembered;
 pub use tenant::{InvalidTenantId, TenantId};
@@ -215,6 +216,14 @@ pub trait View: Send + Sync {
         space: Space,
         rows: &[(TypeNumber, Row)],
     ) -> Result<Vec<Option<Record>>, StoreError>;
+
+    /// The newest versions of these records as [`Self::read_rows`] gives them, but without their
+    /// content, for whoever looks at large records often: nothing of it is read.
+    async fn outlines(
+        &self,
+        space: Space,
+        rows: &[(TypeNumber, Row)],
+    ) -> Result<Vec<Option<Outline>>, StoreError>;
 
     /// One version of a record, if it was kept.
     async fn read_version(

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Instant, Operation, Position, RecordKey, Row, Space, TypeNumber};
+use crate::{BlobId, Instant, Operation, Position, RecordKey, Row, Space, TypeNumber};
 
 /// The number of a record's version: 1, 2, 3 …; a deletion is a version too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,6 +51,25 @@ impl std::fmt::Debug for Record {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Record(row {}, version {})", self.row.0, self.version.0)
     }
+}
+
+/// A version of a record without its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// What names the record.
+    pub key: RecordKey,
+    /// Its row.
+    pub row: Row,
+    /// The version's number.
+    pub version: VersionNumber,
+    /// The ledger entry that made it.
+    pub position: Position,
+    /// When that was.
+    pub time: Instant,
+    /// Create, update or delete.
+    pub operation: Operation,
+    /// The blobs that it names, in the order they were given in.
+    pub blobs: Vec<BlobId>,
 }
 
 /// A version that a history lists, in numbers.

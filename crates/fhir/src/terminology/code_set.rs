@@ -62,6 +62,11 @@ impl CodeSet {
             .map(|(system, codes)| (&**system, codes))
     }
 
+    /// The codes of a system, if it has any.
+    pub fn codes_of(&self, system: &str) -> Option<&Codes> {
+        self.systems.get(system)
+    }
+
     /// How many codes are listed, those that are excepted included.
     pub fn codes_listed(&self) -> usize {
         self.systems.values().map(|it| it.texts().len()).sum()

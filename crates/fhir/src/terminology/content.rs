@@ -1,11 +1,14 @@
 //! What a tenant has stored, as far as its caller has looked it up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::Limits;
 use super::canonical::{Source, SourceKind};
 use super::code_system::CodeSystem;
+use super::code_table::{CodeTable, Walk};
 use super::error::TerminologyError;
+use super::selection::Selection;
 use super::value_set::ValueSet;
 use crate::json::Document;
 
@@ -15,7 +18,19 @@ use crate::json::Document;
 pub struct Content {
     given: BTreeMap<Source, Option<Stored>>,
     others: Others,
+    selected: BTreeMap<Selection, Selected>,
+    spent: Spent,
 }
+
+/// What the selections so far have cost: an answer has the limits of one.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Spent {
+    pub(super) codes: usize,
+    pub(super) work: usize,
+}
+
+/// The codes of a selection, or why there are none.
+pub(super) type Selected = Result<Arc<BTreeSet<Box<str>>>, TerminologyError>;
 
 /// A stored definition, ready to be used.
 #[derive(Debug, Clone)]
@@ -24,6 +39,8 @@ pub enum Stored {
     ValueSet(Arc<ValueSet>),
     /// A CodeSystem.
     CodeSystem(Arc<CodeSystem>),
+    /// The head of a large CodeSystem's table.
+    CodeTable(Arc<CodeTable>),
 }
 
 /// What is thought of definitions that were neither given nor said to be absent.
@@ -55,6 +72,7 @@ impl Stored {
         match self {
             Self::ValueSet(it) => it.memory(),
             Self::CodeSystem(it) => it.memory(),
+            Self::CodeTable(it) => it.memory(),
         }
     }
 }
@@ -68,8 +86,8 @@ impl Content {
     /// Nothing is stored besides what is given: answers come from that and the standard.
     pub fn closed() -> Self {
         Self {
-            given: BTreeMap::new(),
             others: Others::Absent,
+            ..Self::default()
         }
     }
 
@@ -81,6 +99,49 @@ impl Content {
     /// Tells that a definition that was lacking is not stored.
     pub fn note_absent(&mut self, source: Source) {
         self.given.insert(source, None);
+    }
+
+    /// The walk that makes a selection that was lacking, within the limits that were asked with.
+    pub fn walk(&self, selection: &Selection, limits: Limits) -> Result<Walk, TerminologyError> {
+        let given = |canonical| match self.find(&Source::code_system(canonical)) {
+            Found::Given(stored) => Some(stored),
+            Found::Absent | Found::Unknown => None,
+        };
+        let Some(Stored::CodeTable(table)) = given(&selection.system) else {
+            return Err(TerminologyError::ContentMissing {
+                system: selection.system.clone(),
+                content: None,
+                nearest: None,
+            });
+        };
+        let supplements = selection.supplements.iter().filter_map(given);
+        let supplements = supplements.filter_map(|it| match it {
+            Stored::CodeSystem(it) => Some(Arc::clone(it)),
+            Stored::ValueSet(_) | Stored::CodeTable(_) => None,
+        });
+        let supplements = supplements.collect();
+        Walk::new(
+            Arc::clone(table),
+            supplements,
+            selection,
+            limits,
+            self.spent,
+        )
+    }
+
+    /// Tells what a finished walk found, or why there is none.
+    pub fn select(&mut self, selection: Selection, found: Result<Walk, TerminologyError>) {
+        let found = found.map(|walk| {
+            self.spent.work = walk.work();
+            let codes = walk.finish();
+            self.spent.codes += codes.len();
+            Arc::new(codes)
+        });
+        self.selected.insert(selection, found);
+    }
+
+    pub(super) fn selected(&self, selection: &Selection) -> Option<&Selected> {
+        self.selected.get(selection)
     }
 
     pub(super) fn find(&self, source: &Source) -> Found<'_> {

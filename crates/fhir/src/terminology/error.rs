@@ -84,6 +84,18 @@ pub enum TerminologyError {
         /// What is wrong.
         what: String,
     },
+    /// A value set asks for a supplement that is not stored.
+    #[error("the supplement `{canonical}` that a value set asks for is not known")]
+    UnknownSupplement {
+        /// Which.
+        canonical: Canonical,
+    },
+    /// What was stored of a large code system cannot be read.
+    #[error("the code table of the code system `{system}` is damaged")]
+    DamagedTable {
+        /// Which system.
+        system: Box<str>,
+    },
     /// Value sets import each other in a ring.
     #[error("value sets import each other: {}", ring(.chain))]
     Cycle {
@@ -114,12 +126,13 @@ fn ring(chain: &[Canonical]) -> String {
 impl TerminologyError {
     fn fault(&self) -> Fault {
         match self {
-            Self::UnknownValueSet { .. } => Fault::Invalid,
+            Self::UnknownValueSet { .. } | Self::UnknownSupplement { .. } => Fault::Invalid,
             Self::ContentMissing { .. }
             | Self::UnsupportedFilter { .. }
             | Self::NotListable { .. }
             | Self::NoSubsumption { .. } => Fault::NotSupported,
             Self::LimitExceeded { .. } => Fault::TooLarge,
+            Self::DamagedTable { .. } => Fault::Internal,
             _ => Fault::Value,
         }
     }
@@ -130,10 +143,17 @@ impl TerminologyError {
                 let nearest = nearest.as_ref();
                 nearest.map(|it| format!("did you mean `{it}`?"))
             }
+            Self::ContentMissing {
+                content: Some(ContentMode::Supplement),
+                ..
+            } => Some("name the system that it supplements".to_owned()),
             Self::ContentMissing { nearest, .. } => Some(match nearest {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => "store a CodeSystem of that URL whose content is `complete`".to_owned(),
             }),
+            Self::UnknownSupplement { .. } => {
+                Some("store a CodeSystem of that URL whose content is `supplement`".to_owned())
+            }
             Self::Cycle { .. } => Some("remove one of these imports".to_owned()),
             Self::LimitExceeded { limit, .. } => Some(format!("raise `{limit}` or ask for less")),
             _ => None,

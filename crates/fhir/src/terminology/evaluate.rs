@@ -12,13 +12,15 @@ use std::sync::Arc;
 
 use super::canonical::{Canonical, Source};
 use super::code_set::{CodeSet, Codes};
-use super::code_system::{CodeSystem, ConceptId};
+use super::code_system::{CodeSystem, ConceptId, ContentMode, Hierarchy};
+use super::code_table::CodeTable;
 use super::content::{Content, Found, Stored};
 use super::error::TerminologyError;
 use super::filter::{Filter, Test};
+use super::selection::{Among, Only, Selection};
 use super::standard::{Standard, nearest};
 use super::value_set::{Choice, Inactive, Part, ValueSet};
-use super::{Answer, Coding, Limits, grammar, implicit};
+use super::{Answer, Coding, Lack, Limits, grammar, implicit};
 use crate::FhirVersion;
 
 /// What a walk looks for.
@@ -39,6 +41,43 @@ pub(super) enum Stop {
 /// Making a filter ready takes as long as looking at so many codes.
 const FILTER_WORK: usize = 1000;
 
+/// A code system that is known, in memory or as a table.
+#[derive(Clone)]
+pub(super) enum System {
+    Whole(Arc<CodeSystem>),
+    Table(Arc<CodeTable>),
+}
+
+impl System {
+    fn content(&self) -> ContentMode {
+        match self {
+            Self::Whole(it) => it.content(),
+            Self::Table(it) => it.content(),
+        }
+    }
+
+    fn concept_count(&self) -> usize {
+        match self {
+            Self::Whole(it) => it.concept_count(),
+            Self::Table(it) => it.concept_count(),
+        }
+    }
+
+    pub(super) fn hierarchy(&self) -> Hierarchy {
+        match self {
+            Self::Whole(it) => it.hierarchy(),
+            Self::Table(it) => it.hierarchy(),
+        }
+    }
+
+    pub(super) fn has_subsumption(&self) -> bool {
+        match self {
+            Self::Whole(it) => it.has_subsumption(),
+            Self::Table(it) => it.has_subsumption(),
+        }
+    }
+}
+
 /// One walk.
 pub(super) struct Evaluation<'e> {
     version: FhirVersion,
@@ -47,7 +86,7 @@ pub(super) struct Evaluation<'e> {
     wanted: Wanted<'e>,
     /// What was asked first: limits are told of it.
     asked: Canonical,
-    lacking: BTreeSet<Source>,
+    lacking: BTreeSet<Lack>,
     sources: BTreeSet<Source>,
     /// The value sets that are being evaluated, the outermost first.
     open: Vec<Canonical>,
@@ -109,14 +148,14 @@ impl<'e> Evaluation<'e> {
     }
 
     /// The system of a question about concepts; its content must be there.
-    pub(super) fn whole_system(&mut self, canonical: &Canonical) -> Result<Arc<CodeSystem>, Stop> {
+    pub(super) fn whole_system(&mut self, canonical: &Canonical) -> Result<System, Stop> {
         let found = self.code_system(canonical);
         if let Some(system) = &found
             && system.content().is_whole()
         {
             return Ok(system.clone());
         }
-        if self.lacking.contains(&Source::code_system(canonical)) {
+        if self.lacks(Source::code_system(canonical)) {
             return Err(Stop::Lacking);
         }
         let standard = Standard::of(self.version);
@@ -137,6 +176,25 @@ impl<'e> Evaluation<'e> {
             return Err(self.exceeded("expansion_codes_max", self.limits.expansion_codes_max));
         }
         Ok(())
+    }
+
+    /// The codes of a large system that a selection finds.
+    pub(super) fn selected(&mut self, selection: Selection) -> Result<CodeSet, Stop> {
+        match self.content.selected(&selection) {
+            Some(Ok(codes)) => {
+                let codes = codes.iter().map(|it| &**it);
+                Ok(CodeSet::listed(&selection.system.url, codes))
+            }
+            Some(Err(error)) => Err(Stop::Fault(error.clone())),
+            None => {
+                self.lacking.insert(Lack::Selection(selection));
+                Err(Stop::Lacking)
+            }
+        }
+    }
+
+    fn lacks(&self, source: Source) -> bool {
+        self.lacking.contains(&Lack::Definition(source))
     }
 
     fn enter(&mut self, canonical: &Canonical) -> Result<(), Stop> {
@@ -197,8 +255,8 @@ impl<'e> Evaluation<'e> {
     }
 
     fn compose(&mut self, value_set: &ValueSet) -> Result<CodeSet, Stop> {
-        let (mut set, fault) = self.union(&value_set.includes, value_set.inactive)?;
-        let (excluded, excludes_fault) = self.union(&value_set.excludes, value_set.inactive)?;
+        let (mut set, fault) = self.union(&value_set.includes, value_set)?;
+        let (excluded, excludes_fault) = self.union(&value_set.excludes, value_set)?;
         set.subtract(&excluded);
         // A code that one part has is in, whatever the other parts would have had.
         let is_found = matches!(self.wanted, Wanted::One(_)) && !set.is_empty();
@@ -209,15 +267,11 @@ impl<'e> Evaluation<'e> {
     }
 
     /// The union of parts, and the first fault; only exceeded limits end the walk.
-    fn union(
-        &mut self,
-        parts: &[Part],
-        inactive: Inactive,
-    ) -> Result<(CodeSet, Option<Stop>), Stop> {
+    fn union(&mut self, parts: &[Part], of: &ValueSet) -> Result<(CodeSet, Option<Stop>), Stop> {
         let mut united = CodeSet::default();
         let mut fault = None;
         for part in parts {
-            match self.part(part, inactive) {
+            match self.part(part, of) {
                 Ok(set) => {
                     self.touch(set.codes_listed())?;
                     united.union(&set);
@@ -232,13 +286,13 @@ impl<'e> Evaluation<'e> {
     }
 
     /// The codes that are in everything that a part names.
-    fn part(&mut self, part: &Part, inactive: Inactive) -> Result<CodeSet, Stop> {
+    fn part(&mut self, part: &Part, of: &ValueSet) -> Result<CodeSet, Stop> {
         let mut sets = Vec::new();
         for value_set in &part.value_sets {
             sets.push(self.members(value_set));
         }
         let own = match &part.system {
-            Some(system) => Some(self.chosen(system, &part.choice, inactive)?),
+            Some(system) => Some(self.chosen(system, &part.choice, of)?),
             None => None,
         };
         let mut sets = sets.into_iter();
@@ -262,7 +316,7 @@ impl<'e> Evaluation<'e> {
         &mut self,
         system: &Canonical,
         choice: &Choice,
-        inactive: Inactive,
+        of: &ValueSet,
     ) -> Result<CodeSet, Stop> {
         if let Wanted::One(Coding {
             system: Some(other),
@@ -274,10 +328,10 @@ impl<'e> Evaluation<'e> {
         }
         let set = match choice {
             Choice::Listed(codes) => self.listed(system, codes),
-            Choice::Whole => self.whole(system),
-            Choice::Filtered(filters) => self.filtered(system, filters)?,
+            Choice::Whole => self.whole(system)?,
+            Choice::Filtered(filters) => self.filtered(system, filters, &of.supplements)?,
         };
-        Ok(match inactive {
+        Ok(match of.inactive {
             Inactive::Kept => set,
             Inactive::LeftOut => self.without_inactive(system, set)?,
         })
@@ -291,22 +345,41 @@ impl<'e> Evaluation<'e> {
     }
 
     /// All codes of a system: listed where they are known and not too many.
-    fn whole(&mut self, system: &Canonical) -> CodeSet {
-        let known = self
-            .code_system(system)
-            .filter(|it| it.content().is_whole());
+    fn whole(&mut self, system: &Canonical) -> Result<CodeSet, Stop> {
+        let found = self.code_system(system);
+        if let Some(found) = &found
+            && found.content() == ContentMode::Supplement
+        {
+            return Err(Stop::Fault(missing(system, found.content())));
+        }
+        let known = found.filter(|it| it.content().is_whole());
         let listed_max = self.limits.expansion_codes_max;
-        match (self.wanted, known) {
-            (Wanted::One(it), Some(known)) => one_if(system, it.code, known.has_code(it.code)),
+        let all = || CodeSet::of(&system.url, Codes::AllExcept(BTreeSet::new()));
+        Ok(match (self.wanted, known) {
+            (Wanted::One(it), Some(System::Whole(known))) => {
+                one_if(system, it.code, known.has_code(it.code))
+            }
+            (Wanted::One(it), Some(System::Table(_))) => {
+                self.selected(Selection::of(system, Among::one(it.code)))?
+            }
             (Wanted::One(it), None) => one_if(system, it.code, grammar::fits(&system.url, it.code)),
-            (Wanted::All, Some(known)) if known.concept_count() <= listed_max => {
+            (Wanted::All, Some(known)) if known.concept_count() > listed_max => all(),
+            (Wanted::All, Some(System::Whole(known))) => {
                 CodeSet::listed(&system.url, known.concepts().map(|it| known.code_of(it)))
             }
-            (Wanted::All, _) => CodeSet::of(&system.url, Codes::AllExcept(BTreeSet::new())),
-        }
+            (Wanted::All, Some(System::Table(_))) => {
+                self.selected(Selection::of(system, Among::All))?
+            }
+            (Wanted::All, None) => all(),
+        })
     }
 
-    fn filtered(&mut self, system: &Canonical, filters: &[Filter]) -> Result<CodeSet, Stop> {
+    fn filtered(
+        &mut self,
+        system: &Canonical,
+        filters: &[Filter],
+        supplements: &[Canonical],
+    ) -> Result<CodeSet, Stop> {
         let known = match self.whole_system(system) {
             Ok(known) => known,
             Err(stop) => {
@@ -316,7 +389,23 @@ impl<'e> Evaluation<'e> {
             }
         };
         self.touch(filters.len() * FILTER_WORK)?;
-        let tests = filters.iter().map(|it| it.test(&known));
+        let supplements = self.supplements(system, supplements)?;
+        let known = match known {
+            System::Whole(known) => known,
+            System::Table(_) => {
+                let among = match self.wanted {
+                    Wanted::One(it) => Among::one(it.code),
+                    Wanted::All => Among::All,
+                };
+                return self.selected(Selection {
+                    filters: filters.to_vec(),
+                    supplements: supplements.into_iter().map(|it| it.0).collect(),
+                    ..Selection::of(system, among)
+                });
+            }
+        };
+        let supplements: Vec<_> = supplements.into_iter().map(|it| it.1).collect();
+        let tests = filters.iter().map(|it| it.test(&known, &supplements));
         let tests = tests.collect::<Result<Vec<_>, _>>().map_err(Stop::Fault)?;
         if let Wanted::One(it) = self.wanted {
             let concept = known.find(it.code);
@@ -330,6 +419,37 @@ impl<'e> Evaluation<'e> {
         }
         let codes = chosen.into_iter().map(|it| known.code_of(it));
         Ok(CodeSet::listed(&system.url, codes))
+    }
+
+    /// Those of the supplements that add to the system. One that is asked for must be there.
+    fn supplements(
+        &mut self,
+        system: &Canonical,
+        asked: &[Canonical],
+    ) -> Result<Vec<(Canonical, Arc<CodeSystem>)>, Stop> {
+        let mut found = Vec::new();
+        for canonical in asked {
+            let supplement = match self.code_system(canonical) {
+                Some(known) if known.content() != ContentMode::Supplement => {
+                    return Err(Stop::Fault(TerminologyError::Malformed {
+                        canonical: canonical.clone(),
+                        what: "a value set asks for it as a supplement, which it is not".to_owned(),
+                    }));
+                }
+                Some(System::Whole(supplement)) => supplement,
+                Some(System::Table(_)) | None => {
+                    let is_lacking = self.lacks(Source::code_system(canonical));
+                    let canonical = canonical.clone();
+                    let fault = Stop::Fault(TerminologyError::UnknownSupplement { canonical });
+                    return Err(if is_lacking { Stop::Lacking } else { fault });
+                }
+            };
+            let adds_to = supplement.supplements();
+            if adds_to.is_some_and(|it| it.url == system.url) {
+                found.push((canonical.clone(), supplement));
+            }
+        }
+        Ok(found)
     }
 
     /// The same for a system that is a grammar; `None` where the filters need its content.
@@ -359,8 +479,22 @@ impl<'e> Evaluation<'e> {
 
     /// Where nothing is known of a code, nothing says that it is out of use.
     fn without_inactive(&mut self, system: &Canonical, mut set: CodeSet) -> Result<CodeSet, Stop> {
-        let Some(known) = self.code_system(system) else {
-            return Ok(set);
+        let known = match self.code_system(system) {
+            Some(System::Whole(known)) => known,
+            Some(System::Table(_)) => {
+                let among = match set.codes_of(&system.url) {
+                    Some(Codes::Listed(codes)) => Among::These(codes.clone()),
+                    Some(Codes::AllExcept(_)) => Among::All,
+                    None => return Ok(set),
+                };
+                let out_of_use = Selection {
+                    only: Only::OutOfUse,
+                    ..Selection::of(system, among)
+                };
+                set.subtract(&self.selected(out_of_use)?);
+                return Ok(set);
+            }
+            None => return Ok(set),
         };
         let inactive: Vec<ConceptId> = match self.wanted {
             Wanted::One(it) => known.find(it.code).into_iter().collect(),
@@ -399,7 +533,7 @@ impl<'e> Evaluation<'e> {
         if let Some(implicit) = implicit::value_set(self.version, &canonical.url) {
             return Ok(Arc::new(implicit));
         }
-        if self.lacking.contains(&source) {
+        if self.lacks(source) {
             return Err(Stop::Lacking);
         }
         Err(Stop::Fault(TerminologyError::UnknownValueSet {
@@ -409,12 +543,14 @@ impl<'e> Evaluation<'e> {
     }
 
     /// A code system: the tenant's, or the standard's if only that has all concepts.
-    fn code_system(&mut self, canonical: &Canonical) -> Option<Arc<CodeSystem>> {
+    fn code_system(&mut self, canonical: &Canonical) -> Option<System> {
         let stored = match self.stored(&Source::code_system(canonical)) {
-            Some(Stored::CodeSystem(stored)) => Some(stored.clone()),
-            _ => None,
+            Some(Stored::CodeSystem(stored)) => Some(System::Whole(stored.clone())),
+            Some(Stored::CodeTable(stored)) => Some(System::Table(stored.clone())),
+            Some(Stored::ValueSet(_)) | None => None,
         };
-        let published = || Standard::of(self.version).code_system(canonical).cloned();
+        let published = Standard::of(self.version).code_system(canonical);
+        let published = || published.cloned().map(System::Whole);
         match stored {
             Some(stored) if stored.content().is_whole() => Some(stored),
             None => published(),
@@ -430,7 +566,7 @@ impl<'e> Evaluation<'e> {
             Found::Given(stored) => Some(stored),
             Found::Absent => None,
             Found::Unknown => {
-                self.lacking.insert(source.clone());
+                self.lacking.insert(Lack::Definition(source.clone()));
                 None
             }
         }
@@ -443,6 +579,15 @@ fn nearest_value_set(standard: &Standard, canonical: &Canonical) -> Option<Strin
     match published {
         Some(published) => Some(published.canonical().to_string()),
         None => nearest(&canonical.url, standard.value_set_urls()),
+    }
+}
+
+/// A system whose content is needed and not here.
+fn missing(system: &Canonical, content: ContentMode) -> TerminologyError {
+    TerminologyError::ContentMissing {
+        system: system.clone(),
+        content: Some(content),
+        nearest: None,
     }
 }
 

@@ -4,7 +4,8 @@
 //! A concept that does not have the property is chosen by no operator but `not-in` and
 //! `exists=false`; a concept with several values is chosen if one of them fits.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
 
@@ -13,14 +14,14 @@ use super::error::TerminologyError;
 use crate::suggest::nearest;
 
 /// A filter of a part.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Filter {
     property: Box<str>,
     operator: Operator,
     value: Box<str>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Operator {
     Equal,
     IsA,
@@ -52,22 +53,78 @@ const REGEX_BYTES_MAX: usize = 1 << 18;
 /// A filter made ready for one system.
 pub(super) struct Test<'f> {
     system: &'f CodeSystem,
+    supplements: &'f [Arc<CodeSystem>],
     property: &'f str,
-    what: What<'f>,
+    what: What,
 }
 
-enum What<'f> {
+enum What {
     IsA(ConceptId),
     Below(ConceptId),
     IsNotA(ConceptId),
     /// The concept and all above it.
     Above(HashSet<ConceptId>),
-    Equal(&'f str),
+    Values(Predicate),
+}
+
+/// What a filter asks, before anything is known of its system.
+pub(super) enum Asks {
+    /// Where a concept stands to the filter's.
+    Order(Order),
+    /// Something of the values of the property.
+    Values(Predicate),
+}
+
+/// Where a concept stands to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    IsA,
+    Below,
+    IsNotA,
+    Above,
+}
+
+/// What must be the case with a concept's values.
+pub(super) struct Predicate {
+    fits: Fits,
+    /// Whether one value has to fit, or none may.
+    chooses: Chooses,
+}
+
+enum Fits {
+    Equal(Box<str>),
     Matches(Regex),
-    In(BTreeSet<&'f str>),
-    NotIn(BTreeSet<&'f str>),
-    Exists,
-    Lacks,
+    In(HashSet<Box<str>>),
+    Everything,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chooses {
+    Any,
+    None,
+}
+
+impl Predicate {
+    /// Whether a concept with these values is chosen.
+    pub(super) fn holds<'v>(&self, values: impl IntoIterator<Item = &'v str>) -> bool {
+        let has = values.into_iter().any(|it| self.fits(it));
+        has == (self.chooses == Chooses::Any)
+    }
+
+    /// Whether a value is one that the filter looks for.
+    pub(super) fn fits(&self, value: &str) -> bool {
+        match &self.fits {
+            Fits::Equal(wanted) => value == &**wanted,
+            Fits::Matches(regex) => regex.is_match(value),
+            Fits::In(wanted) => wanted.contains(value),
+            Fits::Everything => true,
+        }
+    }
+
+    /// Whether a concept is chosen that has a value for which the filter looks.
+    pub(super) fn wants_some(&self) -> bool {
+        self.chooses == Chooses::Any
+    }
 }
 
 impl Filter {
@@ -100,51 +157,90 @@ impl Filter {
     }
 
     /// Makes it ready for a system whose content is here.
-    pub(super) fn test<'f>(&'f self, system: &'f CodeSystem) -> Result<Test<'f>, TerminologyError> {
-        if !system.has_property(&self.property) {
-            return Err(TerminologyError::UnknownProperty {
-                system: system.url().into(),
-                property: self.property.clone(),
-                nearest: nearest(&self.property, system.property_names()).map(str::to_owned),
-            });
-        }
+    pub(super) fn test<'f>(
+        &'f self,
+        system: &'f CodeSystem,
+        supplements: &'f [Arc<CodeSystem>],
+    ) -> Result<Test<'f>, TerminologyError> {
+        self.check_property(system.url(), system.property_names(), supplements)?;
+        let start = || self.start(system);
+        let what = match self.asks()? {
+            Asks::Order(Order::IsA) => What::IsA(start()?),
+            Asks::Order(Order::Below) => What::Below(start()?),
+            Asks::Order(Order::IsNotA) => What::IsNotA(start()?),
+            Asks::Order(Order::Above) => {
+                What::Above(HashSet::from_iter(system.ancestors(start()?)))
+            }
+            Asks::Values(predicate) => What::Values(predicate),
+        };
         Ok(Test {
             system,
+            supplements,
             property: &self.property,
-            what: self.what(system)?,
+            what,
         })
     }
 
-    fn what<'f>(&'f self, system: &CodeSystem) -> Result<What<'f>, TerminologyError> {
-        let list = || self.value.split(',').map(str::trim).collect();
-        Ok(match self.operator {
-            Operator::Equal => What::Equal(&self.value),
-            Operator::IsA => What::IsA(self.start(system)?),
-            Operator::DescendentOf => What::Below(self.start(system)?),
-            Operator::IsNotA => What::IsNotA(self.start(system)?),
-            Operator::Generalizes => {
-                What::Above(HashSet::from_iter(system.ancestors(self.start(system)?)))
-            }
-            Operator::Regex => What::Matches(self.regex()?),
-            Operator::In => What::In(list()),
-            Operator::NotIn => What::NotIn(list()),
-            Operator::Exists => match &*self.value {
-                "true" => What::Exists,
-                "false" => What::Lacks,
-                _ => return Err(self.bad_value()),
-            },
+    /// Refuses a property that neither the system nor its supplements have.
+    pub(super) fn check_property<'n>(
+        &self,
+        system: &str,
+        names: impl Iterator<Item = &'n str> + Clone,
+        supplements: &'n [Arc<CodeSystem>],
+    ) -> Result<(), TerminologyError> {
+        let added = supplements.iter().flat_map(|it| it.own_property_names());
+        let mut all = names.chain(added);
+        if all.clone().any(|it| *it == *self.property) {
+            return Ok(());
+        }
+        Err(TerminologyError::UnknownProperty {
+            system: system.into(),
+            property: self.property.clone(),
+            nearest: nearest(&self.property, &mut all).map(str::to_owned),
         })
     }
 
-    /// The concept that subsumption starts from. The property is named `concept`, or `code` in
-    /// older value sets; other properties have no subsumption.
-    fn start(&self, system: &CodeSystem) -> Result<ConceptId, TerminologyError> {
-        if !matches!(&*self.property, "concept" | "code") {
-            return Err(TerminologyError::UnsupportedFilter {
+    /// The property whose values it looks at.
+    pub(super) fn property(&self) -> &str {
+        &self.property
+    }
+
+    /// What it is compared with: of a filter on the order, the concept that this starts from.
+    pub(super) fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// What it asks. The property of a filter on the order is named `concept`, or `code` in older
+    /// value sets; other properties have no order.
+    pub(super) fn asks(&self) -> Result<Asks, TerminologyError> {
+        let order = |order| match &*self.property {
+            "concept" | "code" => Ok(Asks::Order(order)),
+            _ => Err(TerminologyError::UnsupportedFilter {
                 operator: self.operator.code().into(),
                 property: self.property.clone(),
-            });
+            }),
+        };
+        let list = || Fits::In(self.value.split(',').map(|it| it.trim().into()).collect());
+        let values = |chooses, fits| Ok(Asks::Values(Predicate { fits, chooses }));
+        match self.operator {
+            Operator::IsA => order(Order::IsA),
+            Operator::DescendentOf => order(Order::Below),
+            Operator::IsNotA => order(Order::IsNotA),
+            Operator::Generalizes => order(Order::Above),
+            Operator::Equal => values(Chooses::Any, Fits::Equal(self.value.clone())),
+            Operator::Regex => values(Chooses::Any, Fits::Matches(self.regex()?)),
+            Operator::In => values(Chooses::Any, list()),
+            Operator::NotIn => values(Chooses::None, list()),
+            Operator::Exists => match &*self.value {
+                "true" => values(Chooses::Any, Fits::Everything),
+                "false" => values(Chooses::None, Fits::Everything),
+                _ => Err(self.bad_value()),
+            },
         }
+    }
+
+    /// The concept that a filter on the order starts from.
+    fn start(&self, system: &CodeSystem) -> Result<ConceptId, TerminologyError> {
         if !system.has_subsumption() {
             return Err(TerminologyError::NoSubsumption {
                 system: system.url().into(),
@@ -152,10 +248,15 @@ impl Filter {
             });
         }
         let found = system.find(&self.value);
-        found.ok_or_else(|| TerminologyError::UnknownConcept {
-            system: system.url().into(),
+        found.ok_or_else(|| self.unknown_concept(system.url()))
+    }
+
+    /// The system does not have the concept that the filter names.
+    pub(super) fn unknown_concept(&self, system: &str) -> TerminologyError {
+        TerminologyError::UnknownConcept {
+            system: system.into(),
             code: self.value.clone(),
-        })
+        }
     }
 
     /// The whole value has to match, as with all regular expressions of the standard's definitions.
@@ -185,21 +286,16 @@ impl Operator {
 impl Test<'_> {
     /// Whether a concept is chosen.
     pub(super) fn holds(&self, concept: ConceptId) -> bool {
-        let any = |fits: &dyn Fn(&str) -> bool| {
-            let values = self.system.values(concept, self.property);
-            values.into_iter().any(fits)
-        };
         match &self.what {
             What::IsA(other) => self.system.is_a(concept, *other),
             What::Below(other) => concept != *other && self.system.is_a(concept, *other),
             What::IsNotA(other) => !self.system.is_a(concept, *other),
             What::Above(chosen) => chosen.contains(&concept),
-            What::Equal(value) => any(&|it| it == *value),
-            What::Matches(regex) => any(&|it| regex.is_match(it)),
-            What::In(values) => any(&|it| values.contains(it)),
-            What::NotIn(values) => !any(&|it| values.contains(it)),
-            What::Exists => any(&|_| true),
-            What::Lacks => !any(&|_| true),
+            What::Values(predicate) => {
+                let own = self.system.values(concept, self.property).into_iter();
+                let code = self.system.code_of(concept);
+                predicate.holds(own.chain(added(self.supplements, code, self.property)))
+            }
         }
     }
 
@@ -227,4 +323,18 @@ impl Test<'_> {
         });
         candidates
     }
+}
+
+/// The values that supplements give a concept for a property.
+pub(super) fn added<'s>(
+    supplements: &'s [Arc<CodeSystem>],
+    code: &str,
+    property: &str,
+) -> impl Iterator<Item = &'s str> {
+    let of = |it: &'s Arc<CodeSystem>| it.added_values(code, property);
+    supplements
+        .iter()
+        .flat_map(of)
+        .collect::<Vec<_>>()
+        .into_iter()
 }

@@ -4,6 +4,8 @@
 //! of a tenant are given as [`Content`]. An answer that needs more says which definitions it
 //! lacks ([`Answer::Lacking`]); the caller looks them up, gives them or says that they are not
 //! stored, and asks again. Two or three rounds are the rule, and [`Cache`] keeps what they found.
+//! Of a large code system only the head of its table is given ([`CodeTable`]); an answer then lacks
+//! codes chosen from it ([`Selection`]), and the caller reads the pages for that ([`Walk`]).
 //!
 //! What the standard leaves open is decided so: a tenant's definition takes precedence over the
 //! standard's; codes are compared exactly; abstract concepts and those out of use are members like
@@ -15,12 +17,14 @@ mod cache;
 mod canonical;
 mod code_set;
 mod code_system;
+mod code_table;
 mod content;
 mod error;
 mod evaluate;
 mod filter;
 mod grammar;
 mod implicit;
+mod selection;
 mod standard;
 mod value_set;
 
@@ -32,11 +36,15 @@ pub use cache::{Cache, Cached, Key, Stamp};
 pub use canonical::{Canonical, Source, SourceKind};
 pub use code_set::{CodeSet, Codes};
 pub use code_system::{CodeSystem, ContentMode, Hierarchy};
+pub use code_table::{CodeTable, Walk};
 pub use content::{Content, Stored};
 pub use error::TerminologyError;
+pub use selection::Selection;
 pub use value_set::ValueSet;
 
-use evaluate::{Evaluation, Stop, Wanted};
+use evaluate::{Evaluation, Stop, System, Wanted};
+use filter::Filter;
+use selection::Among;
 use standard::Standard;
 
 /// What an evaluation may cost.
@@ -46,16 +54,20 @@ pub struct Limits {
     pub expansion_codes_max: usize,
     /// Greatest number of codes that are looked at on the way there.
     pub expansion_work_max: usize,
+    /// Greatest number of codes that the parts of an answer may choose of large systems together,
+    /// before other parts and imports leave some of them out.
+    pub selection_codes_max: usize,
     /// Greatest number of value sets that import each other in a row.
     pub import_depth_max: usize,
 }
 
 impl Limits {
     /// Ten thousand codes (the largest value set of the standard has 6,401), two million looked at,
-    /// sixteen imports deep.
+    /// a hundred thousand chosen of a large system, sixteen imports deep.
     pub const DEFAULT: Self = Self {
         expansion_codes_max: 10_000,
         expansion_work_max: 2_000_000,
+        selection_codes_max: 100_000,
         import_depth_max: 16,
     };
 }
@@ -77,8 +89,17 @@ pub enum Answer<T> {
         /// Each once, in order.
         sources: Vec<Source>,
     },
-    /// Definitions of which it must first be known whether the tenant has them; never empty.
-    Lacking(Vec<Source>),
+    /// What must be known first; never empty.
+    Lacking(Vec<Lack>),
+}
+
+/// Something that must be known before there is an answer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lack {
+    /// Whether the tenant has that definition: [`Content::give`] it, or [`Content::note_absent`].
+    Definition(Source),
+    /// Codes of a large system: take a [`Content::walk`] and [`Content::select`] what it finds.
+    Selection(Selection),
 }
 
 /// A code that somebody asks about. It may be a patient's, so it has no `Debug`.
@@ -147,12 +168,12 @@ impl<'c> Terminology<'c> {
     /// The codes that a concept subsumes, itself among them (`:below`). A code that its system does
     /// not have subsumes itself alone.
     pub fn below(&self, system: &str, code: &str) -> Result<Answer<CodeSet>, TerminologyError> {
-        self.subsumption(system, code, CodeSystem::descendants)
+        self.subsumption(system, code, "is-a", CodeSystem::descendants)
     }
 
     /// The codes that subsume a concept, itself among them (`:above`).
     pub fn above(&self, system: &str, code: &str) -> Result<Answer<CodeSet>, TerminologyError> {
-        self.subsumption(system, code, CodeSystem::ancestors)
+        self.subsumption(system, code, "generalizes", CodeSystem::ancestors)
     }
 
     /// The URLs of the standard's value sets, in order.
@@ -169,6 +190,7 @@ impl<'c> Terminology<'c> {
         &self,
         system: &str,
         code: &str,
+        operator: &str,
         related: fn(&CodeSystem, code_system::ConceptId) -> Vec<code_system::ConceptId>,
     ) -> Result<Answer<CodeSet>, TerminologyError> {
         let canonical = Canonical::new(system, None);
@@ -181,11 +203,27 @@ impl<'c> Terminology<'c> {
                     hierarchy: known.hierarchy(),
                 }));
             }
-            let Some(concept) = known.find(code) else {
-                return Ok(CodeSet::listed(system, [code]));
+            let itself = || CodeSet::listed(system, [code]);
+            let set = match &known {
+                System::Whole(known) => match known.find(code) {
+                    Some(concept) => {
+                        let related = related(known, concept).into_iter();
+                        CodeSet::listed(system, related.map(|it| known.code_of(it)))
+                    }
+                    None => itself(),
+                },
+                System::Table(_) => {
+                    let filter = Filter::new("concept", operator, code).map_err(Stop::Fault)?;
+                    let wanted = Selection {
+                        filters: vec![filter],
+                        ..Selection::of(&canonical, Among::All)
+                    };
+                    match evaluation.selected(wanted) {
+                        Err(Stop::Fault(TerminologyError::UnknownConcept { .. })) => itself(),
+                        found => found?,
+                    }
+                }
             };
-            let related = related(&known, concept).into_iter();
-            let set = CodeSet::listed(system, related.map(|it| known.code_of(it)));
             evaluation.check_size(&set)?;
             Ok(set)
         });

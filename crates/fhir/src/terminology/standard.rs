@@ -130,6 +130,7 @@ impl Standard {
             excludes: parts("exclude"),
             inactive: Inactive::Kept,
             expansion: self.expansion(entry.url),
+            supplements: Vec::new(),
         }
     }
 
@@ -142,6 +143,7 @@ impl Standard {
             excludes: Vec::new(),
             inactive: Inactive::Kept,
             expansion: Some(expansion),
+            supplements: Vec::new(),
         }))
     }
 

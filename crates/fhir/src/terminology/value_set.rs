@@ -18,7 +18,13 @@ pub struct ValueSet {
     pub(super) inactive: Inactive,
     /// Its stored expansion, if that is whole.
     pub(super) expansion: Option<CodeSet>,
+    /// The supplements that it asks for: their properties count in its filters.
+    pub(super) supplements: Vec<Canonical>,
 }
+
+/// The extension by which a value set asks for a supplement
+/// (<https://hl7.org/fhir/R4/extension-valueset-supplement.html>).
+const SUPPLEMENT: &str = "http://hl7.org/fhir/StructureDefinition/valueset-supplement";
 
 /// What is done with concepts that are out of use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +84,7 @@ impl ValueSet {
             excludes,
             inactive,
             expansion,
+            supplements: supplements(root),
         })
     }
 
@@ -94,6 +101,7 @@ impl ValueSet {
             excludes: Vec::new(),
             inactive: Inactive::Kept,
             expansion: None,
+            supplements: Vec::new(),
         }
     }
 
@@ -106,7 +114,8 @@ impl ValueSet {
     pub fn memory(&self) -> usize {
         let parts = self.includes.iter().chain(&self.excludes);
         let expansion = self.expansion.as_ref().map_or(0, CodeSet::memory);
-        size_of::<Self>() + parts.map(Part::memory).sum::<usize>() + expansion
+        let supplements = self.supplements.len() * size_of::<Canonical>();
+        size_of::<Self>() + parts.map(Part::memory).sum::<usize>() + expansion + supplements
     }
 
     pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
@@ -179,6 +188,15 @@ fn malformed(canonical: &Canonical, what: &str) -> TerminologyError {
         canonical: canonical.clone(),
         what: what.to_owned(),
     }
+}
+
+fn supplements(root: Value<'_>) -> Vec<Canonical> {
+    let asked = items(root, "extension").filter(|it| text(*it, "url") == SUPPLEMENT);
+    asked
+        .map(|it| text(it, "valueCanonical"))
+        .filter(|it| !it.is_empty())
+        .map(|it| Canonical::parse(&it))
+        .collect()
 }
 
 /// An expansion that holds all of its codes: no page of one, nothing cut, nothing left open.

@@ -117,11 +117,9 @@ impl Interactions {
         lacking: Lacking,
         known: &mut Known,
     ) -> Result<(), InteractionError> {
-        for source in lacking.definitions {
-            match self.stored_definition(caller, view, &source).await? {
-                Some(stored) => known.content.give(source, stored),
-                None => known.content.note_absent(source),
-            }
+        for lack in lacking.definitions {
+            let content = &mut known.content;
+            self.give_lacking(caller, view, lack, content).await?;
         }
         for reference in lacking.references {
             if known.resolved.len() >= RESOLVED_MAX {

@@ -18,6 +18,8 @@ mod hostile;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod large_codes;
+#[cfg(test)]
 mod lenient;
 #[cfg(test)]
 mod libraries;

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod cases;
+mod codes;
 mod limits;
 mod protocol;
 mod site;

@@ -130,7 +130,13 @@ pub(super) async fn a_restored_tenant_equals_the_original(bench: &Bench) {
             original.history(&of, &whole()).await,
             restored.history(&of, &whole()).await,
         );
-        assert_eq!(must(theirs), must(mine));
+        let (theirs, mine) = (must(theirs), must(mine));
+        assert_eq!(theirs, mine);
+        for record in theirs {
+            let row = [(record.key.kind, record.row)];
+            let theirs = must(original.outlines(space, &row).await);
+            assert_eq!(must(restored.outlines(space, &row).await), theirs);
+        }
     }
     let ledger = must(original.ledger(Position(0), None, 1_000).await);
     assert_eq!(

@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::bench::{Bench, START, body, change, key, must, put_version, refused, tenant};
-use crate::{Action, BlobId, BlobSource, Expected, NewVersion, StoreError};
+use super::OTHER;
+use super::bench::{Bench, START, body, change, delete, key, must, put_version, refused, tenant};
+use crate::{Action, At, BlobId, BlobSource, Expected, NewVersion, Position, Row, StoreError};
 
 /// A blob's bytes in pieces of a size.
 pub(super) struct Pieces(pub(super) Bytes, pub(super) usize);
@@ -86,6 +87,66 @@ pub(super) async fn unknown_blobs_are_refused(bench: &Bench) {
     assert_eq!(error, StoreError::UnknownBlob { change: 1 });
     bench.pause().await;
     assert!(bench.read(&key("a")).await.is_none());
+}
+
+/// A version's outline names what that version names, at every position.
+pub(super) async fn outlines_name_blobs(bench: &Bench) {
+    let mut blobs = Vec::new();
+    for text in ["one", "two"] {
+        blobs.push(store_blob(bench, &Bytes::from_static(text.as_bytes())).await);
+    }
+    let both = NewVersion {
+        blobs: vec![blobs[1], blobs[0]],
+        ..body("{}")
+    };
+    let key = key("a");
+    let changes = [
+        put_version(key.clone(), naming(blobs[0])),
+        put_version(key.clone(), both),
+        put_version(key.clone(), body("{}")),
+        put_version(key.clone(), naming(blobs[1])),
+        delete(key.clone()),
+        put_version(key.clone(), naming(blobs[0])),
+    ];
+    let mut row = None;
+    for change in changes {
+        row = Some(bench.change(vec![change]).await.written[0].row);
+    }
+    let row = (key.kind, row.expect("there were changes"));
+    let expected = [
+        vec![blobs[0]],
+        vec![blobs[1], blobs[0]],
+        vec![],
+        vec![blobs[1]],
+        vec![],
+        vec![blobs[0]],
+    ];
+    bench.pause().await;
+    for (position, expected) in (1..).map(Position).zip(&expected) {
+        let view = must(bench.store().view(&tenant(), At::Position(position)).await);
+        let outlines = must(view.outlines(key.space, &[row]).await);
+        let outline = outlines[0].as_ref().expect("it was put");
+        assert_eq!(&outline.blobs, expected, "at {}", position.0);
+        assert_eq!(
+            (outline.position, outline.version.0),
+            (position, position.0)
+        );
+    }
+    let view = bench.newest().await;
+    let unknown = (key.kind, Row(u64::MAX));
+    let outlines = must(view.outlines(key.space, &[unknown, row]).await);
+    assert!(outlines[0].is_none() && outlines[1].is_some());
+    assert!(must(view.outlines(OTHER, &[row]).await)[0].is_none());
+    bench
+        .change(vec![change(key.clone(), Expected::Any, Action::Purge)])
+        .await;
+    let outlines = must(bench.newest().await.outlines(key.space, &[row]).await);
+    assert!(outlines[0].is_none());
+    bench
+        .change(vec![put_version(key.clone(), body("{}"))])
+        .await;
+    let findings = must(bench.store().check(&tenant()).await);
+    assert!(findings.is_empty(), "{findings:?}");
 }
 
 pub(super) async fn orphans_are_collected(bench: &Bench) {

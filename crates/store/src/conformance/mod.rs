@@ -112,7 +112,8 @@ const CASES: &[(&str, Case)] = cases! {
         repeats_at_the_same_time;
     names: numbers_count_up_by_kind names_given_at_the_same_time
         named_rows_with_revision_and_expiry named_rows_by_prefix;
-    blobs: bytes_come_back_in_parts unknown_blobs_are_refused orphans_are_collected;
+    blobs: bytes_come_back_in_parts unknown_blobs_are_refused orphans_are_collected
+        outlines_name_blobs;
     tenants: created_listed_deleted data_of_tenants_is_apart unknown_tenants closed_stores_refuse;
     limits: each_limit_by_name;
     searches: every_test_and_filter pages_and_totals only_the_newest_is_searched

@@ -8,7 +8,8 @@ use super::model::Model;
 use super::{KEPT, NEWEST, OTHER};
 use crate::{
     Action, At, Change, Commit, Entry, Expected, HistoryOf, HistoryOrder, HistoryPage, Instant,
-    NewVersion, Origin, Position, RecordKey, Space, TypeNumber, VersionNumber, View,
+    NewVersion, Origin, Outline, Position, Record, RecordKey, Space, TypeNumber, VersionNumber,
+    View,
 };
 
 /// Another seed is another life; the one that failed is printed.
@@ -199,6 +200,9 @@ impl Life {
             let Some(record) = expected else { continue };
             let by_row = must(view.read_rows(key.space, &[(key.kind, record.row)]).await);
             assert_eq!(by_row[0].as_ref(), Some(record));
+            let outlines = must(view.outlines(key.space, &[(key.kind, record.row)]).await);
+            let outline = outlines[0].as_ref().expect("the record is there");
+            assert_eq!(outline, &outline_of(record));
             let exactly = must(view.read_version(key, record.version).await);
             assert_eq!(exactly.as_ref(), Some(record));
         }
@@ -280,5 +284,26 @@ impl Life {
                 );
             }
         }
+    }
+}
+
+/// No version of a random life names blobs.
+fn outline_of(record: &Record) -> Outline {
+    let Record {
+        row,
+        version,
+        position,
+        time,
+        operation,
+        ..
+    } = *record;
+    Outline {
+        key: record.key.clone(),
+        row,
+        version,
+        position,
+        time,
+        operation,
+        blobs: Vec::new(),
     }
 }

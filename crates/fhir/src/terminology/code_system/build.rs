@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::terminology::canonical::Canonical;
+
 use super::{CodeSystem, Concept, ConceptId, ContentMode, Hierarchy, PropertyValue, Span};
 
 /// A code system that concepts are still added to.
@@ -10,6 +12,7 @@ pub(in crate::terminology) struct Builder {
     pub(in crate::terminology) version: Option<Box<str>>,
     pub(in crate::terminology) content: ContentMode,
     pub(in crate::terminology) hierarchy: Hierarchy,
+    pub(in crate::terminology) supplements: Option<Canonical>,
     text: String,
     concepts: Vec<Concept>,
     /// Lower and upper.
@@ -41,6 +44,7 @@ impl Builder {
             version: None,
             content,
             hierarchy: Hierarchy::Unsaid,
+            supplements: None,
             text: String::new(),
             concepts: Vec::new(),
             edges: Vec::new(),
@@ -114,6 +118,7 @@ impl Builder {
             version: self.version,
             content: self.content,
             hierarchy: self.hierarchy,
+            supplements: self.supplements,
             text: self.text.into(),
             concepts: self.concepts.into(),
             up: Box::default(),

@@ -13,6 +13,8 @@ use std::ops::Range;
 
 pub(super) use build::Builder;
 
+use super::canonical::Canonical;
+
 /// How much of a code system its definition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ContentMode {
@@ -80,6 +82,8 @@ pub struct CodeSystem {
     version: Option<Box<str>>,
     content: ContentMode,
     hierarchy: Hierarchy,
+    /// The system that a supplement adds to.
+    supplements: Option<Canonical>,
     /// Codes, displays and values of properties.
     text: Box<str>,
     /// By code.
@@ -144,8 +148,14 @@ impl Hierarchy {
         named.map(|(_, it)| *it)
     }
 
-    fn subsumes(self) -> bool {
+    pub(super) fn subsumes(self) -> bool {
         matches!(self, Self::Unsaid | Self::IsA | Self::ClassifiedWith)
+    }
+}
+
+impl ConceptId {
+    pub(super) fn number(self) -> u32 {
+        self.0
     }
 }
 
@@ -168,6 +178,11 @@ impl CodeSystem {
     /// What its order means.
     pub fn hierarchy(&self) -> Hierarchy {
         self.hierarchy
+    }
+
+    /// The system that a supplement adds to.
+    pub fn supplements(&self) -> Option<&Canonical> {
+        self.supplements.as_ref()
     }
 
     /// How many concepts are here.
@@ -196,7 +211,7 @@ impl CodeSystem {
 
     /// Whether its order says what is a kind of what; true as well where there is no order.
     pub(super) fn has_subsumption(&self) -> bool {
-        self.hierarchy.subsumes() || self.up.is_empty()
+        self.hierarchy.subsumes() || !self.has_order()
     }
 
     /// The concept of that code.
@@ -219,10 +234,20 @@ impl CodeSystem {
 
     /// Its display, or its code if it has none.
     pub(super) fn display_of(&self, concept: ConceptId) -> &str {
-        match self.piece(&self.concepts[concept.0 as usize].display) {
+        match self.display_given(concept) {
             "" => self.code_of(concept),
             display => display,
         }
+    }
+
+    /// The display that it was given; empty for none.
+    pub(super) fn display_given(&self, concept: ConceptId) -> &str {
+        self.piece(&self.concepts[concept.0 as usize].display)
+    }
+
+    /// Whether any concept is above another.
+    pub(super) fn has_order(&self) -> bool {
+        !self.up.is_empty()
     }
 
     /// The concepts right above.
@@ -250,15 +275,23 @@ impl CodeSystem {
         closure(of, |it| self.parents(it).collect())
     }
 
-    /// Whether the system has a property of that name.
-    pub(super) fn has_property(&self, name: &str) -> bool {
-        ALWAYS.contains(&name) || self.names.iter().any(|it| &**it == name)
+    /// The names of all properties.
+    pub(super) fn property_names(&self) -> impl Iterator<Item = &str> + Clone {
+        always_and(&self.names)
     }
 
-    /// The names of all properties.
-    pub(super) fn property_names(&self) -> impl Iterator<Item = &str> {
-        let own = self.names.iter().map(|it| &**it);
-        ALWAYS.into_iter().chain(own)
+    /// The names of the properties that are declared or used.
+    pub(super) fn own_property_names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.names.iter().map(|it| &**it)
+    }
+
+    /// The values that a supplement gives the concept of that code; what every system has is the
+    /// supplemented system's own.
+    pub(super) fn added_values(&self, code: &str, name: &str) -> Vec<&str> {
+        match self.find(code) {
+            Some(concept) => self.stored_values(concept, name),
+            None => Vec::new(),
+        }
     }
 
     /// The values that a concept has for a property.
@@ -272,12 +305,18 @@ impl CodeSystem {
         }
     }
 
-    fn stored_values(&self, concept: ConceptId, name: &str) -> Vec<&str> {
+    /// The values that a concept was given, with the places of their properties' names.
+    pub(super) fn all_values(&self, concept: ConceptId) -> impl Iterator<Item = (u32, &str)> {
         let first = self.values.partition_point(|it| it.concept < concept);
         let own = self.values[first..].iter();
-        own.take_while(|it| it.concept == concept)
-            .filter(|it| *self.names[it.name as usize] == *name)
-            .map(|it| self.piece(&it.value))
+        own.take_while(move |it| it.concept == concept)
+            .map(|it| (it.name, self.piece(&it.value)))
+    }
+
+    fn stored_values(&self, concept: ConceptId, name: &str) -> Vec<&str> {
+        self.all_values(concept)
+            .filter(|(it, _)| *self.names[*it as usize] == *name)
+            .map(|(_, value)| value)
             .collect()
     }
 
@@ -291,6 +330,12 @@ impl CodeSystem {
     fn piece(&self, span: &Span) -> &str {
         &self.text[span.start as usize..span.end as usize]
     }
+}
+
+/// The names of the properties that every system has, and those of its own.
+pub(super) fn always_and(own: &[Box<str>]) -> impl Iterator<Item = &str> + Clone {
+    let own = own.iter().map(|it| &**it);
+    ALWAYS.into_iter().chain(own)
 }
 
 /// Says how large it is: a tenant's system may be anything.

@@ -14,6 +14,7 @@ use fhir::FhirVersion;
 use fhir::terminology::{CodeSet, Codes, Coding, Content, Limits, Terminology, TerminologyError};
 use serde_json::Value;
 
+use super::tables::Tables;
 use super::{give, known, lines, told};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/terminology");
@@ -21,13 +22,19 @@ const BASE: &str = "http://example.org/";
 /// The value set that a case composes.
 const ASKED: &str = "http://example.org/asked";
 
+/// Sizes of pages in which code systems are tables: each row alone, some together, all in one.
+const PAGES_BYTES: [usize; 3] = [1, 64, 1 << 15];
+
+fn definitions() -> Vec<Value> {
+    let text = std::fs::read_to_string(Path::new(FOLDER).join("definitions.json")).expect("a text");
+    serde_json::from_str(&text.replace('~', BASE)).expect("an array")
+}
+
 /// What is stored, and all codes of it.
 fn stored() -> (Content, Vec<(String, String)>) {
-    let text = std::fs::read_to_string(Path::new(FOLDER).join("definitions.json")).expect("a text");
-    let definitions: Vec<Value> = serde_json::from_str(&text.replace('~', BASE)).expect("an array");
     let mut content = Content::closed();
     let mut codes = Vec::new();
-    for definition in definitions {
+    for definition in definitions() {
         give(&mut content, &definition.to_string()).expect("a definition");
         let system = definition["url"].as_str().expect("a URL").to_owned();
         let mut open = vec![definition];
@@ -42,10 +49,32 @@ fn stored() -> (Content, Vec<(String, String)>) {
     (content, codes)
 }
 
+/// The same with the code systems as tables.
+fn stored_as_tables(page_bytes: usize) -> Tables {
+    let mut tables = Tables::new(Content::closed(), page_bytes);
+    for definition in definitions() {
+        let given = tables.give(&definition.to_string());
+        given.expect("a definition");
+    }
+    tables
+}
+
+/// The value set that a case asks for, if it is not stored.
+fn composed(case: &str) -> Option<String> {
+    let is_composed = case.starts_with('{');
+    is_composed.then(|| {
+        // Beside `compose` a case may have extensions.
+        let members = match case.strip_prefix("{\"extension\"") {
+            Some(_) => case[1..case.len() - 1].to_owned(),
+            None => format!(r#""compose":{case}"#),
+        };
+        format!(r#"{{"resourceType":"ValueSet","url":"{ASKED}",{members}}}"#)
+    })
+}
+
 fn members(version: FhirVersion, case: &str) -> Vec<String> {
     let (mut content, codes) = stored();
-    let asked = if case.starts_with('{') {
-        let text = format!(r#"{{"resourceType":"ValueSet","url":"{ASKED}","compose":{case}}}"#);
+    let asked = if let Some(text) = composed(case) {
         if let Err(error) = give(&mut content, &text) {
             return vec![told(&error)];
         }
@@ -56,7 +85,47 @@ fn members(version: FhirVersion, case: &str) -> Vec<String> {
     let terminology = Terminology::new(version, &content, Limits::DEFAULT);
     let found = terminology.members(asked).map(known);
     check_single_codes(&terminology, asked, &codes, &found);
+    for page_bytes in PAGES_BYTES {
+        check_tables(version, case, page_bytes, &codes, &found);
+    }
     outcome(&found)
+}
+
+/// Code systems that are tables have the same members.
+fn check_tables(
+    version: FhirVersion,
+    case: &str,
+    page_bytes: usize,
+    codes: &[(String, String)],
+    members: &Result<CodeSet, TerminologyError>,
+) {
+    let mut tables = stored_as_tables(page_bytes);
+    let text = composed(case);
+    if let Some(text) = &text {
+        tables.give(text).expect("a definition");
+    }
+    let asked = text.map_or(case, |_| ASKED);
+    let limits = Limits::DEFAULT;
+    let found = tables.answer(limits, |content| {
+        Terminology::new(version, content, limits).members(asked)
+    });
+    assert_eq!(outcome(&found), outcome(members), "{case}");
+    for (system, code) in codes {
+        let coding = Coding {
+            system: Some(system),
+            code,
+        };
+        let found = tables.answer(limits, |content| {
+            Terminology::new(version, content, limits).has_any(asked, &[coding])
+        });
+        match (members, found) {
+            (Ok(members), found) => {
+                assert_eq!(found, Ok(members.contains(system, code)), "{case} {code}");
+            }
+            (Err(error), Err(found)) => assert_eq!(&found, error, "{case} {code}"),
+            (Err(_), Ok(_)) => {}
+        }
+    }
 }
 
 /// Asking for single codes yields what the members say.
@@ -103,15 +172,21 @@ fn check_single_codes(
 }
 
 fn subsumption(version: FhirVersion, case: &str) -> Vec<String> {
-    let (content, _) = stored();
-    let terminology = Terminology::new(version, &content, Limits::DEFAULT);
     let words: Vec<&str> = case.split(' ').collect();
-    let found = match words[..] {
-        ["below", system, code] => terminology.below(system, code),
-        ["above", system, code] => terminology.above(system, code),
-        _ => panic!("`{case}` is no case"),
+    let of = |content: &Content| {
+        let terminology = Terminology::new(version, content, Limits::DEFAULT);
+        match words[..] {
+            ["below", system, code] => terminology.below(system, code),
+            ["above", system, code] => terminology.above(system, code),
+            _ => panic!("`{case}` is no case"),
+        }
     };
-    outcome(&found.map(known))
+    let told = outcome(&of(&stored().0).map(known));
+    for page_bytes in PAGES_BYTES {
+        let found = stored_as_tables(page_bytes).answer(Limits::DEFAULT, of);
+        assert_eq!(outcome(&found), told, "{case}");
+    }
+    told
 }
 
 fn outcome(found: &Result<CodeSet, TerminologyError>) -> Vec<String> {

@@ -10,6 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::tables::Tables;
 use super::{give, known, source};
 
 const ANIMALS: &str = "http://example.org/animals";
@@ -238,9 +239,18 @@ fn check(value_sets: &[Value]) {
         concepts: systems.iter().map(by_url).collect(),
         value_sets,
     };
+    let mut tables = Tables::new(Content::closed(), 64);
+    for definition in systems.iter().chain(value_sets) {
+        let given = tables.give(&definition.to_string());
+        given.expect("a definition");
+    }
     let terminology = Terminology::new(R4, &content, Limits::DEFAULT);
     for at in 0..value_sets.len() {
+        let of_tables = tables.answer(Limits::DEFAULT, |content| {
+            Terminology::new(R4, content, Limits::DEFAULT).members(&url(at))
+        });
         let members = known(terminology.members(&url(at)).expect("no fault"));
+        assert_eq!(of_tables.as_ref(), Ok(&members), "{at} of tables");
         for (system, code) in [ANIMALS, FLAT]
             .iter()
             .flat_map(|it| CODES.map(|code| (*it, code)))
@@ -257,6 +267,14 @@ fn check(value_sets: &[Value]) {
                 "{at} {system} {code}"
             );
             assert_eq!(single, expected, "{at} {system} {code} alone");
+            let single = tables.answer(Limits::DEFAULT, |content| {
+                Terminology::new(R4, content, Limits::DEFAULT).has_any(&url(at), &[coding])
+            });
+            assert_eq!(
+                single,
+                Ok(expected),
+                "{at} {system} {code} alone of a table"
+            );
         }
     }
 }

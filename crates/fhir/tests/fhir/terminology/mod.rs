@@ -5,6 +5,7 @@ mod cases;
 mod generated;
 mod official;
 mod protocol;
+mod tables;
 
 use fhir::Issue;
 use fhir::json::Value;

@@ -2,7 +2,7 @@
 
 use fhir::FhirVersion::R4;
 use fhir::terminology::{
-    Answer, CodeSet, Codes, Coding, Content, Limits, Source, SourceKind, Stored, Terminology,
+    Answer, CodeSet, Codes, Coding, Content, Lack, Limits, Source, SourceKind, Stored, Terminology,
     TerminologyError,
 };
 
@@ -43,7 +43,12 @@ fn rounds(
         let answer = Terminology::new(R4, content, Limits::DEFAULT).members(asked);
         match answer.expect("no fault") {
             Answer::Known { value, .. } => return (asked_for, value),
-            Answer::Lacking(sources) => {
+            Answer::Lacking(lacking) => {
+                let definition = |it| match it {
+                    Lack::Definition(source) => source,
+                    Lack::Selection(it) => panic!("no table was given: {it:?}"),
+                };
+                let sources: Vec<Source> = lacking.into_iter().map(definition).collect();
                 asked_for.push(sources.iter().map(|it| it.canonical.to_string()).collect());
                 for source in sources {
                     let found = stored.iter().find(|(it, _)| *it == source);

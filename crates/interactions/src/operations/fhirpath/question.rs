@@ -9,7 +9,7 @@ use fhir::fhirpath::{
     Node, ParseError,
 };
 use fhir::json::Document;
-use fhir::terminology::{self, Answer, Coding, Content, Source, Terminology};
+use fhir::terminology::{self, Answer, Coding, Content, Lack, Terminology};
 use fhir::{Definitions, Fault, FhirVersion, Instant, Issue};
 
 use super::super::arguments::{Argument, Arguments, uncapitalised};
@@ -40,7 +40,7 @@ pub(super) struct Known {
 /// What an evaluation would have needed to know.
 #[derive(Default)]
 pub(super) struct Lacking {
-    pub(super) definitions: BTreeSet<Source>,
+    pub(super) definitions: BTreeSet<Lack>,
     pub(super) references: BTreeSet<String>,
 }
 
@@ -214,8 +214,8 @@ impl Lookup for Asking {
         let codings: Vec<Coding<'_>> = codings.collect();
         match terminology.has_any(value_set, &codings) {
             Ok(Answer::Known { value, .. }) => Ok(Some(value)),
-            Ok(Answer::Lacking(sources)) => {
-                self.lacking.borrow_mut().definitions.extend(sources);
+            Ok(Answer::Lacking(lacking)) => {
+                self.lacking.borrow_mut().definitions.extend(lacking);
                 Ok(None)
             }
             Err(error) => Err(LookupError(error.to_string())),
