@@ -32,7 +32,7 @@ impl Default for StoreLimits {
         Self {
             body_bytes_max: 128 << 20,
             changes_max: 100_000,
-            entries_max: 100_000,
+            entries_max: 1_000_000,
             commit_bytes_max: 512 << 20,
             id_bytes_max: 255,
             entry_bytes_max: 2_048,

@@ -30,7 +30,7 @@ pub use walk::Walk;
 const MARK: &[u8; 8] = b"codes/01";
 
 /// The mark, and the length of the head.
-const PREFIX_BYTES: usize = MARK.len() + size_of::<u32>();
+const PREFIX_BYTES: usize = MARK.len() + size_of::<u64>();
 
 /// The head of a table: what is known of the system, and where its pages are.
 pub struct CodeTable {
@@ -70,12 +70,13 @@ impl CodeTable {
     pub const PAGE_BYTES: usize = 32 << 10;
 
     /// How many bytes of a table [`CodeTable::open`] needs; `start` are its first bytes, at least
-    /// twelve. `None` if it is no table.
+    /// sixteen. `None` if it is no table.
     pub fn head_bytes(start: &[u8]) -> Option<u64> {
         let (mark, rest) = start.split_first_chunk()?;
         let (length, _) = rest.split_first_chunk()?;
-        let length = u64::from(u32::from_le_bytes(*length));
-        (mark == MARK).then_some(PREFIX_BYTES as u64 + length)
+        let length = u64::from_le_bytes(*length);
+        let all = length.checked_add(PREFIX_BYTES as u64)?;
+        (mark == MARK).then_some(all)
     }
 
     /// Reads the head. `place` is what the caller finds the other bytes by.

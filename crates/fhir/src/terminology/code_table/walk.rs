@@ -228,10 +228,10 @@ impl Walk {
                         *next += 1;
                     }
                 }
-                Doing::Sift { task, .. } if self.chosen.has(concept) => {
-                    if !row.keeps(task, supplements)? {
-                        self.chosen.remove(concept);
-                    }
+                Doing::Sift { task, .. }
+                    if self.chosen.has(concept) && !row.keeps(task, supplements)? =>
+                {
+                    self.chosen.remove(concept);
                 }
                 Doing::Seek {
                     predicate, fitting, ..
@@ -249,11 +249,11 @@ impl Walk {
             // What comes before the next page's first code and was not found is nowhere.
             Doing::Locate { codes, next } => {
                 let after = self.table.page_of(Section::Concepts, end);
-                let is_before = |it: &Box<str>| {
+                let is_before = |it: &str| {
                     end == self.table.concepts
                         || self.table.page_of_code(it).is_none_or(|page| page < after)
                 };
-                while codes.get(*next).is_some_and(is_before) {
+                while codes.get(*next).is_some_and(|it| is_before(it)) {
                     *next += 1;
                 }
             }
@@ -440,7 +440,9 @@ impl Walk {
         }
         let mut reached = spread.seen;
         match spread.end {
-            End::Order(Order::IsNotA, _) => self.chosen.and_not(&reached),
+            End::Order(Order::IsNotA, _) | End::Beside { keep: false } => {
+                self.chosen.and_not(&reached);
+            }
             End::Order(order, other) => {
                 if order == Order::Below {
                     reached.remove(other);
@@ -459,7 +461,6 @@ impl Walk {
                 }
             }
             End::Beside { keep: true } => self.chosen.and(&reached),
-            End::Beside { keep: false } => self.chosen.and_not(&reached),
         }
         Ok(())
     }

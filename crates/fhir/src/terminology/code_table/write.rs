@@ -1,7 +1,7 @@
 //! Writing a code system as a table.
 
 use super::form::Writer;
-use super::{CodeTable, MARK, SECTIONS, Section};
+use super::{CodeTable, MARK, PREFIX_BYTES, SECTIONS, Section};
 use crate::terminology::code_system::{CodeSystem, ConceptId};
 
 /// The pages of a section, and what the head says of each.
@@ -29,11 +29,10 @@ impl CodeTable {
         for it in &sections {
             head.0.extend_from_slice(&it.head.0);
         }
-        let length = u32::try_from(head.0.len()).expect("a head is shorter than its document");
         let pages = sections.iter().map(|it| it.bytes.len()).sum::<usize>();
-        let mut table = Vec::with_capacity(head.0.len() + pages + MARK.len() + 4);
+        let mut table = Vec::with_capacity(PREFIX_BYTES + head.0.len() + pages);
         table.extend_from_slice(MARK);
-        table.extend_from_slice(&length.to_le_bytes());
+        table.extend_from_slice(&(head.0.len() as u64).to_le_bytes());
         table.extend_from_slice(&head.0);
         for it in &sections {
             table.extend_from_slice(&it.bytes);

@@ -9,7 +9,10 @@ use fhir::terminology::{
     Selection, Source, SourceKind, Stored, Terminology, TerminologyError,
 };
 
-use super::give;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::{give, known};
 use crate::data;
 
 /// What is stored, its code systems as tables; their bytes by URL.
@@ -79,7 +82,8 @@ impl Tables {
             let bytes = &self.bytes[walk.table().place()];
             while let Some(range) = walk.wants() {
                 self.read += range.end - range.start;
-                walk.give(&bytes[range.start as usize..range.end as usize])?;
+                let at = |it: u64| usize::try_from(it).expect("small");
+                walk.give(&bytes[at(range.start)..at(range.end)])?;
             }
             Ok(walk)
         });
@@ -121,7 +125,7 @@ fn chosen(part: &str) -> String {
     )
 }
 
-/// Bytes that a question reads of a table, and how many codes it finds.
+/// Thousandths of a table that a question reads, and how many codes it finds.
 #[test]
 fn a_question_about_few_codes_reads_few_pages() {
     let mut tables = Tables::new(Content::closed(), 1_000);
@@ -132,21 +136,21 @@ fn a_question_about_few_codes_reads_few_pages() {
         tables.read = 0;
         let found = tables.members("http://example.org/v").expect("no fault");
         assert_eq!(found.codes_listed(), expected, "{part}");
-        tables.read as f64 / whole as f64
+        tables.read * 1_000 / whole
     };
     let filter = |property: &str, op: &str, value: &str| {
         format!(r#"{{"property":"{property}","op":"{op}","value":"{value}"}}"#)
     };
     let few = filter("concept", "is-a", "c003000");
-    assert!(cost(&format!(r#""filter":[{few}]"#), 9) < 0.02);
+    assert!(cost(&format!(r#""filter":[{few}]"#), 9) < 20);
     let above = filter("concept", "generalizes", "c003000");
-    assert!(cost(&format!(r#""filter":[{above}]"#), 5) < 0.02);
-    assert!(cost(r#""concept":[{"code":"c000007"},{"code":"c029999"}]"#, 2) == 0.0);
+    assert!(cost(&format!(r#""filter":[{above}]"#), 5) < 20);
+    assert!(cost(r#""concept":[{"code":"c000007"},{"code":"c029999"}]"#, 2) == 0);
     let retired = filter("status", "=", "retired");
-    assert!(cost(&format!(r#""filter":[{few},{retired}]"#), 4) < 0.03);
+    assert!(cost(&format!(r#""filter":[{few},{retired}]"#), 4) < 30);
     // A filter on all goes through all, once to choose and once to list.
     let some = filter("code", "regex", "c00000.");
-    assert!(cost(&format!(r#""filter":[{some}]"#), 10) < 1.1);
+    assert!(cost(&format!(r#""filter":[{some}]"#), 10) < 1_100);
     let has = |tables: &mut Tables, code: &str| {
         let coding = Coding {
             system: Some("http://example.org/s"),
@@ -157,7 +161,7 @@ fn a_question_about_few_codes_reads_few_pages() {
             Terminology::new(R4, content, Limits::DEFAULT)
                 .has_any("http://example.org/v", &[coding])
         });
-        (found, tables.read as f64 / whole as f64)
+        (found, tables.read * 1_000 / whole)
     };
     for (part, code, expected) in [
         (format!(r#""filter":[{some}]"#), "c000005", true),
@@ -169,7 +173,7 @@ fn a_question_about_few_codes_reads_few_pages() {
         tables.give(&chosen(&part)).expect("a definition");
         let (found, read) = has(&mut tables, code);
         assert_eq!(found, Ok(expected), "{part} {code}");
-        assert!(read < 0.01, "{part} {code}: {read}");
+        assert!(read < 10, "{part} {code}: {read}");
     }
 }
 
@@ -230,6 +234,64 @@ fn a_large_system_as_a_whole_is_a_symbol() {
         Some(Codes::AllExcept(codes)) if codes.is_empty()
     ));
     assert_eq!(tables.read, 0);
+}
+
+/// Orders of any form, rings and several parents among them.
+fn ordered(edges: &[(usize, usize)], count: usize) -> String {
+    let concept = |at: usize| {
+        let parents = edges.iter().filter(|it| it.0 == at);
+        let parents = parents.map(|it| format!(r#"{{"code":"parent","valueCode":"{}"}}"#, it.1));
+        let parents: Vec<_> = parents.collect();
+        format!(r#"{{"code":"{at}","property":[{}]}}"#, parents.join(","))
+    };
+    let concepts: Vec<_> = (0..count).map(concept).collect();
+    format!(
+        r#"{{"resourceType":"CodeSystem","url":"http://example.org/s","content":"complete","concept":[{}]}}"#,
+        concepts.join(",")
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn orders_are_followed_as_in_memory(
+        count in 1_usize..40,
+        edges in vec((0_usize..40, 0_usize..40), 0..80),
+        page_bytes in 1_usize..80,
+    ) {
+        let system = ordered(&edges, count);
+        let mut content = Content::closed();
+        give(&mut content, &system).expect("a definition");
+        let mut tables = Tables::new(Content::closed(), page_bytes);
+        tables.give(&system).expect("a definition");
+        let limits = Limits::DEFAULT;
+        for start in 0..count {
+            for (property, op) in [
+                ("concept", "is-a"),
+                ("concept", "descendent-of"),
+                ("concept", "is-not-a"),
+                ("concept", "generalizes"),
+                ("parent", "="),
+                ("child", "not-in"),
+            ] {
+                let filter = format!(r#"{{"property":"{property}","op":"{op}","value":"{start}"}}"#);
+                let value_set = chosen(&format!(r#""filter":[{filter}]"#));
+                give(&mut content, &value_set).expect("a definition");
+                tables.give(&value_set).expect("a definition");
+                let url = "http://example.org/v";
+                let expected = Terminology::new(R4, &content, limits).members(url).map(known);
+                prop_assert_eq!(&tables.members(url), &expected);
+                let code = (start * 7 % count).to_string();
+                let coding = Coding { system: None, code: &code };
+                let single = tables.answer(limits, |content| {
+                    Terminology::new(R4, content, limits).has_any(url, &[coding])
+                });
+                let is_in = expected.map(|it| it.contains_code(&code));
+                prop_assert_eq!(single, is_in);
+            }
+        }
+    }
 }
 
 /// Whatever is damaged is refused, or gives an answer; nothing panics.
