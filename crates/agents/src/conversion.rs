@@ -113,7 +113,7 @@ impl Converter for Conversions {
         let library = self.libraries.library(tenant, &name, number).await?;
         let limits = Arc::clone(&self.limits);
         let converted = tokio::task::spawn_blocking(move || {
-            let processor = given.or(library.processor()).ok_or_else(no_data_type)?;
+            let processor = processor_of(given, library.processor()).ok_or_else(no_data_type)?;
             converted(&library, processor, &conversion, &limits)
         });
         let failed = |_| Issue::error(Fault::Internal, "the conversion failed");
@@ -171,13 +171,22 @@ fn no_data_type() -> Issue {
     Issue::error(Fault::Required, what).mend("give `inputDataType`")
 }
 
+/// What is converted with a library. FHIR is also what a library into HL7 v2 takes: Microsoft's
+/// service calls that `Fhir`.
+fn processor_of(given: Option<Processor>, own: Option<Processor>) -> Option<Processor> {
+    match (given, own) {
+        (Some(Processor::Fhir), Some(Processor::FhirToHl7v2)) => own,
+        _ => given.or(own),
+    }
+}
+
 /// Our own library for a kind of input.
 fn default_library(processor: Option<Processor>) -> Result<&'static str, Issue> {
     let ours = match processor {
         Some(Processor::Hl7v2) => Some("hl7v2"),
         Some(Processor::Ccda) => Some("ccda"),
-        Some(Processor::FhirToHl7v2) => Some("fhir-to-hl7v2"),
-        Some(Processor::Json | Processor::Fhir) | None => None,
+        Some(Processor::Fhir | Processor::FhirToHl7v2) => Some("fhir-to-hl7v2"),
+        Some(Processor::Json) | None => None,
     };
     let ours = ours.filter(|name| own::names().any(|it| it == *name));
     ours.ok_or_else(|| {
@@ -273,6 +282,37 @@ pub fn issue(error: &ConvertError) -> Issue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fhir_becomes_hl7v2_with_our_library() {
+        assert_eq!(
+            default_library(Some(Processor::Fhir)).ok(),
+            Some("fhir-to-hl7v2")
+        );
+        let into_hl7v2 = Some(Processor::FhirToHl7v2);
+        assert_eq!(processor_of(Some(Processor::Fhir), into_hl7v2), into_hl7v2);
+        assert_eq!(
+            processor_of(Some(Processor::Fhir), None),
+            Some(Processor::Fhir)
+        );
+        let library = convert::Library::load(&own::sources("fhir-to-hl7v2").unwrap());
+        let conversion = Conversion {
+            input: r#"{"resourceType": "Patient", "id": "1", "name": [{"family": "Doe"}]}"#.into(),
+            data_type: Some("Fhir".into()),
+            library: None,
+            root: None,
+            zone_offset_minutes: None,
+        };
+        let limits = Limits {
+            timeout: Duration::from_secs(10),
+            libraries_bytes_max: 0,
+            budgets: Budgets::default(),
+        };
+        let made = converted(&library, Processor::FhirToHl7v2, &conversion, &limits).unwrap();
+        assert!(!made.is_fhir);
+        assert!(made.text.contains("|ADT^A31^"), "{}", made.text);
+        assert!(made.text.contains("\rPID|1||||Doe\r"), "{}", made.text);
+    }
 
     #[test]
     fn references_name_a_library_and_perhaps_a_version() {

@@ -12,7 +12,8 @@ use crate::{Bundle, Caller, EntryAnswer, InteractionError, Interactions, WriteEf
 pub(super) const DOCUMENTATION: &str = "Converts `inputData` with a library of templates and \
      answers with the resource that comes of it, mostly a `Bundle`. The library is the tenant's of \
      that name in `templateCollectionReference` (`site`, or `site:3` for a version), or else ours \
-     for the `inputDataType` `hl7v2` or `ccda`; `json`, `fhir` and `fhir-to-hl7v2` need a library. \
+     for the `inputDataType`: `hl7v2` and `ccda` become FHIR, `fhir` becomes an ADT or ORU message of \
+     HL7 v2; `json` needs a library. \
      Microsoft's names of default collections stand for ours. `rootTemplate` names the template to begin with; without \
      it the message's event, the document's code or the resource's type does. `zoneOffsetMinutes` \
      is the zone of times that name none. The message may be the body itself, with a media type \

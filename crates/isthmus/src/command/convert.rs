@@ -42,16 +42,17 @@ pub(crate) fn arguments(command: Command) -> Command {
         )
         .arg(folder("templates").long("templates").help(
             "a folder, a .tar.gz or an OCI image layout of templates, or one of ours by \
-                     name [default: ours, for HL7 v2]",
+                     name [default: ours for the kind of input: HL7 v2 and C-CDA into FHIR, FHIR \
+                     into HL7 v2]",
         ))
         .arg(Arg::new("root").long("root").value_name("NAME").help(
-            "template to begin with, such as CCD [default: by the type of an HL7 v2 message]",
+            "template to begin with, such as CCD [default: by the type of the message or document]",
         ))
         .arg(
             Arg::new("input")
                 .long("input")
                 .value_parser(Processor::names().collect::<Vec<_>>())
-                .help("what the files are [default: what the library's metadata.json says]"),
+                .help("what the files are [default: what the library's metadata.json says, or how the first begins]"),
         )
         .args(output_arguments())
 }
@@ -189,14 +190,20 @@ struct Run<'r> {
 }
 
 fn convert_files(arguments: &ArgMatches) -> anyhow::Result<u8> {
-    let given = path(arguments, "templates")
-        .map(|it| load(it))
-        .transpose()?;
-    let library = given.as_ref().unwrap_or_else(|| convert::hl7v2_library());
     let input = arguments.get_one::<String>("input");
     let named = input.and_then(|name| Processor::from_name(name));
-    let processor = named
-        .or(library.processor())
+    let library = match path(arguments, "templates") {
+        Some(path) => load(path)?,
+        None => ours(named, arguments)?,
+    };
+    let library = &library;
+    let own = library.processor();
+    let processor = match named {
+        // FHIR is what a library into HL7 v2 takes.
+        Some(Processor::Fhir) if own == Some(Processor::FhirToHl7v2) => own,
+        named => named.or(own),
+    };
+    let processor = processor
         .context("the library's metadata.json names no kind of input; name it with --input")?;
     let root = arguments.get_one::<String>("root");
     let mut run = Run {
@@ -224,6 +231,32 @@ fn convert_files(arguments: &ArgMatches) -> anyhow::Result<u8> {
         std::fs::write(file, lines.concat()).with_context(|| file.display().to_string())?;
     }
     run.finish(path(arguments, "rejects").expect("it has a default"))
+}
+
+/// Our library for the kind of input: as it is named, or as the first file begins.
+fn ours(named: Option<Processor>, arguments: &ArgMatches) -> anyhow::Result<Library> {
+    let name = match named {
+        Some(Processor::Hl7v2) => "hl7v2",
+        Some(Processor::Ccda) => "ccda",
+        Some(Processor::Fhir | Processor::FhirToHl7v2) => "fhir-to-hl7v2",
+        Some(Processor::Json) => anyhow::bail!("name a library of templates with --templates"),
+        None => {
+            let mut given = arguments.get_many::<PathBuf>("files").expect("required");
+            let first = given.next().map(|it| files(it)).transpose()?;
+            let first = first.and_then(|it| it.into_iter().next());
+            let bytes = first
+                .and_then(|it| std::fs::read(it).ok())
+                .unwrap_or_default();
+            let start = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+            match start.trim_ascii_start().first() {
+                Some(b'<') => "ccda",
+                Some(b'{') => "fhir-to-hl7v2",
+                _ => "hl7v2",
+            }
+        }
+    };
+    let sources = convert::own::sources(name).context("the library is not part of this build")?;
+    Ok(Library::load(&sources))
 }
 
 impl Run<'_> {
