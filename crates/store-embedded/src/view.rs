@@ -27,8 +27,8 @@ use crate::tenant::{Tenant, blocking};
 /// Versions of a page that are read where they were asked for; longer pages have their own thread.
 const HISTORY_INLINE_MAX: usize = 100;
 
-/// Steps of a search where it was asked for, about a millisecond; one that needs more begins again
-/// on a thread of its own.
+/// Steps of a search where it was asked for, about half a millisecond; one that needs more begins
+/// again on a thread of its own.
 const STEPS_INLINE_MAX: u64 = 2_000;
 
 /// Pages of so many records are kept in memory; longer ones would push out what others read.
@@ -296,7 +296,11 @@ impl TenantView {
         &self,
         search: impl FnOnce(&Reads<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (view, allowance) = (self.clone(), self.allowance());
+        let allowance = Allowance {
+            first: STEPS_INLINE_MAX,
+            ..self.allowance()
+        };
+        let view = self.clone();
         let _waiting = Waiting(Arc::clone(&allowance.abandoned));
         blocking(move || {
             let steps = &view.tenant.common.counters.search_steps;

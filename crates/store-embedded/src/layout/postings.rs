@@ -135,6 +135,17 @@ pub(crate) fn value_postings(slot: &[u8], value: &Stored) -> Vec<u8> {
     .done()
 }
 
+/// The posting of a reference.
+pub(crate) fn reference_posting(slot: &[u8], target: Row, source: Row) -> Vec<u8> {
+    posting_key(&value_postings(slot, &Stored::Reference(target)), source)
+}
+
+/// Target and source of the posting of a reference.
+pub(crate) fn reference_of_posting(key: &[u8]) -> Result<(Row, Row), StoreError> {
+    let target = value_cursor(key).u64()?;
+    Ok((Row(target), row_of_posting(key)?))
+}
+
 /// The other posting of a value that has two: by its upper end.
 fn upper_postings(slot: &[u8], value: &Stored) -> Option<Vec<u8>> {
     let key = on(slot);

@@ -11,6 +11,7 @@ use super::Kind;
 use super::nearby::Nearby;
 use super::node::{Condition, Node, ReferredToBy, RefersTo, Slot};
 use super::reads::Reads;
+use super::sets::Sets;
 use super::stream::{self, Stream};
 use crate::layout::{self, BODIES, ENTRIES, Indexed, IndexedEntry, Stored, Version};
 
@@ -31,6 +32,7 @@ pub(super) struct Checker<'s> {
     nearby: RefCell<Nearby<'s>>,
     /// By the number of the condition that asked.
     verdicts: RefCell<HashMap<(usize, Row), bool>>,
+    pub(super) sets: Sets,
 }
 
 /// A record that may match.
@@ -72,6 +74,7 @@ impl Candidate {
         } else {
             checker.state.get(ENTRIES, &layout::row_key(self.row))?
         };
+        checker.state.decode()?;
         let decode = |bytes: Bytes| match &checker.slots {
             Some(slots) => Indexed::decode_some(&bytes, slots),
             None => Indexed::decode(&bytes),
@@ -104,6 +107,7 @@ impl<'s> Checker<'s> {
             slots,
             nearby: RefCell::default(),
             verdicts: RefCell::default(),
+            sets: Sets::default(),
         }
     }
 
@@ -217,6 +221,11 @@ impl<'s> Checker<'s> {
     }
 
     fn is_target(&self, refers: &RefersTo, row: Row) -> Result<bool, StoreError> {
+        let known = refers.targets.iter();
+        let known = known.map(|target| self.sets.known(target.number));
+        if let Some(sets) = known.collect::<Option<Vec<_>>>() {
+            return Ok(sets.iter().any(|rows| rows.binary_search(&row).is_ok()));
+        }
         let Some(kind) = self.kind_of(row)? else {
             return Ok(false);
         };
@@ -261,11 +270,15 @@ impl<'s> Checker<'s> {
         referred: &ReferredToBy,
         mut sources: Stream<'s>,
     ) -> Result<bool, StoreError> {
+        if let Some(known) = self.sets.known(referred.number) {
+            let matching = Stream::listed(known);
+            return Ok(Stream::both(matching, sources).seek(Row(0))?.is_some());
+        }
         let mut from = Row(0);
         let mut checked = 0;
         while let Some(row) = sources.seek(from)? {
             if checked == SOURCES_CHECKED
-                && let Some(matching) = stream::exact(&referred.filter, self.kind(referred.kind))?
+                && let Some(matching) = stream::exact(self, &referred.filter, referred.kind)?
             {
                 return Ok(Stream::both(sources, matching).seek(row)?.is_some());
             }

@@ -4,13 +4,12 @@ use search::plan::{Filter, Plan};
 use store::{Explanation, StoreError, TypeNumber};
 
 use super::candidate::Checker;
-use super::gather::{self, Budget};
 use super::node::Compiler;
 use super::reads::Reads;
-use super::{Kind, count, slots};
+use super::{Kind, count, gathered, slots};
 
-/// Postings read for an estimate.
-const ESTIMATE_BUDGET: u64 = 4_096;
+/// What an estimate may take.
+const ESTIMATE_STEPS: u64 = 4_096;
 
 /// Counts what each condition finds on its own.
 pub(crate) fn explain(state: &Reads<'_>, plan: &Plan) -> Result<Explanation, StoreError> {
@@ -46,9 +45,7 @@ impl Explaining<'_> {
     fn of(&mut self, filter: &Filter, number: TypeNumber) -> Result<Explanation, StoreError> {
         let kind: Kind<'_> = self.checker.kind(number);
         let node = self.compiler.node(filter, number)?;
-        let mut budget = Budget(ESTIMATE_BUDGET);
-        let few = gather::small(&self.checker, &node, kind, &mut budget)?;
-        let estimate = match few {
+        let estimate = match gathered(&self.checker, &node, kind, ESTIMATE_STEPS)? {
             Some(rows) => rows.len() as u64,
             None => kind.live_count()?,
         };

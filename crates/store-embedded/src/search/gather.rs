@@ -1,146 +1,145 @@
-//! All rows that match a condition, from postings, if they are few enough.
+//! All rows that match a condition, from postings. It is given up where it takes more than what it
+//! is worth ([`Reads::attempt`]).
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use store::{Position, Row, StoreError};
+use store::{Position, Row, StoreError, TypeNumber};
 
 use super::candidate::{self, Candidate, Checker};
-use super::node::{Condition, Node, ReferredToBy, RefersTo, Slot, in_order, is_live};
+use super::node::{Condition, Node, ReferredToBy, RefersTo, Slot, Target, in_order, is_live};
 use super::probe::{Span, Verdict};
-use super::reads::Reads;
-use super::stream::Stream;
-use super::{CHECK_COST, Kind};
+use super::reads::{RECORD_STEPS, Reads, SEEK_STEPS};
+use super::stream::{Parted, Stream};
+use super::{Kind, references};
 use crate::codec::after_prefix;
 use crate::layout::{self, CHANGES, Changed, LEDGER, META, POSTINGS, State, Stored};
 
-/// Postings of a value that fails that are stepped over before its end is looked for.
-const STEPS_MAX: usize = 16;
-
-/// Postings that may still be read.
-pub(super) struct Budget(pub(super) u64);
-
-impl Budget {
-    /// `None` once it is used up.
-    pub(super) fn spend(&mut self, cost: u64) -> Option<()> {
-        self.0 = self.0.checked_sub(cost)?;
-        Some(())
-    }
-}
-
-/// Rows in order, or `None` where the budget did not suffice.
+/// Rows in order; `None` where no postings say which.
 type Gathered = Result<Option<Vec<Row>>, StoreError>;
 
-/// As [`gather`], and where no condition can be gathered from, all live records if these are few.
-pub(super) fn small(
-    checker: &Checker<'_>,
-    node: &Node,
-    kind: Kind<'_>,
-    budget: &mut Budget,
-) -> Gathered {
-    let given = budget.0;
-    if let Some(rows) = gather(checker, node, kind, budget)? {
-        return Ok(Some(rows));
-    }
-    if kind.live_count()? > given / CHECK_COST {
-        return Ok(None);
-    }
-    budget.0 = given;
-    match all_of(Stream::live(kind), budget)? {
-        Some(rows) => only(checker, &[node], kind, rows).map(Some),
-        None => Ok(None),
-    }
+/// Which rows are wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Those that match.
+    Matches,
+    /// The same, and others that are no live records of the type: it will show that they are not.
+    LiveOrNot,
+    /// Those of which a part may match, and others: what is asked of one part is asked of the whole.
+    Holders,
 }
 
-/// All rows that match.
+/// All rows that match: from conditions that can be gathered from, or where there is none, from all
+/// live records if these are few.
 pub(super) fn gather(
     checker: &Checker<'_>,
     node: &Node,
     kind: Kind<'_>,
-    budget: &mut Budget,
+    which: Wanted,
 ) -> Gathered {
+    if let Some(rows) = wanted(checker, node, kind, which)? {
+        return Ok(Some(rows));
+    }
+    if kind.live_count()? > checker.state.left() / RECORD_STEPS {
+        return Ok(None);
+    }
+    let rows = Stream::live(kind).rows()?;
+    only(checker, &[node], kind, rows).map(Some)
+}
+
+fn wanted(checker: &Checker<'_>, node: &Node, kind: Kind<'_>, which: Wanted) -> Gathered {
     match node {
-        Node::All(nodes) if nodes.is_empty() => all_of(Stream::live(kind), budget),
-        Node::All(nodes) => gather_all(checker, nodes, kind, budget),
-        Node::Any(nodes) => {
-            let mut rows = Vec::new();
-            for node in nodes {
-                match gather(checker, node, kind, budget)? {
-                    Some(more) => rows.extend(more),
-                    None => return Ok(None),
-                }
-            }
-            Ok(Some(in_order(rows)))
-        }
+        Node::All(nodes) if nodes.is_empty() => Stream::live(kind).rows().map(Some),
+        Node::All(nodes) => all(checker, nodes, kind, which),
+        Node::Any(nodes) => any(nodes.iter().map(|node| wanted(checker, node, kind, which))),
         Node::Rows(rows) => Ok(Some(rows.clone())),
         Node::Not(_) | Node::Remainder { .. } => Ok(None),
-        Node::Updated { first, last } => updated(checker, kind, *first, *last, budget),
-        Node::Entry(condition) => posted(checker, condition, kind, budget),
-        Node::Together(members) => together(checker, node, members, kind, budget),
-        Node::Inside(inner) => match covering(checker, inner, kind, budget)? {
+        Node::Updated { first, last } => updated(checker, kind, *first, *last),
+        Node::Entry(condition) => posted(checker, condition, kind),
+        Node::Together(members) => together(checker, node, members, kind),
+        // A part has no parts.
+        Node::Inside(_) if which == Wanted::Holders => Ok(Some(Vec::new())),
+        Node::Inside(inner) => match wanted(checker, inner, kind, Wanted::Holders)? {
             Some(rows) => only(checker, &[node], kind, rows).map(Some),
             None => Ok(None),
         },
-        Node::RefersTo(refers) => referring(checker, refers, budget),
-        Node::ReferredToBy(referred) => referred_to(checker, referred, kind, budget),
+        Node::RefersTo(refers) => referring(checker, refers),
+        Node::ReferredToBy(referred) => referred_to(checker, referred, kind, which),
     }
 }
 
-/// All rows of which a part may match, and others: what is asked of one part is asked of the whole.
-fn covering(checker: &Checker<'_>, node: &Node, kind: Kind<'_>, budget: &mut Budget) -> Gathered {
-    match node {
-        Node::All(nodes) => covering_all(checker, nodes, kind, budget),
-        Node::Any(nodes) => {
-            let mut rows = Vec::new();
-            for node in nodes {
-                match covering(checker, node, kind, budget)? {
-                    Some(more) => rows.extend(more),
-                    None => return Ok(None),
-                }
+fn any(each: impl Iterator<Item = Gathered>) -> Gathered {
+    let mut rows = Vec::new();
+    for some in each {
+        match some? {
+            Some(some) => rows.extend(some),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(in_order(rows)))
+}
+
+/// What is gathered of some is intersected; on the rows that are left the others are checked.
+fn all(checker: &Checker<'_>, nodes: &[Node], kind: Kind<'_>, which: Wanted) -> Gathered {
+    let mut meeting = Meeting::new(checker.state);
+    let (mut others, mut unmet): (Vec<&Node>, _) = (nodes.iter().collect(), Vec::new());
+    if which != Wanted::Holders {
+        let parted = Parted::new(checker, nodes, kind.number)?;
+        if !parted.of.is_empty() {
+            others = parted.others;
+            let kind = checker.kind(kind.number);
+            let stream = Stream::all(parted.of, parted.without, kind);
+            if !meeting.join(1 + others.len(), || stream.rows().map(Some))? {
+                unmet = parted.streamed;
             }
-            Ok(Some(in_order(rows)))
         }
-        // A part has no parts.
-        Node::Inside(_) => Ok(Some(Vec::new())),
-        node => gather(checker, node, kind, budget),
+    }
+    for (at, node) in others.iter().enumerate() {
+        if !meeting.join(others.len() - at, || wanted(checker, node, kind, which))? {
+            unmet.push(*node);
+        }
+    }
+    match meeting.rows {
+        Some(rows) if which != Wanted::Holders => only(checker, &unmet, kind, rows).map(Some),
+        rows => Ok(rows),
     }
 }
 
-/// Until nothing is left, or for no more than checking what is left would cost.
-fn covering_all(
-    checker: &Checker<'_>,
-    nodes: &[Node],
-    kind: Kind<'_>,
-    budget: &mut Budget,
-) -> Gathered {
-    let given = budget.0;
-    let mut found: Option<Vec<Row>> = None;
-    for node in nodes {
-        let worth = |rows: &Vec<Row>| given.min(CHECK_COST * (rows.len() as u64 + 1));
-        let mut own = Budget(found.as_ref().map_or(given, worth));
-        if let Some(rows) = covering(checker, node, kind, &mut own)? {
-            found = Some(found.map_or_else(|| rows.clone(), |it| both(it, &rows)));
-        }
-        if found.as_ref().is_some_and(Vec::is_empty) {
-            break;
-        }
-    }
-    let checks = found.as_ref().map_or(0, |it| CHECK_COST * it.len() as u64);
-    if budget.spend(checks).is_none() {
-        return Ok(None);
-    }
-    Ok(found)
+/// Rows that several conditions have in common.
+struct Meeting<'c, 's> {
+    state: &'c Reads<'s>,
+    rows: Option<Vec<Row>>,
 }
 
-fn all_of(mut stream: Stream<'_>, budget: &mut Budget) -> Gathered {
-    let (mut rows, mut from) = (Vec::new(), Row(0));
-    while let Some(row) = stream.seek(from)? {
-        if budget.spend(1).is_none() {
-            return Ok(None);
-        }
-        rows.push(row);
-        from = Row(row.0 + 1);
+impl<'c, 's> Meeting<'c, 's> {
+    fn new(state: &'c Reads<'s>) -> Self {
+        Self { state, rows: None }
     }
-    Ok(Some(rows))
+
+    /// Whether the rows of one more have been gathered, of so many that are still to come. Once
+    /// there are some, gathering others is worth as much as checking these.
+    fn join(
+        &mut self,
+        parts: usize,
+        gather: impl FnOnce() -> Gathered,
+    ) -> Result<bool, StoreError> {
+        let share = self.state.left() / parts.max(1) as u64;
+        let worth = |rows: &Vec<Row>| share.min(checks(rows.len() + 1));
+        let steps = self.rows.as_ref().map_or(share, worth);
+        let Some(more) = self.state.attempt(steps, gather)?.flatten() else {
+            return Ok(false);
+        };
+        self.rows = Some(match self.rows.take() {
+            Some(rows) => both(rows, &more),
+            None => more,
+        });
+        Ok(true)
+    }
+}
+
+/// What checking so many records takes.
+pub(super) fn checks(records: usize) -> u64 {
+    RECORD_STEPS * records as u64
 }
 
 /// Those of the rows that match all nodes.
@@ -150,43 +149,25 @@ fn only(
     kind: Kind<'_>,
     mut rows: Vec<Row>,
 ) -> Result<Vec<Row>, StoreError> {
+    if nodes.is_empty() {
+        return Ok(rows);
+    }
     let mut failure = None;
     rows.retain(|row| {
+        if failure.is_some() {
+            return false;
+        }
         let candidate = Candidate::following(kind.number, *row);
         let mut nodes = nodes.iter();
         let verdict = nodes.try_fold(true, |all, node| {
             Ok(all && checker.matches(node, &candidate)?)
         });
         verdict.unwrap_or_else(|error: StoreError| {
-            failure.get_or_insert(error);
+            failure = Some(error);
             false
         })
     });
     failure.map_or(Ok(rows), Err)
-}
-
-/// What is gathered of some is intersected; on the rows that are left the others are checked.
-fn gather_all(
-    checker: &Checker<'_>,
-    nodes: &[Node],
-    kind: Kind<'_>,
-    budget: &mut Budget,
-) -> Gathered {
-    let given = budget.0;
-    let mut found: Option<Vec<Row>> = None;
-    let mut rest = Vec::new();
-    for node in nodes {
-        // Reading another list of postings is worth as much as checking those already found.
-        let worth = |rows: &Vec<Row>| given.min(CHECK_COST * (rows.len() as u64 + 1));
-        let mut own = Budget(found.as_ref().map_or(given, worth));
-        match gather(checker, node, kind, &mut own)? {
-            Some(rows) => found = Some(found.map_or_else(|| rows.clone(), |it| both(it, &rows))),
-            None => rest.push(node),
-        }
-    }
-    let Some(found) = found else { return Ok(None) };
-    budget.0 = budget.0.saturating_sub(found.len() as u64);
-    only(checker, &rest, kind, found).map(Some)
 }
 
 fn both(mut one: Vec<Row>, other: &[Row]) -> Vec<Row> {
@@ -199,12 +180,7 @@ fn both(mut one: Vec<Row>, other: &[Row]) -> Vec<Row> {
 }
 
 /// Rows of the postings that pass.
-fn posted(
-    checker: &Checker<'_>,
-    condition: &Condition,
-    kind: Kind<'_>,
-    budget: &mut Budget,
-) -> Gathered {
+fn posted(checker: &Checker<'_>, condition: &Condition, kind: Kind<'_>) -> Gathered {
     let (mut passed, mut asked) = (Vec::new(), Vec::new());
     for span in condition.probe.spans(&condition.slot) {
         let judge = |key: &[u8]| condition.probe.posted(key);
@@ -213,14 +189,9 @@ fn posted(
             Verdict::Ask => asked.push(row),
             Verdict::Fails => {}
         };
-        if scan(checker.state, span, budget, judge, take)?.is_none() {
-            return Ok(None);
-        }
+        scan(checker.state, span, judge, take)?;
     }
     for row in in_order(asked) {
-        if budget.spend(CHECK_COST).is_none() {
-            return Ok(None);
-        }
         let candidate = Candidate::following(kind.number, row);
         let indexed = candidate.indexed(checker)?;
         let passes = indexed.is_some_and(|it| {
@@ -232,22 +203,17 @@ fn posted(
     Ok(Some(in_order(passed)))
 }
 
-/// Reads the postings of a span; what fails is skipped by whole values. `None` where the budget did
-/// not suffice.
+/// Reads the postings of a span; what fails is skipped by whole values.
 fn scan(
     state: &Reads<'_>,
     mut span: Span,
-    budget: &mut Budget,
     judge: impl Fn(&[u8]) -> Result<Verdict, StoreError>,
     mut take: impl FnMut(Row, Verdict),
-) -> Result<Option<()>, StoreError> {
+) -> Result<(), StoreError> {
     let mut range = state.range(POSTINGS, span.bounds());
     let (mut value, mut verdict, mut steps) = (Vec::new(), Verdict::Fails, 0);
     while let Some(entry) = range.next() {
         let (key, _) = entry?;
-        if budget.spend(1).is_none() {
-            return Ok(None);
-        }
         let this = layout::value_of_posting(&key);
         if this == value {
             steps += 1;
@@ -259,203 +225,195 @@ fn scan(
         }
         if verdict != Verdict::Fails {
             take(layout::row_of_posting(&key)?, verdict);
-        } else if steps == STEPS_MAX {
+        } else if steps == SEEK_STEPS {
             let Some(next) = after_prefix(&value) else {
-                return Ok(Some(()));
+                return Ok(());
             };
             span.from = next;
             range = state.range(POSTINGS, span.bounds());
         }
     }
-    Ok(Some(()))
+    Ok(())
 }
 
 /// Rows that have a value by which they can be sorted, from these spans.
 pub(super) fn valued(
     state: &Reads<'_>,
     spans: impl Iterator<Item = Span>,
-    budget: &mut Budget,
-) -> Gathered {
+) -> Result<Vec<Row>, StoreError> {
     let mut rows = Vec::new();
     for span in spans {
         let judge = |_: &[u8]| Ok(Verdict::Passes);
-        if scan(state, span, budget, judge, |row, _| rows.push(row))?.is_none() {
-            return Ok(None);
-        }
+        scan(state, span, judge, |row, _| rows.push(row))?;
     }
-    Ok(Some(in_order(rows)))
+    Ok(in_order(rows))
 }
 
-/// Records that pass one member, whichever gives fewest, checked for the others.
+/// Records that pass all members, checked for whether they do so together.
 fn together(
     checker: &Checker<'_>,
     node: &Node,
     members: &[Vec<Condition>],
     kind: Kind<'_>,
-    budget: &mut Budget,
 ) -> Gathered {
-    let given = budget.0;
-    let mut found: Option<Vec<Row>> = None;
-    for member in members {
-        let mut own = Budget(
-            found
-                .as_ref()
-                .map_or(given, |it| given.min(it.len() as u64)),
-        );
-        let mut rows = Some(Vec::new());
-        for condition in member {
-            let more = posted(checker, condition, kind, &mut own)?;
-            rows = rows.zip(more).map(|(mut rows, more)| {
-                rows.extend(more);
-                rows
-            });
-        }
-        if let Some(rows) = rows.map(in_order) {
-            found = Some(found.map_or_else(|| rows.clone(), |it| both(it, &rows)));
-        }
+    let mut meeting = Meeting::new(checker.state);
+    for (at, member) in members.iter().enumerate() {
+        let each = member.iter().map(|it| posted(checker, it, kind));
+        meeting.join(members.len() - at, || any(each))?;
     }
-    let Some(found) = found else { return Ok(None) };
-    budget.0 = budget.0.saturating_sub(found.len() as u64);
-    only(checker, &[node], kind, found).map(Some)
+    match meeting.rows {
+        Some(rows) => only(checker, &[node], kind, rows).map(Some),
+        None => Ok(None),
+    }
 }
 
-fn referring(checker: &Checker<'_>, refers: &RefersTo, budget: &mut Budget) -> Gathered {
+impl Target {
+    /// The records that match.
+    pub(super) fn gathered(&self, checker: &Checker<'_>) -> Gathered {
+        gather(
+            checker,
+            &self.node,
+            checker.kind(self.kind),
+            Wanted::Matches,
+        )
+    }
+}
+
+fn referring(checker: &Checker<'_>, refers: &RefersTo) -> Gathered {
     let mut rows = Vec::new();
     for target in &refers.targets {
-        let kind = checker.kind(target.kind);
-        let Some(targets) = small(checker, &target.node, kind, budget)? else {
+        let targets = checker
+            .sets
+            .get(target.number, || target.gathered(checker))?;
+        let Some(targets) = targets else {
             return Ok(None);
         };
-        let slot = &refers.slot.postings;
-        let values = targets.iter().map(|it| Stored::Reference(*it));
-        if post(checker, slot, values, &mut rows, budget)?.is_none() {
-            return Ok(None);
-        }
-        let Some((given, own)) = refers.names.as_ref().zip(target.names.as_ref()) else {
-            continue;
-        };
-        let Some(names) = named(checker, target.kind, &targets, own, budget)? else {
-            return Ok(None);
-        };
-        if post(checker, &given.postings, names, &mut rows, budget)?.is_none() {
-            return Ok(None);
+        rows.extend(references::to(checker.state, &refers.slot, &targets)?);
+        if let Some((given, own)) = refers.names.as_ref().zip(target.names.as_ref()) {
+            let names = named(checker, target.kind, &targets, own)?;
+            rows.extend(having(checker, given, names)?);
         }
     }
     Ok(Some(in_order(rows)))
 }
 
-/// Adds the rows that have one of these values in a slot. `None` where the budget did not suffice.
-fn post(
+/// The rows that have one of these values in a slot.
+fn having(
     checker: &Checker<'_>,
-    slot: &[u8],
-    values: impl IntoIterator<Item = Stored>,
-    rows: &mut Vec<Row>,
-    budget: &mut Budget,
-) -> Result<Option<()>, StoreError> {
+    slot: &Slot,
+    values: BTreeSet<Stored>,
+) -> Result<Vec<Row>, StoreError> {
+    let mut rows = Vec::new();
     for value in values {
-        // Opening the postings of one value costs about as much as a check.
-        if budget.spend(CHECK_COST).is_none() {
-            return Ok(None);
-        }
-        match all_of(Stream::of_value(slot, &value, checker.state), budget)? {
-            Some(found) => rows.extend(found),
-            None => return Ok(None),
-        }
+        rows.extend(Stream::of_value(&slot.postings, &value, checker.state).rows()?);
     }
-    Ok(Some(()))
+    Ok(rows)
 }
 
-/// The names that these records have in a slot, each once. `None` where the budget did not suffice.
+/// The names that these records have in a slot, each once.
 fn named(
     checker: &Checker<'_>,
-    kind: store::TypeNumber,
+    kind: TypeNumber,
     rows: &[Row],
     slot: &Slot,
-    budget: &mut Budget,
-) -> Result<Option<BTreeSet<Stored>>, StoreError> {
+) -> Result<BTreeSet<Stored>, StoreError> {
     let mut names = BTreeSet::new();
     for row in rows {
-        if budget.spend(CHECK_COST).is_none() {
-            return Ok(None);
-        }
-        let candidate = Candidate::new(kind, *row);
+        let candidate = Candidate::following(kind, *row);
         if let Some(indexed) = candidate.indexed(checker)? {
             names.extend(candidate::names(indexed, slot, None).cloned());
         }
     }
-    Ok(Some(names))
+    Ok(names)
 }
 
 fn referred_to(
     checker: &Checker<'_>,
     referred: &ReferredToBy,
     kind: Kind<'_>,
-    budget: &mut Budget,
+    which: Wanted,
 ) -> Gathered {
-    let sources = small(
-        checker,
-        &referred.filter,
-        checker.kind(referred.kind),
-        budget,
-    )?;
+    // Only live records have references.
+    let sources = checker.sets.get(referred.number, || {
+        let kind = checker.kind(referred.kind);
+        gather(checker, &referred.filter, kind, Wanted::LiveOrNot)
+    })?;
     let Some(sources) = sources else {
         return Ok(None);
     };
-    let (mut targets, mut names) = (BTreeSet::new(), BTreeSet::new());
-    for source in sources {
-        if budget.spend(CHECK_COST).is_none() {
-            return Ok(None);
-        }
-        let source = Candidate::following(referred.kind, source);
-        let Some(indexed) = source.indexed(checker)? else {
-            continue;
-        };
-        targets.extend(
-            indexed
-                .of(referred.slot.parameter)
-                .iter()
-                .filter_map(|entry| match entry.value {
-                    Stored::Reference(row) => Some(row),
-                    _ => None,
-                }),
-        );
-        if let Some(by) = &referred.names {
-            names.extend(candidate::names(indexed, &by.given, None).cloned());
-        }
+    let mut rows = targets(checker, referred, &sources)?;
+    if which != Wanted::LiveOrNot {
+        rows = live(kind, rows)?;
     }
-    let mut rows = Vec::with_capacity(targets.len());
-    if let Some(by) = &referred.names
-        && post(checker, &by.own.postings, names, &mut rows, budget)?.is_none()
-    {
-        return Ok(None);
-    }
-    for row in targets {
-        if budget.spend(CHECK_COST).is_none() {
-            return Ok(None);
-        }
-        if is_live(kind, row)? {
-            rows.push(row);
-        }
+    if let Some(by) = &referred.names {
+        let sources = live_sources(checker, referred, &sources)?;
+        let names = named(checker, referred.kind, &sources, &by.given)?;
+        rows.extend(having(checker, &by.own, names)?);
     }
     Ok(Some(in_order(rows)))
 }
 
-/// Newest versions among the changes of that time.
-fn updated(
+/// Those that are live records of their type, so that their entries are what they refer by.
+fn live_sources<'r>(
     checker: &Checker<'_>,
-    kind: Kind<'_>,
-    first: i64,
-    last: i64,
-    budget: &mut Budget,
-) -> Gathered {
+    referred: &ReferredToBy,
+    sources: &'r [Row],
+) -> Result<Cow<'r, [Row]>, StoreError> {
+    if referred.filter.finds_referred() {
+        let kind = checker.kind(referred.kind);
+        return live(kind, sources.to_vec()).map(Cow::Owned);
+    }
+    Ok(Cow::Borrowed(sources))
+}
+
+/// What these records refer to, live or not: from all references there are, unless looking at each
+/// of the records takes less.
+fn targets(
+    checker: &Checker<'_>,
+    referred: &ReferredToBy,
+    sources: &[Row],
+) -> Result<Vec<Row>, StoreError> {
+    let state = checker.state;
+    let all = || references::from(state, &referred.slot, sources);
+    if let Some(targets) = state.attempt(checks(sources.len()) / 2, all)? {
+        return Ok(targets);
+    }
+    let mut targets = Vec::new();
+    for source in live_sources(checker, referred, sources)?.iter() {
+        let source = Candidate::following(referred.kind, *source);
+        let Some(indexed) = source.indexed(checker)? else {
+            continue;
+        };
+        let entries = indexed.of(referred.slot.parameter).iter();
+        targets.extend(entries.filter_map(|entry| match entry.value {
+            Stored::Reference(row) => Some(row),
+            _ => None,
+        }));
+    }
+    Ok(in_order(targets))
+}
+
+/// Those of the rows that are live records of the type.
+fn live(kind: Kind<'_>, rows: Vec<Row>) -> Result<Vec<Row>, StoreError> {
+    if checks(rows.len()) > kind.live_count()? {
+        return Stream::both(Stream::listed(rows), Stream::live(kind)).rows();
+    }
+    let mut live = Vec::with_capacity(rows.len());
+    for row in rows {
+        if is_live(kind, row)? {
+            live.push(row);
+        }
+    }
+    Ok(live)
+}
+
+/// Newest versions among the changes of that time.
+fn updated(checker: &Checker<'_>, kind: Kind<'_>, first: i64, last: i64) -> Gathered {
     let list = layout::kind_changes(kind.space, kind.number);
     let from = layout::change_key(&list, first_position(kind.state, first)?);
     let to = layout::change_key(&list, Position(u64::MAX));
     let mut rows = Vec::new();
     for entry in kind.state.range(CHANGES, from..=to) {
-        if budget.spend(CHECK_COST).is_none() {
-            return Ok(None);
-        }
         let (key, value) = entry?;
         let row = Changed::decode(&value)?.row;
         let candidate = Candidate::new(kind.number, row);

@@ -4,6 +4,8 @@
 //! each with a budget that grows: going through the records in the wanted order and checking each
 //! ([`stream`], [`walk`]), and gathering all that match from the postings of the condition that has
 //! the fewest ([`gather`]). Whichever ends first gives the answer; the other has cost about as much.
+//! What both spend is what they read ([`Reads::attempt`]); what they learn of other records on the
+//! way is kept ([`sets`]).
 
 mod candidate;
 mod explain;
@@ -14,9 +16,14 @@ mod page;
 mod probe;
 mod rank;
 mod reads;
+mod references;
+mod sets;
 mod slots;
+mod source;
 mod stream;
 mod walk;
+
+use std::rc::Rc;
 
 use search::plan::{Part, Plan, Total};
 use store::{Entry, Found, ParameterNumber, RecordKey, Row, Space, StoreError, TypeNumber};
@@ -25,18 +32,15 @@ use crate::engine::Snapshot;
 use crate::fault;
 use crate::layout::{self, Head, IDS, META};
 use candidate::{Candidate, Checker};
-use gather::Budget;
+use gather::Wanted;
 use node::{Compiler, Node};
 use page::Searched;
 
 pub(crate) use explain::explain;
 pub(crate) use reads::{Allowance, Reads};
 
-/// Rows that one condition gathers in memory; a condition with more is checked record by record.
-const GATHERED_MAX: u64 = 1 << 20;
-
-/// What looking at one record costs, in postings read.
-const CHECK_COST: u64 = 16;
+/// Steps in which rows are gathered; where that takes more, records are checked one by one.
+const GATHER_STEPS_MAX: u64 = 1 << 20;
 
 /// Runs a plan.
 pub(crate) fn run(state: &Reads<'_>, plan: &Plan) -> Result<Found, StoreError> {
@@ -85,7 +89,7 @@ struct Compiled<'p, 's> {
     kind: Kind<'s>,
     node: Node,
     /// All that match, once they have been gathered.
-    gathered: Option<Vec<Row>>,
+    gathered: Option<Rc<[Row]>>,
 }
 
 impl<'p, 's> Compiled<'p, 's> {
@@ -121,22 +125,30 @@ fn count(checker: &Checker<'_>, node: &Node, kind: Kind<'_>) -> Result<u64, Stor
     if node.is_everything() {
         return kind.live_count();
     }
-    if let Some(rows) = gather::small(checker, node, kind, &mut Budget(1 << 12))? {
+    if let Some(stream) = stream::exact(checker, node, kind.number)? {
+        return stream.count();
+    }
+    if let Some(rows) = gathered(checker, node, kind, GATHER_STEPS_MAX)? {
         return Ok(rows.len() as u64);
     }
-    let mut rows = match stream::exact(node, kind)? {
-        Some(stream) => Searched::exact(stream),
-        None => match gather::small(checker, node, kind, &mut Budget(GATHERED_MAX))? {
-            Some(rows) => return Ok(rows.len() as u64),
-            None => Searched::driven(node, kind)?,
-        },
-    };
+    let mut rows = Searched::driven(checker, node, kind.number)?;
     let (mut count, mut from) = (0, Row(0));
-    while let Some(row) = rows.next_checked(checker, node, kind, from)? {
+    while let Some(row) = rows.next_checked(checker, node, kind, &mut from)? {
         count += 1;
         from = Row(row.0 + 1);
     }
     Ok(count)
+}
+
+/// All that match, if that takes no more than so many steps.
+fn gathered(
+    checker: &Checker<'_>,
+    node: &Node,
+    kind: Kind<'_>,
+    steps: u64,
+) -> Result<Option<Vec<Row>>, StoreError> {
+    let gather = || gather::gather(checker, node, kind, Wanted::Matches);
+    Ok(checker.state.attempt(steps, gather)?.flatten())
 }
 
 /// Where a record stands in a state.

@@ -8,7 +8,10 @@ use store::{ParameterNumber, RecordId, RecordKey, Row, Space, StoreError, TypeNu
 use super::Kind;
 use super::probe::Probe;
 use super::reads::Reads;
-use crate::layout::{self, ENTRIES, Head};
+use crate::layout::{self, Head, POSTINGS};
+
+/// From there on other records are looked at ([`Node::cost`]).
+const OTHERS_COST: u8 = 4;
 
 /// A condition on records of one type.
 pub(super) enum Node {
@@ -61,6 +64,8 @@ pub(super) struct RefersTo {
 
 /// Records that are referred to.
 pub(super) struct Target {
+    /// Under which those that match are known.
+    pub(super) number: usize,
     pub(super) kind: TypeNumber,
     /// Names that they have; only if there are names by which they are referred to.
     pub(super) names: Option<Slot>,
@@ -69,7 +74,7 @@ pub(super) struct Target {
 
 /// Entries of records that match, and that refer to the record.
 pub(super) struct ReferredToBy {
-    /// Under which verdicts on its sources are remembered.
+    /// Under which its sources are known, and verdicts on single ones remembered.
     pub(super) number: usize,
     pub(super) kind: TypeNumber,
     pub(super) slot: Slot,
@@ -88,6 +93,21 @@ impl Node {
         matches!(self, Self::All(all) if all.is_empty())
     }
 
+    /// Whether what is found by it may be found by a reference alone, which leads to records of any
+    /// type and to what is not there.
+    pub(super) fn finds_referred(&self) -> bool {
+        match self {
+            Self::All(nodes) | Self::Any(nodes) => nodes.iter().any(Self::finds_referred),
+            Self::ReferredToBy(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether checking it takes looking at other records.
+    pub(super) fn looks_at_others(&self) -> bool {
+        self.cost() >= OTHERS_COST
+    }
+
     /// What is checked first: what needs nothing read, one value, several.
     fn cost(&self) -> u8 {
         match self {
@@ -99,8 +119,8 @@ impl Node {
                 nodes.iter().map(Self::cost).max().unwrap_or_default()
             }
             Self::Not(node) | Self::Inside(node) => node.cost(),
-            Self::RefersTo(_) => 4,
-            Self::ReferredToBy(_) => 5,
+            Self::RefersTo(_) => OTHERS_COST,
+            Self::ReferredToBy(_) => OTHERS_COST + 1,
         }
     }
 }
@@ -192,6 +212,7 @@ impl<'s> Compiler<'s> {
     ) -> Result<Vec<Target>, StoreError> {
         let targets = targets.iter().map(|it| {
             Ok(Target {
+                number: self.next_number(),
                 kind: it.kind,
                 names: it
                     .names
@@ -266,14 +287,9 @@ impl<'s> Compiler<'s> {
 
 /// Whether a row is a live record of the type.
 pub(super) fn is_live(kind: Kind<'_>, row: Row) -> Result<bool, StoreError> {
-    let Some(key) = kind.state.key_of(row)? else {
-        return Ok(false);
-    };
-    if (key.space, key.kind) != (kind.space, kind.number) {
-        return Ok(false);
-    }
-    let entries = kind.state.get(ENTRIES, &layout::row_key(row));
-    Ok(entries?.is_some())
+    let live = layout::live_postings(kind.space, kind.number);
+    let posting = kind.state.get(POSTINGS, &layout::posting_key(&live, row));
+    Ok(posting?.is_some())
 }
 
 pub(super) fn in_order(mut rows: Vec<Row>) -> Vec<Row> {

@@ -2,29 +2,29 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::rc::Rc;
 
 use search::plan::{After, Plan};
 use store::{Row, StoreError, TypeNumber};
 
 use super::candidate::{Candidate, Checker};
-use super::gather::{self, Budget};
+use super::gather::checks;
 use super::node::Node;
 use super::rank::{self, Placed, Top};
 use super::stream::{self, Stream};
 use super::walk::Walk;
-use super::{CHECK_COST, Compiled, GATHERED_MAX, Kind};
+use super::{Compiled, GATHER_STEPS_MAX, Kind, gathered};
 
-/// With so many postings the search begins; each further attempt may read so many times more.
-const BUDGET_FIRST: u64 = 64;
-const BUDGET_GROWTH: u64 = 8;
+/// Each further attempt may take so many times more steps.
+const STEPS_GROWTH: u64 = 8;
 
 /// Rows, the place of the last of them, and whether there are more.
 type Page = (Vec<(TypeNumber, Row)>, Option<After>, bool);
 
-pub(super) fn of(
-    checker: &Checker<'_>,
+pub(super) fn of<'s>(
+    checker: &Checker<'s>,
     plan: &Plan,
-    parts: &mut [Compiled<'_, '_>],
+    parts: &mut [Compiled<'_, 's>],
 ) -> Result<Page, StoreError> {
     if plan.limit == 0 {
         return Ok((Vec::new(), None, false));
@@ -48,19 +48,19 @@ pub(super) fn of(
 }
 
 /// The matches of all parts, by row.
-fn by_row(
-    checker: &Checker<'_>,
+fn by_row<'s>(
+    checker: &Checker<'s>,
     plan: &Plan,
-    parts: &mut [Compiled<'_, '_>],
+    parts: &mut [Compiled<'_, 's>],
 ) -> Result<Page, StoreError> {
     let after = plan.after.as_ref();
     let from = Row(after.map_or(0, |after| after.row.0.saturating_add(1)));
     let mut searched = Vec::with_capacity(parts.len());
     let mut next = BinaryHeap::new();
     for (at, part) in parts.iter_mut().enumerate() {
-        let mut rows = match stream::exact(&part.node, part.kind)? {
+        let mut rows = match stream::exact(checker, &part.node, part.kind.number)? {
             Some(stream) => Searched::exact(stream),
-            None => Searched::driven(&part.node, part.kind)?,
+            None => Searched::driven(checker, &part.node, part.kind.number)?,
         };
         let first = rows.next(checker, part, from)?;
         next.extend(first.map(|row| Reverse((row, at))));
@@ -104,44 +104,55 @@ fn is_old_enough(
 pub(super) struct Searched<'s> {
     stream: Stream<'s>,
     exact: bool,
-    /// Left of the checks after which gathering is tried again.
+    /// Whether gathering is attempted before the same is spent on checks.
+    gather_first: bool,
+    /// Steps of the next attempt at gathering, and those of checks until then.
+    steps: u64,
     left: u64,
-    budget: u64,
 }
 
 impl<'s> Searched<'s> {
-    pub(super) fn exact(stream: Stream<'s>) -> Self {
+    fn exact(stream: Stream<'s>) -> Self {
         Self {
             stream,
             exact: true,
+            gather_first: false,
+            steps: 0,
             left: 0,
-            budget: 0,
         }
     }
 
-    pub(super) fn driven(node: &Node, kind: Kind<'s>) -> Result<Self, StoreError> {
+    pub(super) fn driven(
+        checker: &Checker<'s>,
+        node: &Node,
+        kind: TypeNumber,
+    ) -> Result<Self, StoreError> {
+        let gather_first = node.looks_at_others();
+        let steps = checker.state.first();
         Ok(Self {
-            stream: stream::covering(node, kind)?,
+            stream: stream::covering(checker, node, kind)?,
             exact: false,
-            left: BUDGET_FIRST / CHECK_COST,
-            budget: BUDGET_FIRST,
+            gather_first,
+            steps,
+            left: if gather_first { 0 } else { steps },
         })
     }
 
-    /// The first match that is not less than `from`, however far it is.
+    /// The first match that is not less than `from`, however far it is. What is less than `from`
+    /// has been looked at, whatever interrupts it.
     pub(super) fn next_checked(
         &mut self,
         checker: &Checker<'_>,
         node: &Node,
         kind: Kind<'_>,
-        mut from: Row,
+        from: &mut Row,
     ) -> Result<Option<Row>, StoreError> {
-        while let Some(row) = self.stream.seek(from)? {
+        while let Some(row) = self.stream.seek(*from)? {
             let candidate = Candidate::following(kind.number, row);
             if self.exact || checker.matches(node, &candidate)? {
                 return Ok(Some(row));
             }
-            from = Row(row.0 + 1);
+            *from = Row(row.0.saturating_add(1));
         }
         Ok(None)
     }
@@ -153,22 +164,17 @@ impl<'s> Searched<'s> {
         part: &mut Compiled<'_, '_>,
         mut from: Row,
     ) -> Result<Option<Row>, StoreError> {
-        while let Some(row) = self.stream.seek(from)? {
-            if self.exact {
-                return Ok(Some(row));
+        while !self.exact && self.steps <= GATHER_STEPS_MAX {
+            let (left, before) = (self.left, checker.state.steps());
+            let next = || self.next_checked(checker, &part.node, part.kind, &mut from);
+            let found = checker.state.attempt(left, next)?;
+            if let Some(found) = found {
+                self.left = left.saturating_sub(checker.state.steps() - before);
+                return Ok(found);
             }
-            if self.left == 0 && self.budget <= GATHERED_MAX {
-                self.gather(checker, part)?;
-                continue;
-            }
-            self.left = self.left.saturating_sub(1);
-            let candidate = Candidate::following(part.kind.number, row);
-            if checker.matches(&part.node, &candidate)? {
-                return Ok(Some(row));
-            }
-            from = Row(row.0 + 1);
+            self.gather(checker, part)?;
         }
-        Ok(None)
+        self.next_checked(checker, &part.node, part.kind, &mut from)
     }
 
     fn gather(
@@ -176,71 +182,66 @@ impl<'s> Searched<'s> {
         checker: &Checker<'_>,
         part: &mut Compiled<'_, '_>,
     ) -> Result<(), StoreError> {
-        let mut budget = Budget(self.budget);
-        if let Some(rows) = gather::small(checker, &part.node, part.kind, &mut budget)? {
-            self.stream = Stream::listed(rows.clone());
+        if let Some(rows) = gathered(checker, &part.node, part.kind, self.steps)? {
+            let rows = part.gathered.insert(rows.into());
+            self.stream = Stream::listed(Rc::clone(rows));
             self.exact = true;
-            part.gathered = Some(rows);
         } else {
-            self.budget *= BUDGET_GROWTH;
-            self.left = self.budget / CHECK_COST;
+            let more = self.steps * STEPS_GROWTH;
+            self.left = if self.gather_first { self.steps } else { more };
+            self.steps = more;
         }
         Ok(())
     }
 }
 
 /// Offers what may be among the first: by walking along the order, or all that match.
-fn fill(
-    checker: &Checker<'_>,
-    part: &mut Compiled<'_, '_>,
+fn fill<'s>(
+    checker: &Checker<'s>,
+    part: &mut Compiled<'_, 's>,
     top: &mut Top<'_>,
 ) -> Result<(), StoreError> {
+    let state = checker.state;
     let mut walk = Walk::open(part, top)?;
-    let mut allowed = BUDGET_FIRST;
-    loop {
-        let mut budget = Budget(allowed);
+    let mut steps = state.first();
+    while steps <= GATHER_STEPS_MAX {
+        // Of everything, nothing is known by gathering.
+        if !part.node.is_everything()
+            && let Some(rows) = gathered(checker, &part.node, part.kind, steps)?
+        {
+            // Walking may take as long as looking at all of them; mostly it passes over so many.
+            let passed = part.kind.live_count()? / (rows.len() as u64 + 1);
+            let passed = passed.saturating_mul(top.size as u64);
+            steps = checks(rows.len());
+            walk = walk.filter(|_| passed < steps);
+            part.gathered = Some(rows.into());
+        }
+        let end = state.steps().saturating_add(steps);
         if let Some(walk) = &mut walk
-            && walk.run(checker, part, top, &mut budget)?
+            && walk.run(checker, part, top, end)?
         {
             return Ok(());
         }
-        if let Some(rows) = part.gathered.take() {
+        if let Some(rows) = &part.gathered {
             let mut offered = rows.iter();
-            offered.try_for_each(|row| offer(checker, part, top, *row))?;
-            part.gathered = Some(rows);
-            return Ok(());
+            return offered.try_for_each(|row| offer(checker, part, top, *row));
         }
-        let mut budget = Budget(allowed);
-        let rows = gather::small(checker, &part.node, part.kind, &mut budget)?;
-        if let Some(rows) = &rows {
-            // To look at all of them costs this much; walking may cost as much before it is done.
-            allowed = CHECK_COST * rows.len() as u64 + 1;
-            if rows.len() <= SORTED_AT_ONCE_MAX {
-                walk = None;
-            }
-            part.gathered = Some(rows.clone());
-        } else if allowed > GATHERED_MAX {
-            return everything(checker, part, top, walk);
-        } else {
-            allowed *= BUDGET_GROWTH;
-        }
+        steps *= STEPS_GROWTH;
     }
+    everything(checker, part, top, walk)
 }
 
-/// So few records are sorted without looking for the first of them otherwise.
-const SORTED_AT_ONCE_MAX: usize = 64;
-
 fn everything<'s>(
-    checker: &Checker<'_>,
+    checker: &Checker<'s>,
     part: &Compiled<'_, 's>,
     top: &mut Top<'_>,
     walk: Option<Walk<'s>>,
 ) -> Result<(), StoreError> {
     if let Some(mut walk) = walk {
-        while !walk.run(checker, part, top, &mut Budget(u64::MAX))? {}
+        while !walk.run(checker, part, top, u64::MAX)? {}
         return Ok(());
     }
-    let mut stream = stream::covering(&part.node, part.kind)?;
+    let mut stream = stream::covering(checker, &part.node, part.kind.number)?;
     let mut from = Row(0);
     while let Some(row) = stream.seek(from)? {
         offer(checker, part, top, row)?;

@@ -7,6 +7,7 @@ use search::plan::{After, Plan, SortBy};
 use store::{Direction, Row, StoreError, TypeNumber};
 
 use super::candidate::{Candidate, Checker};
+use super::walk::Tie;
 use crate::codec::Key;
 use crate::layout::Stored;
 
@@ -17,6 +18,9 @@ type SortKey = Option<Box<[u8]>>;
 const PRESENT: u8 = 0;
 /// In place of a key that has none.
 const ABSENT: u8 = 1;
+
+/// The row at the end of a rank.
+const ROW_BYTES: usize = 8;
 
 /// A key as part of a rank. No such part is the beginning of another.
 pub(super) fn of_key(key: Option<&[u8]>, direction: Direction) -> Vec<u8> {
@@ -110,7 +114,7 @@ pub(super) struct Top<'p> {
     pub(super) after: Option<&'p After>,
     pub(super) not_later_than: Option<u64>,
     after_rank: Option<Vec<u8>>,
-    size: usize,
+    pub(super) size: usize,
     best: BTreeMap<Vec<u8>, Placed>,
 }
 
@@ -159,8 +163,9 @@ impl<'p> Top<'p> {
     }
 
     /// Whether a row with this first key, and all later rows with it, are unwanted.
-    pub(super) fn is_row_past(&self, first: &[u8], row: Row) -> bool {
-        let Some(worst) = self.worst().filter(|_| self.directions.len() == 1) else {
+    pub(super) fn is_row_past(&self, tie: &Tie, first: &[u8], row: Row) -> bool {
+        let is_last = tie.level + 1 == self.directions.len();
+        let Some(worst) = self.worst().filter(|_| is_last) else {
             return false;
         };
         let mut rank = first.to_vec();
@@ -168,21 +173,23 @@ impl<'p> Top<'p> {
         rank > *worst
     }
 
-    /// Where rows with exactly this first key begin.
-    pub(super) fn first_row(&self, first: &[u8]) -> Row {
-        match (self.after, self.directions) {
-            (Some(after), [direction])
-                if of_key(after.keys.first().and_then(|it| it.as_deref()), *direction) == first =>
-            {
+    /// Where rows with exactly these keys begin.
+    pub(super) fn first_row(&self, keys: &[u8]) -> Row {
+        match (self.after, &self.after_rank) {
+            (Some(after), Some(rank)) if rank[..rank.len() - ROW_BYTES] == *keys => {
                 Row(after.row.0.saturating_add(1))
             }
             _ => Row(0),
         }
     }
 
-    /// From where on first keys are wanted; `Excluded` stands for "none that has a value".
-    pub(super) fn first_key(&self) -> Bound<&[u8]> {
-        match self.after.and_then(|after| after.keys.first()) {
+    /// From where on the next keys of tied records are wanted; `Excluded` stands for "none that has
+    /// a value".
+    pub(super) fn first_key(&self, tie: &Tie) -> Bound<&[u8]> {
+        let rank = self.after_rank.as_ref();
+        let is_tied = rank.is_some_and(|rank| rank.starts_with(&tie.begin));
+        let after = self.after.filter(|_| is_tied);
+        match after.and_then(|after| after.keys.get(tie.level)) {
             None => Bound::Unbounded,
             Some(Some(key)) => Bound::Included(key),
             Some(None) => Bound::Excluded(&[]),

@@ -1,7 +1,7 @@
 //! What one search reads, counted: so that none goes on for ever, and none goes on for nobody.
 //!
 //! Steps are counted, not time: a search that ends within its limit does so on every machine and
-//! under every load. A step is about what one posting costs.
+//! under every load. A step is about what one posting costs, a fifth of a microsecond.
 
 use std::cell::Cell;
 use std::ops::RangeBounds;
@@ -15,8 +15,20 @@ use crate::engine::{self, Snapshot, Space as Tree};
 use crate::fault;
 use crate::layout::{self, Head, IDS, ROWS};
 
-/// What looking up one key costs, or where keys begin, in postings read.
-const LOOKUP_STEPS: u64 = 8;
+/// What looking up one key costs, in postings read.
+const LOOKUP_STEPS: u64 = 10;
+
+/// What finding the place costs where keys begin. So many keys are rather passed over one by one.
+pub(super) const SEEK_STEPS: u64 = 40;
+
+/// What decoding the entries of a record costs.
+const DECODE_STEPS: u64 = 5;
+
+/// What looking at one record costs, all in all.
+pub(super) const RECORD_STEPS: u64 = LOOKUP_STEPS + DECODE_STEPS + 1;
+
+/// What a search of which nothing is known attempts first.
+const FIRST_STEPS: u64 = 64;
 
 /// So many tests of values that are in memory cost as much as one posting.
 const TESTS_OF_A_STEP: u64 = 8;
@@ -28,6 +40,8 @@ pub(crate) struct Allowance {
     pub(crate) limit: &'static str,
     /// Steps.
     pub(crate) steps_max: u64,
+    /// Steps of the first attempt; each further one may take more.
+    pub(crate) first: u64,
     /// Set once nobody waits for the result any more.
     pub(crate) abandoned: Arc<AtomicBool>,
 }
@@ -38,6 +52,7 @@ impl Allowance {
         Self {
             limit,
             steps_max,
+            first: FIRST_STEPS,
             abandoned: Arc::default(),
         }
     }
@@ -51,6 +66,8 @@ pub(crate) struct Reads<'s> {
     all_steps: &'s AtomicU64,
     steps: Cell<u64>,
     tests: Cell<u64>,
+    /// So many steps end what is attempted; the search itself is the outermost attempt.
+    end: Cell<u64>,
 }
 
 impl<'s> Reads<'s> {
@@ -65,13 +82,52 @@ impl<'s> Reads<'s> {
             all_steps,
             steps: Cell::new(0),
             tests: Cell::new(0),
+            end: Cell::new(allowance.steps_max),
+        }
+    }
+
+    /// Steps of the first attempt.
+    pub(super) fn first(&self) -> u64 {
+        self.allowance.first
+    }
+
+    /// Steps so far.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps.get()
+    }
+
+    /// Steps until what is attempted ends.
+    pub(super) fn left(&self) -> u64 {
+        self.end.get().saturating_sub(self.steps.get())
+    }
+
+    /// Does something that may be given up: `None` if it takes more than so many steps. What it
+    /// changes must make sense wherever it is interrupted, which is before anything is read.
+    pub(super) fn attempt<T>(
+        &self,
+        steps: u64,
+        run: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let outer = self.end.get();
+        let end = self.steps.get().saturating_add(steps).min(outer);
+        self.end.set(end);
+        let result = run();
+        self.end.set(outer);
+        let steps = self.steps.get();
+        match result {
+            Err(StoreError::TooCostly { .. })
+                if steps > end && steps <= self.allowance.steps_max =>
+            {
+                Ok(None)
+            }
+            result => result.map(Some),
         }
     }
 
     fn spend(&self, steps: u64) -> Result<(), StoreError> {
         let all = self.steps.get().saturating_add(steps);
         self.steps.set(all);
-        if all > self.allowance.steps_max {
+        if all > self.end.get() {
             return Err(StoreError::TooCostly {
                 limit: self.allowance.limit,
                 max: self.allowance.steps_max,
@@ -95,6 +151,11 @@ impl<'s> Reads<'s> {
         self.spend(1)
     }
 
+    /// Counts the decoding of a record's entries.
+    pub(super) fn decode(&self) -> Result<(), StoreError> {
+        self.spend(DECODE_STEPS)
+    }
+
     /// The value of a key.
     pub(super) fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         self.spend(LOOKUP_STEPS)?;
@@ -110,7 +171,7 @@ impl<'s> Reads<'s> {
         Range {
             entries: self.snapshot.range(tree, bounds),
             reads: self,
-            owed: LOOKUP_STEPS,
+            owed: SEEK_STEPS,
         }
     }
 
@@ -143,15 +204,16 @@ pub(super) struct Range<'s> {
 }
 
 impl Range<'_> {
-    fn counted(
+    /// Counted before it is read, so that an attempt that ends here has lost nothing.
+    fn read(
         &mut self,
-        entry: Option<Result<(Bytes, Bytes), engine::EngineError>>,
-    ) -> Option<Result<(Bytes, Bytes), StoreError>> {
-        let owed = std::mem::replace(&mut self.owed, 1);
-        if let Err(error) = self.reads.spend(owed) {
+        next: impl FnOnce(&mut engine::Range) -> Option<<engine::Range as Iterator>::Item>,
+    ) -> Option<<Self as Iterator>::Item> {
+        if let Err(error) = self.reads.spend(self.owed) {
             return Some(Err(error));
         }
-        entry.map(|entry| entry.map_err(fault::engine))
+        self.owed = 1;
+        next(&mut self.entries).map(|entry| entry.map_err(fault::engine))
     }
 }
 
@@ -159,14 +221,12 @@ impl Iterator for Range<'_> {
     type Item = Result<(Bytes, Bytes), StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let entry = self.entries.next();
-        self.counted(entry)
+        self.read(Iterator::next)
     }
 }
 
 impl DoubleEndedIterator for Range<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        let entry = self.entries.next_back();
-        self.counted(entry)
+        self.read(DoubleEndedIterator::next_back)
     }
 }

@@ -1,23 +1,28 @@
 //! Streams: rows in ascending order that can skip ahead, straight from postings.
 
-use store::{Row, StoreError};
+use std::rc::Rc;
+
+use store::{Row, StoreError, TypeNumber};
 
 use super::Kind;
-use super::node::{Condition, Node};
+use super::candidate::Checker;
+use super::node::{Condition, Node, RefersTo};
 use super::probe::{Probe, Span};
-use super::reads::{Range, Reads};
+use super::reads::{Range, Reads, SEEK_STEPS};
 use crate::codec::after_prefix;
 use crate::layout::{self, POSTINGS, Stored};
-
-/// Postings stepped over before a stream looks for its next row from the front again.
-const STEPS_MAX: usize = 16;
 
 /// Systems that one code is streamed from.
 const SYSTEMS_MAX: usize = 16;
 
+/// Records that others refer to, from which these are streamed, and what finding them may take.
+const TARGETS_MAX: usize = 32;
+const TARGETS_STEPS: u64 = 512;
+
 /// Rows in ascending order.
 pub(super) enum Stream<'s> {
-    Listed(std::vec::IntoIter<Row>, Option<Row>),
+    /// Those from there on.
+    Listed(Rc<[Row]>, usize),
     Posted(Box<Posted<'s>>),
     All {
         of: Vec<Stream<'s>>,
@@ -27,72 +32,133 @@ pub(super) enum Stream<'s> {
 }
 
 /// The stream of exactly the records that match, where there is one.
-pub(super) fn exact<'s>(node: &Node, kind: Kind<'s>) -> Result<Option<Stream<'s>>, StoreError> {
+pub(super) fn exact<'s>(
+    checker: &Checker<'s>,
+    node: &Node,
+    number: TypeNumber,
+) -> Result<Option<Stream<'s>>, StoreError> {
+    let kind = checker.kind(number);
     Ok(match node {
-        Node::All(nodes) if nodes.is_empty() => Some(Stream::live(kind)),
         Node::All(nodes) => {
-            let (of, rest) = positive(nodes, kind)?;
-            let without = rest.into_iter().map(|node| negative(node, kind));
-            let without: Option<Vec<_>> = without.collect::<Result<_, _>>()?;
-            without.map(|without| Stream::all(of, without, kind))
+            let parted = Parted::new(checker, nodes, number)?;
+            parted.others.is_empty().then(|| parted.stream(kind))
         }
         Node::Any(nodes) => {
-            let streams = nodes.iter().map(|node| exact(node, kind));
+            let streams = nodes.iter().map(|node| exact(checker, node, number));
             let streams: Option<Vec<_>> = streams.collect::<Result<_, _>>()?;
             streams.map(Stream::Any)
         }
-        Node::Not(_) => {
-            let without = negative(node, kind)?;
+        Node::Not(node) => {
+            let without = exact(checker, node, number)?;
             without.map(|without| Stream::all(Vec::new(), vec![without], kind))
         }
         Node::Rows(rows) => Some(Stream::listed(rows.clone())),
         Node::Entry(condition) => of_condition(condition, kind)?,
+        Node::RefersTo(refers) => of_targets(checker, refers, kind)?,
         Node::Updated { .. }
         | Node::Remainder { .. }
         | Node::Together(_)
         | Node::Inside(_)
-        | Node::RefersTo(_)
         | Node::ReferredToBy(_) => None,
     })
 }
 
 /// A stream that has all records that match, and others.
-pub(super) fn covering<'s>(node: &Node, kind: Kind<'s>) -> Result<Stream<'s>, StoreError> {
-    if let Node::All(nodes) = node {
-        let (of, _) = positive(nodes, kind)?;
-        return Ok(Stream::all(of, Vec::new(), kind));
-    }
-    if let Node::Any(nodes) = node {
-        let each = nodes.iter().map(|node| covering(node, kind));
-        return each.collect::<Result<_, _>>().map(Stream::Any);
-    }
-    Ok(exact(node, kind)?.unwrap_or_else(|| Stream::live(kind)))
+pub(super) fn covering<'s>(
+    checker: &Checker<'s>,
+    node: &Node,
+    number: TypeNumber,
+) -> Result<Stream<'s>, StoreError> {
+    let kind = checker.kind(number);
+    Ok(match node {
+        Node::All(nodes) => Parted::new(checker, nodes, number)?.stream(kind),
+        Node::Any(nodes) => {
+            let each = nodes.iter().map(|node| covering(checker, node, number));
+            Stream::Any(each.collect::<Result<_, _>>()?)
+        }
+        Node::Together(members) => {
+            let each = members.iter().map(|member| of_member(member, kind));
+            let streams = each.collect::<Result<Vec<_>, _>>()?;
+            Stream::all(streams.into_iter().flatten().collect(), Vec::new(), kind)
+        }
+        node => exact(checker, node, number)?.unwrap_or_else(|| Stream::live(kind)),
+    })
 }
 
-/// The streams of those that have one and are no negation; the others.
-fn positive<'n, 's>(
-    nodes: &'n [Node],
-    kind: Kind<'s>,
-) -> Result<(Vec<Stream<'s>>, Vec<&'n Node>), StoreError> {
-    let (mut of, mut rest) = (Vec::new(), Vec::new());
-    for node in nodes {
-        let stream = match node {
-            Node::Not(_) => None,
-            node => exact(node, kind)?,
+/// Conditions that must all be met, by what streams say of them.
+pub(super) struct Parted<'n, 's> {
+    /// Of those that have one.
+    pub(super) of: Vec<Stream<'s>>,
+    /// Of what others negate.
+    pub(super) without: Vec<Stream<'s>>,
+    /// Those that the streams stand for.
+    pub(super) streamed: Vec<&'n Node>,
+    pub(super) others: Vec<&'n Node>,
+}
+
+impl<'n, 's> Parted<'n, 's> {
+    pub(super) fn new(
+        checker: &Checker<'s>,
+        nodes: &'n [Node],
+        number: TypeNumber,
+    ) -> Result<Self, StoreError> {
+        let mut parted = Self {
+            of: Vec::new(),
+            without: Vec::new(),
+            streamed: Vec::new(),
+            others: Vec::new(),
         };
-        match stream {
-            Some(stream) => of.push(stream),
-            None => rest.push(node),
+        for node in nodes {
+            let (asked, streams) = match node {
+                Node::Not(negated) => (&**negated, &mut parted.without),
+                node => (node, &mut parted.of),
+            };
+            match exact(checker, asked, number)? {
+                Some(stream) => {
+                    streams.push(stream);
+                    parted.streamed.push(node);
+                }
+                None => parted.others.push(node),
+            }
+        }
+        Ok(parted)
+    }
+
+    fn stream(self, kind: Kind<'s>) -> Stream<'s> {
+        Stream::all(self.of, self.without, kind)
+    }
+}
+
+fn of_member<'s>(member: &[Condition], kind: Kind<'s>) -> Result<Option<Stream<'s>>, StoreError> {
+    let streams = member.iter().map(|it| of_condition(it, kind));
+    let streams: Option<Vec<_>> = streams.collect::<Result<_, _>>()?;
+    Ok(streams.map(Stream::Any))
+}
+
+/// What refers to records that match, if these are few and soon found.
+fn of_targets<'s>(
+    checker: &Checker<'s>,
+    refers: &RefersTo,
+    kind: Kind<'s>,
+) -> Result<Option<Stream<'s>>, StoreError> {
+    if refers.names.is_some() {
+        return Ok(None);
+    }
+    let mut streams = Vec::new();
+    for target in &refers.targets {
+        let gather = || target.gathered(checker);
+        let sets = &checker.sets;
+        let known = sets.soon(checker.state, target.number, TARGETS_STEPS, gather)?;
+        let Some(rows) = known else { return Ok(None) };
+        for row in rows.iter() {
+            if streams.len() == TARGETS_MAX {
+                return Ok(None);
+            }
+            let value = Stored::Reference(*row);
+            streams.push(Stream::of_value(&refers.slot.postings, &value, kind.state));
         }
     }
-    Ok((of, rest))
-}
-
-fn negative<'s>(node: &Node, kind: Kind<'s>) -> Result<Option<Stream<'s>>, StoreError> {
-    match node {
-        Node::Not(node) => exact(node, kind),
-        _ => Ok(None),
-    }
+    Ok(Some(Stream::Any(streams)))
 }
 
 fn of_condition<'s>(
@@ -148,8 +214,8 @@ impl<'s> Stream<'s> {
     }
 
     /// Rows that are in order.
-    pub(super) fn listed(rows: Vec<Row>) -> Self {
-        Self::Listed(rows.into_iter(), None)
+    pub(super) fn listed(rows: impl Into<Rc<[Row]>>) -> Self {
+        Self::Listed(rows.into(), 0)
     }
 
     /// The rows that both have.
@@ -172,17 +238,32 @@ impl<'s> Stream<'s> {
         }
     }
 
+    /// All of them.
+    pub(super) fn rows(mut self) -> Result<Vec<Row>, StoreError> {
+        let (mut rows, mut from) = (Vec::new(), Row(0));
+        while let Some(row) = self.seek(from)? {
+            rows.push(row);
+            from = Row(row.0.saturating_add(1));
+        }
+        Ok(rows)
+    }
+
+    /// How many there are.
+    pub(super) fn count(mut self) -> Result<u64, StoreError> {
+        let (mut count, mut from) = (0, Row(0));
+        while let Some(row) = self.seek(from)? {
+            count += 1;
+            from = Row(row.0.saturating_add(1));
+        }
+        Ok(count)
+    }
+
     /// The first row that is not less than `from`; `from` never goes back.
     pub(super) fn seek(&mut self, from: Row) -> Result<Option<Row>, StoreError> {
         match self {
-            Self::Listed(rows, current) => {
-                while current.is_none_or(|row| row < from) {
-                    *current = rows.next();
-                    if current.is_none() {
-                        return Ok(None);
-                    }
-                }
-                Ok(*current)
+            Self::Listed(rows, at) => {
+                *at += rows[*at..].partition_point(|row| *row < from);
+                Ok(rows.get(*at).copied())
             }
             Self::Posted(posted) => posted.seek(from),
             Self::All { of, without } => {
@@ -252,7 +333,7 @@ impl Posted<'_> {
             return Ok(None);
         }
         if self.range.is_some() {
-            for _ in 0..STEPS_MAX {
+            for _ in 0..SEEK_STEPS {
                 let row = self.step()?;
                 if row.is_none_or(|row| row >= from) {
                     return Ok(row);

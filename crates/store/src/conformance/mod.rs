@@ -10,6 +10,7 @@ mod blobs;
 mod clocks;
 mod concurrency;
 mod conditions;
+mod crowds;
 mod evaluate;
 mod generate;
 mod histories;
@@ -124,6 +125,7 @@ const CASES: &[(&str, Case)] = cases! {
         groups_of_commits;
     random: a_random_life_equals_the_model;
     plans: random_plans_equal_the_model pages_to_the_end_equal_the_whole writers_between_pages;
+    crowds: crowds_equal_the_model hubs_of_crowds;
     backups: a_restored_tenant_equals_the_original only_empty_tenants_are_restored;
 };
 
