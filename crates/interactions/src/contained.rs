@@ -9,12 +9,14 @@ use std::sync::Arc;
 use fhir::json::{Document, Limits, Value};
 use fhir::{Fault, Issue};
 use search::plan::{Filter, Plan, Test, Total};
-use search::query::{Condition, Contained, ContainedType, Query};
+use search::query::{Condition, Contained, ContainedType, Query, SortKey, SortedBy};
 use search::registry::Registry;
-use store::{EntryValue, ParameterNumber, Record, SystemNumber, TypeNumber, View};
+use store::{EntryValue, ParameterNumber, Record, SystemNumber, View};
 
 use crate::find::shown_one;
-use crate::planning::Planned;
+use crate::include::{Matches, Source};
+use crate::numbers::Unknown;
+use crate::planning::{Asked, Planned};
 use crate::read::record_key;
 use crate::{Caller, InteractionError, Interactions, Matched, SearchMode};
 
@@ -24,16 +26,25 @@ pub(crate) fn are_given(query: &Query) -> bool {
     result.contained != Contained::False && result.contained_type == ContainedType::Contained
 }
 
-/// Refuses criteria that are about what refers to a resource, about lists, and about words: a
-/// contained resource has no identity outside of its container, and no narrative.
-pub(crate) fn check(query: &Query) -> Result<(), InteractionError> {
+/// Refuses criteria that are about what refers to a resource, and about lists: a contained resource
+/// has no identity outside of its container.
+pub(crate) fn check(types: &[&str], query: &Query) -> Result<(), InteractionError> {
     if query.result.contained == Contained::False {
         return Ok(());
     }
-    let is_outside = |it: &Condition| match it {
-        Condition::Has { .. } | Condition::Lists(_) | Condition::NotReferenced(_) => true,
-        Condition::Matches { code, .. } => matches!(*code, "_text" | "_content"),
-        _ => false,
+    let sorts_by_values = |it: &SortKey| !matches!(it.by, SortedBy::Updated | SortedBy::Score);
+    if types.len() > 1 && query.result.sort.iter().any(sorts_by_values) {
+        let what = "`_sort` together with `_contained` over several types is not offered";
+        let issue = Issue::error(Fault::NotSupported, what).at("http._sort");
+        return Err(issue
+            .mend("search one type, or sort by `_lastUpdated`")
+            .into());
+    }
+    let is_outside = |it: &Condition| {
+        matches!(
+            it,
+            Condition::Has { .. } | Condition::Lists(_) | Condition::NotReferenced(_)
+        )
     };
     let outside = query.criteria.iter().find(|it| is_outside(&it.condition));
     let Some(criterion) = outside else {
@@ -50,113 +61,150 @@ pub(crate) fn check(query: &Query) -> Result<(), InteractionError> {
 /// A type whose contained resources are wanted, with the slot of their ids.
 type Wanted = (&'static str, ParameterNumber);
 
+/// What a plan finds, taken apart.
+pub(crate) struct Apart {
+    /// What matches itself, where that is wanted too.
+    own: Option<Plan>,
+    /// What contains a match.
+    inner: Plan,
+    wanted: Vec<Wanted>,
+}
+
 impl Interactions {
+    /// The plans that tell contained resources from what contains them.
+    pub(crate) async fn apart(
+        &self,
+        caller: &Caller,
+        view: &Arc<dyn View>,
+        asked: Asked<'_>,
+    ) -> Result<Apart, InteractionError> {
+        let planned = async |contained| {
+            let mut query = asked.query.clone();
+            (query.result.contained, query.result.sort) = (contained, Vec::new());
+            let query = &query;
+            self.planned(caller, view, Asked { query, ..asked }, Unknown::LeftOut)
+                .await
+        };
+        let own = match asked.query.result.contained {
+            Contained::Both => Some(planned(Contained::False).await?.plan),
+            Contained::True | Contained::False => None,
+        };
+        let inner = planned(Contained::True).await?;
+        let registry = Registry::of(caller.version);
+        let number = |kind: &&'static str| {
+            let slot = registry.contained_id(kind)?;
+            Some((*kind, *inner.numbers.parameters.get(slot.0)?))
+        };
+        Ok(Apart {
+            own,
+            wanted: asked.types.iter().filter_map(number).collect(),
+            inner: inner.plan,
+        })
+    }
+
     /// The matches in these containers: contained resources, and containers that match themselves.
     pub(crate) async fn contained(
         &self,
         caller: &Caller,
         view: &Arc<dyn View>,
-        planned: &Planned,
-        types: &[&'static str],
+        apart: &Apart,
         records: Vec<Record>,
-    ) -> Result<Vec<Matched>, InteractionError> {
-        let registry = Registry::of(caller.version);
-        let number = |kind: &&'static str| {
-            let slot = registry.contained_id(kind)?;
-            Some((*kind, *planned.numbers.parameters.get(slot.0)?))
-        };
-        let wanted: Vec<Wanted> = types.iter().filter_map(number).collect();
+    ) -> Result<(Vec<Matched>, Matches), InteractionError> {
         let names = self.type_names(&caller.tenant).await?;
         let mut matched = Vec::new();
+        let mut matches = Matches::default();
         for record in records {
             let name = names.get(&record.key.kind).map_or("", |it| it);
             let Some(container) = record_key(name, &record) else {
                 continue;
             };
-            let inner = contained_in(&record, &wanted)?;
-            let one = Narrowing {
-                planned,
-                record: &record,
-                wanted: &wanted,
-            };
-            if one.finds(view, None).await? {
+            let inner = contained_in(&record, &apart.wanted)?;
+            if apart.finds_itself(view, &record).await? {
                 matched.extend(shown_one(name, record.clone(), SearchMode::Match));
+                matches.records.push(record.clone());
             }
-            for (slot, id, json) in inner {
-                if one.finds(view, Some((slot, &id))).await? {
+            for it in inner {
+                if apart.finds_inside(view, &record, &it).await? {
+                    matches.inner.push(it.source);
                     matched.push(Matched::Contained {
                         container: container.clone(),
-                        id,
-                        json,
+                        id: it.id,
+                        json: it.json,
                     });
                 }
             }
         }
-        Ok(matched)
+        Ok((matched, matches))
     }
 }
 
-/// A contained resource: the slot of its id, its id, its text.
-type Inner = (ParameterNumber, String, bytes::Bytes);
+/// A contained resource.
+struct Inner {
+    /// The slot of its id.
+    slot: ParameterNumber,
+    id: String,
+    json: bytes::Bytes,
+    source: Source,
+}
 
 fn contained_in(record: &Record, wanted: &[Wanted]) -> Result<Vec<Inner>, InteractionError> {
     let document = Document::parse(record.body.clone(), &Limits::DEFAULT);
     let document =
         document.map_err(|_| InteractionError::internal("a stored resource is damaged"))?;
     let all = document.root().get("contained");
-    let inner = all.into_iter().flat_map(Value::items).filter_map(|it| {
+    let parts = all.into_iter().flat_map(Value::items).zip(1..=u16::MAX);
+    let inner = parts.filter_map(|(it, part)| {
         let text = |name| it.get(name).and_then(Value::as_str);
         let (kind, id) = (text("resourceType")?, text("id")?);
         let slot = wanted.iter().find(|it| *it.0 == *kind)?.1;
-        Some((slot, id.into_owned(), record.body.slice(it.span())))
+        let json = record.body.slice(it.span());
+        Some(Inner {
+            slot,
+            id: id.into_owned(),
+            source: Source {
+                row: (record.key.kind, record.row),
+                part,
+                kind: (&*kind).into(),
+                text: json.clone(),
+            },
+            json,
+        })
     });
     Ok(inner.collect())
 }
 
-/// A plan narrowed to one record and one resource in it.
-struct Narrowing<'n> {
-    planned: &'n Planned,
-    record: &'n Record,
-    wanted: &'n [Wanted],
-}
-
-impl Narrowing<'_> {
-    /// Whether the contained resource of that id matches, or, without one, the record itself.
-    async fn finds(
+impl Apart {
+    async fn finds_itself(
         &self,
         view: &Arc<dyn View>,
-        id: Option<(ParameterNumber, &str)>,
+        record: &Record,
     ) -> Result<bool, InteractionError> {
-        let plan = &self.planned.plan;
-        let own = |kind: TypeNumber| kind == self.record.key.kind;
-        let Some(part) = plan.parts.iter().find(|it| own(it.kind)) else {
-            return Ok(false);
-        };
-        let mut part = part.clone();
-        part.sort.clear();
-        part.filter = Filter::Rows(vec![self.record.row]).and(self.narrowed(&part.filter, id));
-        let narrow = Plan {
-            space: plan.space,
-            parts: vec![part],
-            order: Vec::new(),
-            after: None,
-            not_later_than: None,
-            limit: 1,
-            total: Total::None,
-        };
-        Ok(!view.search(&narrow).await?.rows.is_empty())
+        match &self.own {
+            Some(own) => finds(view, own, record, Filter::clone).await,
+            None => Ok(false),
+        }
+    }
+
+    async fn finds_inside(
+        &self,
+        view: &Arc<dyn View>,
+        record: &Record,
+        inner: &Inner,
+    ) -> Result<bool, InteractionError> {
+        let narrowed = |it: &Filter| self.narrowed(it, inner);
+        finds(view, &self.inner, record, narrowed).await
     }
 
     /// Conditions on contained resources begin with one on their ids: others are about what chains
     /// lead to.
-    fn narrowed(&self, filter: &Filter, id: Option<(ParameterNumber, &str)>) -> Filter {
-        let all = |filters: &[Filter]| filters.iter().map(|it| self.narrowed(it, id)).collect();
+    fn narrowed(&self, filter: &Filter, to: &Inner) -> Filter {
+        let all = |filters: &[Filter]| filters.iter().map(|it| self.narrowed(it, to)).collect();
         match filter {
             Filter::All(filters) => Filter::All(all(filters)),
             Filter::Any(filters) => Filter::Any(all(filters)),
-            Filter::Not(filter) => Filter::Not(Box::new(self.narrowed(filter, id))),
-            Filter::Inside(inner) => match (&**inner, id) {
-                (Filter::All(inner), id) if self.is_wanted(inner) => of_id(inner, id),
+            Filter::Not(filter) => Filter::Not(Box::new(self.narrowed(filter, to))),
+            Filter::Inside(inner) => match &**inner {
+                Filter::All(inner) if self.is_wanted(inner) => of_id(inner, to),
                 _ => filter.clone(),
             },
             other => other.clone(),
@@ -171,22 +219,46 @@ impl Narrowing<'_> {
     }
 }
 
-fn of_id(inner: &[Filter], id: Option<(ParameterNumber, &str)>) -> Filter {
-    let (Some(Filter::Entry { parameter, .. }), Some((slot, id))) = (inner.first(), id) else {
-        return Filter::NOTHING;
-    };
-    if *parameter != slot {
-        return Filter::NOTHING;
+fn of_id(inner: &[Filter], to: &Inner) -> Filter {
+    match inner.first() {
+        Some(Filter::Entry { parameter, .. }) if *parameter == to.slot => {}
+        _ => return Filter::NOTHING,
     }
     let mut inner = inner.to_vec();
     inner[0] = Filter::Entry {
-        parameter: slot,
+        parameter: to.slot,
         test: Test::Is(EntryValue::Token {
             system: SystemNumber::NONE,
-            code: id.into(),
+            code: to.id.as_str().into(),
         }),
     };
     Filter::Inside(Box::new(Filter::All(inner)))
+}
+
+/// Whether a plan with that done to its condition finds this record.
+async fn finds(
+    view: &Arc<dyn View>,
+    plan: &Plan,
+    record: &Record,
+    narrowed: impl Fn(&Filter) -> Filter,
+) -> Result<bool, InteractionError> {
+    let mut parts = plan.parts.iter();
+    let Some(part) = parts.find(|it| it.kind == record.key.kind) else {
+        return Ok(false);
+    };
+    let mut part = part.clone();
+    part.sort.clear();
+    part.filter = Filter::Rows(vec![record.row]).and(narrowed(&part.filter));
+    let narrow = Plan {
+        space: plan.space,
+        parts: vec![part],
+        order: Vec::new(),
+        after: None,
+        not_later_than: None,
+        limit: 1,
+        total: Total::None,
+    };
+    Ok(!view.search(&narrow).await?.rows.is_empty())
 }
 
 impl Interactions {
@@ -196,8 +268,9 @@ impl Interactions {
         caller: &Caller,
         view: &Arc<dyn View>,
         planned: &Planned,
-        types: &[&'static str],
+        asked: Asked<'_>,
     ) -> Result<u64, InteractionError> {
+        let apart = self.apart(caller, view, asked).await?;
         let mut page = planned.plan.clone();
         page.total = Total::None;
         page.limit = self.settings.page_size_max;
@@ -206,10 +279,8 @@ impl Interactions {
             let found = view.search(&page).await?;
             let records = self.records(caller, view, &found.rows).await?;
             let records = records.into_iter().flatten().collect();
-            let matches = self
-                .contained(caller, view, planned, types, records)
-                .await?;
-            total += matches.len() as u64;
+            let (matched, _) = self.contained(caller, view, &apart, records).await?;
+            total += matched.len() as u64;
             if !found.more {
                 return Ok(total);
             }

@@ -13,7 +13,7 @@ use search::query::{Context, Handling, Query, QueryLimits, Summary, WantedTotal,
 use store::{At, Found, Position, Record, TypeNumber, View};
 
 use crate::contained;
-use crate::include::Included;
+use crate::include::{Included, Matches};
 use crate::numbers::Unknown;
 use crate::page::{Cursor, Page};
 use crate::planning::{Asked, Planned};
@@ -44,7 +44,7 @@ impl Interactions {
             limits: QueryLimits::default(),
         };
         let understood = Query::parse(&page.query, &context)?;
-        contained::check(&understood)?;
+        contained::check(&types, &understood)?;
         let view = self.store.view(&caller.tenant, At::Newest).await?;
         let compartment = compartment(caller, &within)?;
         let asked = Asked {
@@ -57,7 +57,7 @@ impl Interactions {
         let issues = self.explained(caller, &view, &planned, &understood).await?;
         let (mut found, matches, included) = self.run(caller, &view, &mut planned, asked).await?;
         if found.total.is_some() && contained::are_given(&understood) {
-            let total = self.contained_total(caller, &view, &planned, &types);
+            let total = self.contained_total(caller, &view, &planned, asked);
             found.total = Some(total.await?);
         }
         let total = total(&understood, &page, &found, &matches);
@@ -125,33 +125,37 @@ impl Interactions {
         asked: Asked<'_>,
     ) -> Result<(Found, Vec<Matched>, Vec<Matched>), InteractionError> {
         let query = asked.query;
+        let apart = if contained::are_given(query) {
+            Some(self.apart(caller, view, asked).await?)
+        } else {
+            None
+        };
         loop {
             let found = view.search(&planned.plan).await?;
             let records = self.records(caller, view, &found.rows).await?;
             let records: Vec<Record> = records.into_iter().flatten().collect();
+            let names = self.type_names(&caller.tenant).await?;
+            let count = records.len();
+            let (matched, matches) = if let Some(apart) = &apart {
+                self.contained(caller, view, apart, records).await?
+            } else {
+                let matched = shown(&names, records.clone(), SearchMode::Match);
+                let inner = Vec::new();
+                (matched, Matches { records, inner })
+            };
+            if matched.len() > planned.plan.limit && count > 1 {
+                planned.plan.limit = count / 2;
+                continue;
+            }
             let included = self
-                .included(caller, view, &records, &query.includes)
+                .included(caller, view, &matches, &query.includes)
                 .await?;
             match included {
                 Included::All(included) => {
-                    let names = self.type_names(&caller.tenant).await?;
                     let included = shown(&names, included, SearchMode::Include);
-                    let containers = records.len();
-                    let matches = if contained::are_given(query) {
-                        let types = asked.types;
-                        self.contained(caller, view, planned, types, records)
-                            .await?
-                    } else {
-                        shown(&names, records, SearchMode::Match)
-                    };
-                    if matches.len() <= planned.plan.limit || containers < 2 {
-                        return Ok((found, matches, included));
-                    }
-                    planned.plan.limit = containers / 2;
+                    return Ok((found, matched, included));
                 }
-                Included::TooMany if records.len() > 1 => {
-                    planned.plan.limit = records.len() / 2;
-                }
+                Included::TooMany if count > 1 => planned.plan.limit = count / 2,
                 Included::TooMany => {
                     let max = self.settings.includes_per_page_max;
                     let what = format!(

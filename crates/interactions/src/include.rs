@@ -6,13 +6,16 @@ mod versions;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use search::compile::{Answers, Builder, Reach, Referred};
+use search::entry::part_of;
 use search::name::{ByName, ResourceName};
 use search::plan::{Part, Plan, Total};
 use search::query::{Include, Rounds, Towards};
 use search::registry::Registry;
 use store::{
-    EntryValue, NameKind, ParameterNumber, Record, RecordKey, Row, TypeNumber, VersionNumber, View,
+    Entry, EntryValue, NameKind, ParameterNumber, Record, RecordKey, Row, TypeNumber,
+    VersionNumber, View,
 };
 
 use crate::numbers::Unknown;
@@ -27,6 +30,28 @@ pub(crate) enum Included {
     All(Vec<Record>),
     /// More than a page may hold.
     TooMany,
+}
+
+/// What matches: records, and parts of others.
+#[derive(Default)]
+pub(crate) struct Matches {
+    /// Records as a whole.
+    pub(crate) records: Vec<Record>,
+    /// Contained resources that are given by themselves. Nothing refers to them from outside.
+    pub(crate) inner: Vec<Source>,
+}
+
+/// What refers to others: a record, or a resource that it contains.
+#[derive(Clone)]
+pub(crate) struct Source {
+    /// The type of the record, and the record.
+    pub(crate) row: (TypeNumber, Row),
+    /// Which part of it; zero is the record itself.
+    pub(crate) part: u16,
+    /// The type of what refers.
+    pub(crate) kind: Box<str>,
+    /// Its text.
+    pub(crate) text: Bytes,
 }
 
 /// What has been found so far.
@@ -53,23 +78,28 @@ impl Interactions {
         &self,
         caller: &Caller,
         view: &Arc<dyn View>,
-        matches: &[Record],
+        matches: &Matches,
         includes: &[Include],
     ) -> Result<Included, InteractionError> {
+        let known = matches.records.iter();
         let mut gathered = Gathered {
-            known: matches.iter().map(|it| (it.row, it.version)).collect(),
+            known: known.map(|it| (it.row, it.version)).collect(),
             records: Vec::new(),
         };
-        if includes.is_empty() || matches.is_empty() {
+        if includes.is_empty() {
             return Ok(Included::All(Vec::new()));
         }
+        let names = self.type_names(&caller.tenant).await?;
         let mut wanted: Vec<&Include> = includes.iter().collect();
-        let mut open = matches.to_vec();
-        while !open.is_empty() && !wanted.is_empty() {
+        let mut open = matches.records.clone();
+        let mut inner = matches.inner.clone();
+        while !(open.is_empty() && inner.is_empty() || wanted.is_empty()) {
             let mut new = Vec::new();
+            let mut referring = whole(&names, &open);
+            referring.append(&mut inner);
             for include in &wanted {
                 let found = match include.towards {
-                    Towards::Targets => self.targets(caller, view, &open, include).await?,
+                    Towards::Targets => self.targets(caller, view, &referring, include).await?,
                     Towards::Sources => self.sources(caller, view, &open, include).await?,
                 };
                 new.extend(gathered.add(found));
@@ -83,27 +113,34 @@ impl Interactions {
         Ok(Included::All(gathered.records))
     }
 
-    /// What these records refer to.
+    /// What these refer to.
     async fn targets(
         &self,
         caller: &Caller,
         view: &Arc<dyn View>,
-        of: &[Record],
+        of: &[Source],
         include: &Include,
     ) -> Result<Vec<Record>, InteractionError> {
         let names = self.type_names(&caller.tenant).await?;
         let mut wanted = Wanted::default();
-        for (kind, rows) in by_kind(of) {
-            let name = names.get(&kind).map_or("", |it| it);
-            let reaches = include.from(caller.version, name);
+        for sources in alike(of) {
+            let mut reaches = include.from(caller.version, &sources[0].kind);
+            if sources[0].part != 0 {
+                let inside = reaches.iter().filter_map(|it| it.inside(caller.version));
+                reaches = inside.collect();
+            }
             let slots = self.slots(caller, &reaches).await?;
             let parameters: Vec<ParameterNumber> = slots.iter().map(|it| it.number).collect();
+            let rows: Vec<_> = sources.iter().map(|it| it.row).collect();
             let entries = view
                 .entries(space_of(caller.version), &rows, &parameters)
                 .await?;
-            for entry in entries.into_iter().flatten() {
-                let own = slots.iter().filter(|it| it.number == entry.parameter);
-                wanted.add(caller, &names, entry.value, own);
+            for (source, entries) in sources.into_iter().zip(entries) {
+                let is_own = |it: &Entry| part_of(it.group) == u32::from(source.part);
+                for entry in entries.into_iter().filter(is_own) {
+                    let own = slots.iter().filter(|it| it.number == entry.parameter);
+                    wanted.add(caller, &names, entry.value, own);
+                }
             }
         }
         let keys: Vec<RecordKey> = wanted.keys.into_iter().collect();
@@ -299,6 +336,27 @@ impl Wanted {
             _ => {}
         }
     }
+}
+
+/// Records as what refers to others.
+fn whole(names: &HashMap<TypeNumber, Box<str>>, records: &[Record]) -> Vec<Source> {
+    let whole = records.iter().map(|it| Source {
+        row: (it.key.kind, it.row),
+        part: 0,
+        kind: names.get(&it.key.kind).cloned().unwrap_or_default(),
+        text: it.body.clone(),
+    });
+    whole.collect()
+}
+
+/// Those together that refer by the same slots.
+fn alike(sources: &[Source]) -> Vec<Vec<&Source>> {
+    let mut alike: BTreeMap<_, Vec<&Source>> = BTreeMap::new();
+    for it in sources {
+        let of = (it.row.0, &it.kind, it.part != 0);
+        alike.entry(of).or_default().push(it);
+    }
+    alike.into_values().collect()
 }
 
 fn by_kind(records: &[Record]) -> HashMap<TypeNumber, Vec<(TypeNumber, Row)>> {

@@ -89,15 +89,8 @@ pub fn extract(
         bases,
     };
     let mut values = walked(index, surroundings, *limits, resource)?;
-    let at = |slot| At { slot, group: 0 };
-    if let Some(slot) = index.narrative {
-        values.narrative(at(slot), resource);
-    }
-    if let Some(slot) = index.content {
-        values.content(at(slot), resource);
-    }
     if let Some(slot) = index.names {
-        values.own_names(at(slot), resource);
+        values.own_names(At { slot, group: 0 }, resource);
     }
     values.checked(*limits)?;
     let own = (resource_type == "Patient").then_some(id);
@@ -113,7 +106,7 @@ pub fn extract(
     Ok(extracted)
 }
 
-/// What the expressions of a type reach in a resource.
+/// What the expressions of a type reach in a resource, and its words.
 fn walked<'s>(
     index: &Index,
     surroundings: Surroundings<'s>,
@@ -126,6 +119,13 @@ fn walked<'s>(
         .walk(resource, &mut |sink, group, found, kind| {
             values.add(sink, group, found, kind);
         });
+    let at = |slot| At { slot, group: 0 };
+    if let Some(slot) = index.narrative {
+        values.narrative(at(slot), resource);
+    }
+    if let Some(slot) = index.content {
+        values.content(at(slot), resource);
+    }
     values.checked(limits)?;
     if are_apart && values.has_groups_apart() {
         Ok(values)

@@ -270,6 +270,8 @@ impl<V: Vocabulary> Filter<V> {
     pub fn negated(self) -> Self {
         match self {
             Self::Not(filter) => *filter,
+            Self::All(all) if all.is_empty() => Self::NOTHING,
+            Self::Any(any) if any.is_empty() => Self::EVERYTHING,
             other => Self::Not(Box::new(other)),
         }
     }

@@ -84,8 +84,13 @@ pub struct Criterion {
 /// searched has them, and of one kind ([`ParameterKind`]).
 #[derive(Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// `_id`: one of these.
-    Ids(Vec<Box<str>>),
+    /// `_id`: one of these, or, negated, none of them.
+    Ids {
+        /// Whether it is to be one of them or not.
+        sense: Sense,
+        /// The ids.
+        ids: Vec<Box<str>>,
+    },
     /// `_lastUpdated`: within one of these.
     Updated(Vec<DateTest>),
     /// `_partition=k/n`: this one of disjoint parts, counted from zero.
@@ -155,7 +160,7 @@ pub enum Sense {
 }
 
 /// References that `_not-referenced` is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Referrer {
     /// Those in resources of this type; of any, if there is none.
     pub kind: Option<&'static str>,

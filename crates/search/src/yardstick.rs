@@ -25,8 +25,8 @@ use fhir::json::{Document, Limits};
 use fhir::{Definitions, FhirVersion, Instant};
 
 use crate::query::{
-    Condition, Contained, Context, Handling, Presence, Query, QueryLimits, Referrer, Sense, Value,
-    Words, criterion,
+    Condition, Context, Handling, Presence, Query, QueryLimits, Referrer, Sense, Value, Words,
+    criterion,
 };
 use crate::reference::Bases;
 use crate::registry::Registry;
@@ -48,6 +48,18 @@ pub struct Stored {
     pub content: Document,
 }
 
+/// What a query finds: a resource of the world, or one that it contains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match {
+    /// The place of the resource in the world.
+    pub at: usize,
+    /// The id of what it contains, where contained resources are wanted by themselves.
+    pub contained: Option<Box<str>>,
+}
+
+/// Type and id of the resource in the middle of a compartment.
+pub type Middle<'m> = (&'static str, &'m str);
+
 /// Evaluates queries over a world of resources.
 pub struct Yardstick<'w> {
     definitions: &'static Definitions,
@@ -55,20 +67,31 @@ pub struct Yardstick<'w> {
     bases: &'w Bases,
     now: Instant,
     world: &'w [Stored],
+    /// The places in the world, by type and id.
+    places: BTreeMap<(&'static str, &'w str), usize>,
+    /// The places of what is published, by canonical URL.
+    published: BTreeMap<String, Vec<usize>>,
+    /// The value sets and code systems.
+    terminology: Vec<&'w Stored>,
+    /// What each of the world contains.
+    contained: Vec<Vec<Stored>>,
     compiled: RefCell<BTreeMap<&'static str, Rc<FhirPath>>>,
     led_to: RefCell<BTreeMap<Place, Rc<LedTo>>>,
+    referred_to: RefCell<BTreeMap<Referrer, Rc<BTreeSet<u64>>>>,
 }
 
-/// A row, the type and id of the resource or of what it contains, and a parameter.
-type Place = (u64, &'static str, Box<str>, &'static str);
+/// Where a resource of the world, or what one contains, lies in memory, and a parameter.
+type Place = (usize, &'static str);
 
 /// What references lead to.
 #[derive(Default)]
 struct LedTo {
     /// Types and ids of what is here, if it exists.
     here: BTreeSet<(String, String)>,
-    /// The canonical URLs of what is published.
-    named: BTreeSet<String>,
+    /// The places of what does, by type and id or by canonical URL.
+    places: BTreeSet<usize>,
+    /// The ids of what is contained in the same resource.
+    inside: BTreeSet<String>,
 }
 
 /// Stands for the resource in the middle of its compartment.
@@ -80,23 +103,33 @@ type Test<'t> = dyn Fn(&Element<'_>) -> bool + 't;
 impl<'w> Yardstick<'w> {
     /// Over these resources; `now` is the time of the request.
     pub fn new(version: FhirVersion, bases: &'w Bases, now: Instant, world: &'w [Stored]) -> Self {
+        let definitions = Definitions::of(version);
+        let places = world.iter().enumerate();
+        let mut published: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (at, stored) in world.iter().enumerate() {
+            for name in names(definitions, stored) {
+                published.entry(name).or_default().push(at);
+            }
+        }
         Self {
-            definitions: Definitions::of(version),
+            definitions,
             registry: Registry::of(version),
             bases,
             now,
             world,
+            places: places.map(|(at, it)| ((it.kind, &*it.id), at)).collect(),
+            published,
+            terminology: world.iter().filter(|it| codes::defines(it)).collect(),
+            contained: world.iter().map(contained::of).collect(),
             compiled: RefCell::default(),
             led_to: RefCell::default(),
+            referred_to: RefCell::default(),
         }
     }
 
-    /// Whether a resource belongs to the compartment of the one of that type and id.
+    /// Whether a resource belongs to the compartment of this one.
     /// <https://hl7.org/fhir/R4/compartmentdefinition.html>
-    pub fn is_within(&self, stored: &Stored, of: &'static str, id: &str) -> bool {
-        if stored.kind == of && *stored.id == *id {
-            return true;
-        }
+    fn is_within(&self, stored: &Stored, (of, id): Middle<'_>) -> bool {
         let compartment = self.definitions.compartment(of);
         let codes = compartment.map_or(&[][..], |it| it.parameters(stored.kind));
         let middle = format!("{of}/{id}");
@@ -113,43 +146,57 @@ impl<'w> Yardstick<'w> {
         })
     }
 
-    /// The places in the world of all that match, in the order that the query asks for. Pages and
-    /// `_maxresults` are left to the caller; the length is the total.
-    pub fn matches(&self, types: &[&str], query: &Query) -> Vec<usize> {
-        let wanted = query.result.types.as_ref();
-        let mut found: Vec<usize> = (0..self.world.len())
-            .filter(|&at| {
-                let stored = &self.world[at];
-                let is_asked = |stored: &Stored| {
-                    types.contains(&stored.kind)
-                        && wanted.is_none_or(|it| it.contains(&stored.kind))
-                };
-                let all = |meets: &dyn Fn(&Condition) -> bool| {
-                    query.criteria.iter().all(|it| meets(&it.condition))
-                };
-                let is_match = query.result.contained != Contained::True
-                    && is_asked(stored)
-                    && all(&|it| self.meets(stored, it));
-                let looks_inside = query.result.contained != Contained::False;
-                let is_inside =
-                    |inner: &Stored| is_asked(inner) && all(&|it| self.meets_inside(inner, it));
-                is_match || looks_inside && contained::of(stored).iter().any(is_inside)
-            })
-            .collect();
-        self.sort(&mut found, &query.result.sort);
-        found
+    /// All that match of these types, perhaps within a compartment, in the order that the query asks
+    /// for. Pages and `_maxresults` are left to the caller; the length is the total.
+    pub fn matches(&self, types: &[&str], within: Option<Middle<'_>>, query: &Query) -> Vec<Match> {
+        let is_middle = |it: &Stored| within.is_some_and(|of| (it.kind, &*it.id) == of);
+        let meets = |it: &Stored| {
+            let mut criteria = query.criteria.iter();
+            criteria.all(|criterion| self.meets(it, &criterion.condition))
+                && within.is_none_or(|of| is_middle(it) || self.is_within(it, of))
+        };
+        let meets_inside = |it: &Stored| {
+            let mut criteria = query.criteria.iter();
+            criteria.all(|criterion| self.meets_inside(it, &criterion.condition))
+                && within.is_none_or(|of| self.is_within(it, of))
+        };
+        let mut found = Vec::new();
+        for (at, stored) in self.world.iter().enumerate() {
+            let mut asked = self.asked(at, types, query);
+            asked.itself = asked.itself && meets(stored);
+            asked.inner.retain(|it| meets_inside(it));
+            if asked.itself || !asked.inner.is_empty() {
+                found.push((at, asked));
+            }
+        }
+        self.sort(&mut found, types, query);
+        let each = found.into_iter();
+        each.flat_map(|(at, asked)| asked.given(at, query.result.contained_type))
+            .collect()
+    }
+
+    /// How much could match: what is searched of these types.
+    pub fn candidates(&self, types: &[&str], query: &Query) -> usize {
+        let given = (0..self.world.len()).map(|at| {
+            let asked = self.asked(at, types, query);
+            asked.given(at, query.result.contained_type).len()
+        });
+        given.sum()
     }
 
     /// Whether a resource meets a condition.
-    pub fn meets(&self, stored: &Stored, condition: &Condition) -> bool {
+    fn meets(&self, stored: &Stored, condition: &Condition) -> bool {
         match condition {
-            Condition::Ids(ids) => ids.contains(&stored.id),
+            Condition::Ids { sense, ids } => ids.contains(&stored.id) == (*sense == Sense::Plain),
             Condition::Updated(tests) => tests
                 .iter()
                 .any(|it| ranges::dates(it, (stored.updated, stored.updated), self.now)),
             Condition::Partition { part, of } => stored.row % of == *part,
             Condition::Lists(ids) => ids.iter().any(|it| self.is_listed(it, stored)),
-            Condition::NotReferenced(by) => !by.iter().any(|it| self.is_referred_to(it, stored)),
+            Condition::NotReferenced(by) => {
+                let mut by = by.iter();
+                !by.any(|it| self.referred_to(*it).contains(&stored.row))
+            }
             Condition::Missing { code, presence } => match presence {
                 Presence::Absent => !self.is_present(stored, code),
                 Presence::Present => self.is_present(stored, code),
@@ -167,17 +214,15 @@ impl<'w> Yardstick<'w> {
                 targets,
                 condition,
             } => {
-                let is_target = |other: &Stored| {
-                    targets.contains(&other.kind)
-                        && self.refers(stored, code, other)
-                        && self.meets(other, condition)
-                };
+                let is_target =
+                    |other: &Stored| targets.contains(&other.kind) && self.meets(other, condition);
                 let is_inside = |inner: &Stored| {
                     targets.contains(&inner.kind)
                         && self.refers_inside(stored, code, inner)
                         && self.meets_inside(inner, condition)
                 };
-                self.world.iter().any(is_target) || contained::of(stored).iter().any(is_inside)
+                self.targets(stored, code).any(is_target)
+                    || self.inside(stored).iter().any(is_inside)
             }
             Condition::Has {
                 kind,
@@ -196,6 +241,11 @@ impl<'w> Yardstick<'w> {
         let Some(definition) = self.definition(stored.kind, code) else {
             return false;
         };
+        match code {
+            "_id" | "_lastUpdated" => return true,
+            "_text" | "_content" => return self.has_word(stored, code, &|_| true),
+            _ => {}
+        }
         let parts = self.registry.components(definition);
         if parts.is_empty() {
             return self.any(stored, definition, &|_| true);
@@ -256,45 +306,59 @@ impl<'w> Yardstick<'w> {
             Words::All(all) => all.iter().all(|it| self.has_words(stored, code, it)),
             Words::Any(any) => any.iter().any(|it| self.has_words(stored, code, it)),
             Words::Not(not) => !self.has_words(stored, code, not),
-            Words::Has(word) => {
-                let expression = match code {
-                    "_text" => "text.div",
-                    _ => "descendants()",
-                };
-                self.any_item(expression, self.root(stored), &|item| {
-                    let text = element::text_for_people(item).map(|it| fold(&it));
-                    text.is_some_and(|it| words(&it).any(|it| it == &**word))
-                })
-            }
+            Words::Has(word) => self.has_word(stored, code, &|it| it == &**word),
         }
+    }
+
+    /// Whether a word of the narrative, or of all texts, passes the test.
+    fn has_word(&self, stored: &Stored, code: &str, test: &dyn Fn(&str) -> bool) -> bool {
+        let expression = match code {
+            "_text" => "text.div",
+            _ => "descendants()",
+        };
+        self.any_item(expression, self.root(stored), &|item| {
+            let text = element::text_for_people(item).map(|it| fold(&it));
+            text.is_some_and(|it| words(&it).any(test))
+        })
+    }
+
+    /// What the parameter of a resource refers to.
+    fn targets(&self, stored: &Stored, code: &str) -> impl Iterator<Item = &'w Stored> {
+        let definition = self.definition(stored.kind, code);
+        let led_to = definition.map(|it| (it, self.led_to(stored, it)));
+        led_to.into_iter().flat_map(|(definition, led_to)| {
+            let targets = led_to.places.iter().map(|at| &self.world[*at]);
+            let targets = targets.filter(|it| may_lead_to(definition, it.kind));
+            targets.collect::<Vec<_>>()
+        })
     }
 
     /// Whether the parameter of one resource refers to another one.
     fn refers(&self, stored: &Stored, code: &str, other: &Stored) -> bool {
-        let Some(definition) = self.definition(stored.kind, code) else {
-            return false;
-        };
-        may_lead_to(definition, other.kind) && {
-            let led_to = self.led_to(stored, definition);
-            let place = (other.kind.to_owned(), other.id.to_string());
-            let mut names = self.names(other).into_iter();
-            led_to.here.contains(&place) || names.any(|it| led_to.named.contains(&it))
-        }
+        let mut targets = self.targets(stored, code);
+        targets.any(|it| it.row == other.row)
     }
 
     /// What the references of a parameter lead to.
     fn led_to(&self, stored: &Stored, definition: &'static SearchParameter) -> Rc<LedTo> {
-        let id = stored.id.clone();
-        let key = (stored.row, stored.kind, id, definition.code);
+        let key = (std::ptr::from_ref(stored).addr(), definition.code);
         if let Some(known) = self.led_to.borrow().get(&key) {
             return Rc::clone(known);
         }
         let found = RefCell::new(LedTo::default());
         self.any(stored, definition, &|it| {
             let mut found = found.borrow_mut();
-            let here = it.local_target(self.bases, self.definitions);
-            found.here.extend(here);
-            found.named.extend(it.name(self.definitions));
+            let name = it.name(self.definitions);
+            let named = name.and_then(|it| self.published.get(&it));
+            found.places.extend(named.into_iter().flatten());
+            if let Some((kind, id)) = it.local_target(self.bases, self.definitions) {
+                found.places.extend(self.place(&kind, &id));
+                found.here.insert((kind, id));
+            }
+            let inside = it
+                .link()
+                .and_then(|it| Some(it.strip_prefix('#')?.to_owned()));
+            found.inside.extend(inside);
             false
         });
         let found = Rc::new(found.into_inner());
@@ -307,26 +371,29 @@ impl<'w> Yardstick<'w> {
         target.is_some_and(|it| it.0 == other.kind && *it.1 == *other.id)
     }
 
-    /// The canonical URLs of what is published, without and with its version.
-    fn names(&self, stored: &Stored) -> Vec<String> {
-        let content = stored.content.root();
-        let text = |name| content.get(name).and_then(fhir::json::Value::as_str);
-        let resource = self.definitions.resource(stored.kind);
-        let publisher = resource.and_then(|it| self.definitions.child(it.shape, "publisher"));
-        let Some(url) = text("url").filter(|_| publisher.is_some()) else {
-            return Vec::new();
-        };
-        let whole = text("version").map(|version| format!("{url}|{version}"));
-        whole.into_iter().chain([url.into_owned()]).collect()
+    /// The place in the world of the resource of that type and id.
+    fn place(&self, kind: &str, id: &str) -> Option<usize> {
+        let kind = self.definitions.resource(kind)?.name;
+        self.places.get(&(kind, id)).copied()
     }
 
-    fn is_referred_to(&self, by: &Referrer, stored: &Stored) -> bool {
-        self.world.iter().any(|other| {
-            by.kind.is_none_or(|it| it == other.kind)
-                && self.reference_codes(other.kind).any(|code| {
-                    by.code.is_none_or(|it| it == code) && self.refers(other, code, stored)
-                })
-        })
+    /// The rows of everything in the world that is referred to so.
+    fn referred_to(&self, by: Referrer) -> Rc<BTreeSet<u64>> {
+        if let Some(known) = self.referred_to.borrow().get(&by) {
+            return Rc::clone(known);
+        }
+        let sources = self.world.iter();
+        let sources = sources.filter(|it| by.kind.is_none_or(|kind| kind == it.kind));
+        let mut found = BTreeSet::new();
+        for source in sources {
+            let codes = self.reference_codes(source.kind);
+            for code in codes.filter(|it| by.code.is_none_or(|code| code == *it)) {
+                found.extend(self.targets(source, code).map(|it| it.row));
+            }
+        }
+        let found = Rc::new(found);
+        self.referred_to.borrow_mut().insert(by, Rc::clone(&found));
+        found
     }
 
     fn is_listed(&self, list: &str, stored: &Stored) -> bool {
@@ -446,6 +513,19 @@ fn operands(expression: &str) -> Vec<&str> {
 /// Whether a parameter may refer to resources of that type.
 fn may_lead_to(definition: &SearchParameter, kind: &str) -> bool {
     definition.targets.is_empty() || definition.targets.contains(&kind)
+}
+
+/// The canonical URLs of what is published, without and with its version.
+fn names(definitions: &Definitions, stored: &Stored) -> Vec<String> {
+    let content = stored.content.root();
+    let text = |name| content.get(name).and_then(fhir::json::Value::as_str);
+    let resource = definitions.resource(stored.kind);
+    let publisher = resource.and_then(|it| definitions.child(it.shape, "publisher"));
+    let Some(url) = text("url").filter(|_| publisher.is_some()) else {
+        return Vec::new();
+    };
+    let whole = text("version").map(|version| format!("{url}|{version}"));
+    whole.into_iter().chain([url.into_owned()]).collect()
 }
 
 /// Resolves a literal reference to an empty resource of its type, for `resolve() is Patient`.

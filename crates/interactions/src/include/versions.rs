@@ -10,6 +10,7 @@ use fhir::json::{Document, Limits, Value};
 use search::reference::{Bases, Target};
 use store::{Operation, Record, TypeNumber, VersionNumber, View};
 
+use super::Source;
 use crate::{Caller, InteractionError};
 
 /// What the text of a resource must hold for a versioned reference to be in it.
@@ -20,17 +21,17 @@ const MARK: &str = "/_history/";
 pub(super) struct Versions(BTreeMap<(String, String), BTreeSet<Option<u64>>>);
 
 impl Versions {
-    /// Those in these records. Mostly there are none, and no record is looked into.
-    pub(super) fn of(caller: &Caller, bases: &Bases, records: &[Record]) -> Self {
+    /// Those in these texts. Mostly there are none, and no text is looked into.
+    pub(super) fn of(caller: &Caller, bases: &Bases, sources: &[Source]) -> Self {
         let mut versions = Self::default();
         let definitions = Definitions::of(caller.version);
         let is_marked =
-            |it: &Record| std::str::from_utf8(&it.body).is_ok_and(|it| it.contains(MARK));
-        if !records.iter().any(is_marked) {
+            |it: &Source| std::str::from_utf8(&it.text).is_ok_and(|it| it.contains(MARK));
+        if !sources.iter().any(is_marked) {
             return versions;
         }
-        for record in records {
-            if let Ok(document) = Document::parse(record.body.clone(), &Limits::DEFAULT) {
+        for source in sources {
+            if let Ok(document) = Document::parse(source.text.clone(), &Limits::DEFAULT) {
                 versions.walk(definitions, bases, document.root());
             }
         }

@@ -178,7 +178,7 @@ impl<'w> Work<'w> {
             return Filter::NOTHING;
         }
         match condition {
-            Condition::Ids(ids) => self.ids(ids.iter()),
+            Condition::Ids { sense, ids } => sensed(*sense, self.ids(ids.iter())),
             Condition::Updated(tests) => self.updated(tests),
             Condition::Partition { part, of } => Filter::Remainder {
                 part: *part,
@@ -205,11 +205,7 @@ impl<'w> Work<'w> {
                 let any = any_of
                     .iter()
                     .map(|it| self.value(parameter.definition, &parameter.facets, it));
-                let any = Filter::any(any.collect());
-                match sense {
-                    Sense::Plain => any,
-                    Sense::Negated => any.negated(),
-                }
+                sensed(*sense, Filter::any(any.collect()))
             }
             Condition::Chain {
                 code,
@@ -273,18 +269,23 @@ impl<'w> Work<'w> {
         let own_tests = self.tests;
         let all = definitions.resources();
         let mut parts = Vec::new();
-        for it in all.filter(|it| definitions.child(it.shape, "contained").is_some()) {
+        for it in all {
+            let may_contain = definitions.child(it.shape, "contained").is_some();
+            let own = itself.iter().find(|(kind, _)| *kind == it.name);
+            if !may_contain && own.is_none() {
+                continue;
+            }
             self.count(own_tests);
             if self.is_over() {
                 break;
             }
-            let own = itself.iter().find(|(kind, _)| *kind == it.name);
             let own = own.map(|(_, filter)| filter.clone());
             let sort = match own {
                 Some(_) => sort::keys(version, it.name, keys),
                 None => sort::contained_keys(version, inner, keys),
             };
-            let filter = Filter::any(own.into_iter().chain(any.clone()).collect());
+            let inside = any.iter().filter(|_| may_contain).cloned();
+            let filter = Filter::any(own.into_iter().chain(inside).collect());
             parts.push(Part {
                 kind: it.name,
                 filter: self.seen(it.name, filter),
@@ -411,5 +412,12 @@ impl<'w> Work<'w> {
                 filter: Box::new(self.seen(source, Filter::EVERYTHING)),
             });
         Filter::any(refers.collect()).negated()
+    }
+}
+
+fn sensed(sense: Sense, filter: Filter<ByName>) -> Filter<ByName> {
+    match sense {
+        Sense::Plain => filter,
+        Sense::Negated => filter.negated(),
     }
 }

@@ -33,6 +33,16 @@ impl Reach {
         may && self.target.is_none_or(|it| it == kind)
     }
 
+    /// The same references of contained resources of the type.
+    pub fn inside(&self, version: FhirVersion) -> Option<Self> {
+        let index = Registry::of(version).index(self.source)?;
+        Some(Self {
+            slot: index.within(self.slot)?,
+            names: self.names.and_then(|it| index.within(it)),
+            ..*self
+        })
+    }
+
     /// The types that canonical URLs may lead to.
     pub fn published(&self, version: FhirVersion) -> impl Iterator<Item = &'static str> + use<> {
         let (reach, registry) = (*self, Registry::of(version));

@@ -177,7 +177,7 @@ impl Numbers {
                 any.retain(|it| *it != Filter::NOTHING);
                 Filter::any(any)
             }
-            Filter::Not(filter) => Filter::Not(Box::new(self.filter(space, filter))),
+            Filter::Not(filter) => self.filter(space, filter).negated(),
             Filter::Inside(filter) => match self.filter(space, filter) {
                 // Mostly nothing is contained, and the names of what would be have no numbers.
                 Filter::All(all) if all.contains(&Filter::NOTHING) => Filter::NOTHING,

@@ -212,7 +212,10 @@ impl<'c> Reader<'c> {
         match of.kind {
             ParameterKind::Id => {
                 let ids = values.iter().map(|it| unescaped(name, it).map(Into::into));
-                Ok(Condition::Ids(ids.collect::<Result<_, _>>()?))
+                Ok(Condition::Ids {
+                    sense: sense(modifier),
+                    ids: ids.collect::<Result<_, _>>()?,
+                })
             }
             ParameterKind::Updated => Ok(Condition::Updated(dates(version, name, &values)?)),
             ParameterKind::Elsewhere => {
@@ -242,13 +245,9 @@ impl<'c> Reader<'c> {
         let any_of = values
             .iter()
             .map(|it| value::value(&given, of.kind, &parameter.facets, modifier, it));
-        let sense = match modifier {
-            Some(Modifier::Not | Modifier::NotIn) => Sense::Negated,
-            _ => Sense::Plain,
-        };
         Ok(Condition::Matches {
             code: of.code(),
-            sense,
+            sense: sense(modifier),
             any_of: any_of.collect::<Result<_, _>>()?,
         })
     }
@@ -269,6 +268,13 @@ impl<'c> Reader<'c> {
             ));
         }
         Ok(values)
+    }
+}
+
+fn sense(modifier: Option<Modifier>) -> Sense {
+    match modifier {
+        Some(Modifier::Not | Modifier::NotIn) => Sense::Negated,
+        _ => Sense::Plain,
     }
 }
 

@@ -57,8 +57,10 @@ pub struct Rule {
 
 use ParameterKind as Kind;
 
-/// Every kind that has values in the resource.
+/// Every kind that a resource has values of, or what the server adds to it.
 const VALUED: &[Kind] = &[
+    Kind::Id,
+    Kind::Updated,
     Kind::String,
     Kind::Token,
     Kind::Reference,
@@ -67,6 +69,7 @@ const VALUED: &[Kind] = &[
     Kind::Number,
     Kind::Quantity,
     Kind::Place,
+    Kind::Words,
     Kind::Composite,
 ];
 
@@ -75,7 +78,7 @@ const RULES: &[Rule] = &[
     rule("missing", Modifier::Missing, VALUED),
     rule("exact", Modifier::Exact, &[Kind::String]),
     rule("contains", Modifier::Contains, &[Kind::String]),
-    rule("not", Modifier::Not, &[Kind::Token]),
+    rule("not", Modifier::Not, &[Kind::Token, Kind::Id]),
     rule("text", Modifier::Text, &[Kind::Token]),
     rule("code-text", Modifier::CodeText, &[Kind::Token]),
     rule("text-advanced", Modifier::TextAdvanced, &[Kind::Token]),

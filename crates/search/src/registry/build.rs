@@ -538,6 +538,13 @@ fn text_of(terms: &[Term]) -> String {
     texts.join(" | ")
 }
 
+/// Whether a slot holds the words of a narrative, or of all texts.
+pub(super) fn is_of_words(slot: Slot) -> bool {
+    [NARRATIVE, CONTENT]
+        .iter()
+        .any(|it| named(it.0, it.1) == slot)
+}
+
 /// The slot of that name; names live as long as the program, each once.
 pub(super) fn named(facet: &str, source: &str) -> Slot {
     static NAMES: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);

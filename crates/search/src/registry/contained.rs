@@ -4,7 +4,7 @@
 //! What is asked of a contained resource is what is asked of any other of its type, in these slots.
 //! <https://hl7.org/fhir/R4/search.html#contained>
 
-use super::build::named;
+use super::build::{is_of_words, named};
 use super::{Index, Registry, Slot};
 use crate::entry::EntryValue;
 use crate::name::ByName;
@@ -13,6 +13,9 @@ use crate::plan::{Filter, Member, Test};
 /// The facet of the id that a contained resource has within its container: a token, or nothing to
 /// compare where it has none. Each contained resource has one.
 const ID: &str = "id";
+
+/// Tells the slots of words from those of a build that left words of contained resources out.
+const WORDS: &str = " of contained resources";
 
 /// The slots of the contained resources of a type.
 #[derive(Debug)]
@@ -29,7 +32,11 @@ impl Contained {
     pub(super) fn new(resource_type: &str, slots: &[Slot]) -> Self {
         let facet = ["#", resource_type].concat();
         let id = named(&facet, ID);
-        let by_place: Vec<Slot> = slots.iter().map(|it| named(&facet, it.0)).collect();
+        let by_place = slots.iter().map(|it| {
+            let words = if is_of_words(*it) { WORDS } else { "" };
+            named(&facet, &[it.0, words].concat())
+        });
+        let by_place: Vec<Slot> = by_place.collect();
         let mut slots = by_place.clone();
         slots.push(id);
         slots.sort_unstable();

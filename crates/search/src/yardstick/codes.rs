@@ -153,8 +153,7 @@ impl Yardstick<'_> {
     }
 
     fn live(&self, kind: &str, id: &str) -> Option<&Stored> {
-        let mut world = self.world.iter();
-        world.find(|it| it.kind == kind && *it.id == *id)
+        self.place(kind, id).map(|at| &self.world[at])
     }
 
     /// The ids of everything that the resource is part of, if it exists: also of what does not, for
@@ -180,7 +179,7 @@ impl Yardstick<'_> {
         kind: &'s str,
         name: &'s str,
     ) -> impl Iterator<Item = &'s Stored> {
-        self.world.iter().filter(move |it| {
+        self.terminology.iter().copied().filter(move |it| {
             let url = it.content.root().get("url").and_then(Json::as_str);
             let is_of_id = name.strip_prefix("ValueSet/") == Some(&*it.id);
             it.kind == kind && (is_of_id || url.as_deref() == Some(name))
@@ -234,6 +233,11 @@ impl Yardstick<'_> {
                 .definitions_of("CodeSystem", system)
                 .any(|it| is_above(it.content.root(), high, low))
     }
+}
+
+/// Whether a resource defines codes, or sets of them.
+pub(super) fn defines(stored: &Stored) -> bool {
+    matches!(stored.kind, "CodeSystem" | "ValueSet")
 }
 
 /// Whether a concept of that code lies below the value, at any depth.

@@ -4,8 +4,30 @@
 use fhir::Definitions;
 use fhir::json::{Document, Limits, Value};
 
-use super::{Stored, Yardstick};
-use crate::query::Condition;
+use super::{Match, Stored, Yardstick};
+use crate::query::{Condition, Contained, ContainedType, Query};
+
+/// What is asked of a resource of the world.
+pub(super) struct Asked<'w> {
+    /// Whether it is asked itself.
+    pub(super) itself: bool,
+    /// What it contains and is asked.
+    pub(super) inner: Vec<&'w Stored>,
+}
+
+impl Asked<'_> {
+    /// What is given for it.
+    pub(super) fn given(self, at: usize, contained_type: ContainedType) -> Vec<Match> {
+        let mut inner = self.inner.into_iter().map(|it| Some(it.id.clone()));
+        let itself = self.itself.then_some(None);
+        let given: Vec<Option<Box<str>>> = match contained_type {
+            ContainedType::Contained => itself.into_iter().chain(inner).collect(),
+            ContainedType::Container => itself.or(inner.next().map(|_| None)).into_iter().collect(),
+        };
+        let each = given.into_iter();
+        each.map(|contained| Match { at, contained }).collect()
+    }
+}
 
 /// What a resource contains; it has the place and the time of its container.
 pub(super) fn of(stored: &Stored) -> Vec<Stored> {
@@ -28,6 +50,30 @@ pub(super) fn of(stored: &Stored) -> Vec<Stored> {
 }
 
 impl Yardstick<'_> {
+    /// What of the resource at a place a query over these types is about.
+    pub(super) fn asked(&self, at: usize, types: &[&str], query: &Query) -> Asked<'_> {
+        let wanted = query.result.types.as_ref();
+        let is_asked = |it: &Stored| {
+            types.contains(&it.kind) && wanted.is_none_or(|wanted| wanted.contains(&it.kind))
+        };
+        let inner = match query.result.contained {
+            Contained::False => &[],
+            Contained::True | Contained::Both => self.contained[at].as_slice(),
+        };
+        Asked {
+            itself: query.result.contained != Contained::True && is_asked(&self.world[at]),
+            inner: inner.iter().filter(|it| is_asked(it)).collect(),
+        }
+    }
+
+    /// What a resource contains; what is contained contains nothing.
+    pub(super) fn inside(&self, stored: &Stored) -> &[Stored] {
+        let place = self.place(stored.kind, &stored.id);
+        let place =
+            place.filter(|at| std::ptr::from_ref(&self.world[*at]) == std::ptr::from_ref(stored));
+        place.map_or(&[], |at| &self.contained[at])
+    }
+
     /// Whether a contained resource meets a condition. Nothing refers to it from outside.
     pub(super) fn meets_inside(&self, inner: &Stored, condition: &Condition) -> bool {
         match condition {
@@ -39,11 +85,7 @@ impl Yardstick<'_> {
 
     /// Whether the parameter of a resource refers to one that it contains.
     pub(super) fn refers_inside(&self, stored: &Stored, code: &str, inner: &Stored) -> bool {
-        let target = ["#", &*inner.id].concat();
-        self.definition(stored.kind, code).is_some_and(|it| {
-            self.any(stored, it, &|element| {
-                element.link().as_deref() == Some(&*target)
-            })
-        })
+        let definition = self.definition(stored.kind, code);
+        definition.is_some_and(|it| self.led_to(stored, it).inside.contains(&*inner.id))
     }
 }

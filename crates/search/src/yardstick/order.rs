@@ -6,10 +6,11 @@ use fhir::decimal::Decimal;
 use fhir::definitions::SearchType;
 use fhir::ucum;
 
+use super::contained::Asked;
 use super::element::{Element, Measured};
 use super::{Stored, Yardstick};
 use crate::entry::Direction;
-use crate::query::{SortKey, SortedBy};
+use crate::query::{Query, SortKey, SortedBy};
 use crate::text::fold;
 
 /// What is sorted by; a key has values of one kind, and open ends of ranges.
@@ -23,23 +24,32 @@ enum Key {
 }
 
 impl Yardstick<'_> {
-    /// Sorts by the keys one after the other, then by row.
-    pub(super) fn sort(&self, found: &mut [usize], keys: &[SortKey]) {
+    /// Sorts by the keys one after the other, then by row. What is not of the types that are searched
+    /// but contains what is stands by the values of all it contains of these.
+    pub(super) fn sort(&self, found: &mut Vec<(usize, Asked<'_>)>, types: &[&str], query: &Query) {
+        let keys = &query.result.sort;
         let keyed = |at: usize| -> Vec<Option<Key>> {
             let stored = &self.world[at];
-            keys.iter().map(|it| self.key(stored, *it)).collect()
+            let asked = self.asked(at, types, query);
+            if asked.itself {
+                return keys.iter().map(|it| self.key(stored, *it)).collect();
+            }
+            let best = |it: &SortKey| {
+                let of_each = asked.inner.iter().filter_map(|inner| self.key(inner, *it));
+                of_each.reduce(|one, other| best(it.direction, one, other))
+            };
+            keys.iter().map(best).collect()
         };
-        let mut pairs: Vec<_> = found.iter().map(|&at| (keyed(at), at)).collect();
+        let mut pairs: Vec<_> = found.drain(..).map(|it| (keyed(it.0), it)).collect();
         pairs.sort_by(|one, other| {
             let by_keys = keys.iter().zip(one.0.iter().zip(&other.0));
+            let row = |it: &(usize, Asked<'_>)| self.world[it.0].row;
             by_keys
                 .map(|(key, (one, other))| compare(key.direction, one.as_ref(), other.as_ref()))
                 .find(|it| it.is_ne())
-                .unwrap_or_else(|| self.world[one.1].row.cmp(&self.world[other.1].row))
+                .unwrap_or_else(|| row(&one.1).cmp(&row(&other.1)))
         });
-        for (place, (_, at)) in found.iter_mut().zip(pairs) {
-            *place = at;
-        }
+        found.extend(pairs.into_iter().map(|it| it.1));
     }
 
     /// The least value by its lower end, or the greatest one by its upper end.
@@ -51,21 +61,14 @@ impl Yardstick<'_> {
             SortedBy::Parameter(code) => code,
         };
         let definition = self.definition(stored.kind, code)?;
-        let best = std::cell::RefCell::new(None);
+        let keys = std::cell::RefCell::new(Vec::new());
         self.any(stored, definition, &|element| {
-            for key in self.keys(element, definition.search_type, sorted.direction) {
-                let mut best = best.borrow_mut();
-                let is_better = best.as_ref().is_none_or(|it| match sorted.direction {
-                    Direction::Ascending => key < *it,
-                    Direction::Descending => key > *it,
-                });
-                if is_better {
-                    *best = Some(key);
-                }
-            }
+            let own = self.keys(element, definition.search_type, sorted.direction);
+            keys.borrow_mut().extend(own);
             false
         });
-        best.into_inner()
+        let keys = keys.into_inner().into_iter();
+        keys.reduce(|one, other| best(sorted.direction, one, other))
     }
 
     fn keys(&self, element: &Element<'_>, of: SearchType, direction: Direction) -> Vec<Key> {
@@ -77,7 +80,7 @@ impl Yardstick<'_> {
             SearchType::Reference => {
                 let target = element.local_target(self.bases, self.definitions);
                 let is_contained = |it: &String| it.starts_with('#');
-                let mut uris = element.uris();
+                let mut uris = element.named_uris();
                 uris.retain(|it| target.is_none() && !is_contained(it));
                 texts(target.map(|it| it.1).into_iter().chain(uris).collect())
             }
@@ -93,6 +96,13 @@ impl Yardstick<'_> {
             SearchType::Quantity => amount(element.amounts(), direction).into_iter().collect(),
             SearchType::Composite | SearchType::Special => Vec::new(),
         }
+    }
+}
+
+fn best(direction: Direction, one: Key, other: Key) -> Key {
+    match direction {
+        Direction::Ascending => one.min(other),
+        Direction::Descending => one.max(other),
     }
 }
 

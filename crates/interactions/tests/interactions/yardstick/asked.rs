@@ -1,17 +1,17 @@
 //! Random queries over every type and parameter of a world.
 
-use std::fmt::Write as _;
+mod values;
 
 use fhir::definitions::SearchType;
 use fhir::{Definitions, FhirVersion};
-use search::query::{HIERARCHIES, ParameterKind as Kind, rules};
+use search::query::ParameterKind;
 use search::registry::{Facets, Parameter, Registry};
 use search::yardstick::Stored;
 
 use super::everything;
 use super::queries::{Cell, PREFIXES};
-use super::samples::{Sample, Samples, escaped};
-use super::world::{DATES, Dice};
+use super::samples::{Sample, Samples};
+use super::world::Dice;
 
 /// Where chains end: names become no longer.
 const NAME_MAX: usize = 80;
@@ -29,6 +29,20 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// The types that are searched.
+    pub(super) fn searched(&self) -> Vec<&'static str> {
+        self.types.clone().unwrap_or_else(|| vec![self.kind])
+    }
+
+    /// Where it is asked, as in a URL.
+    pub(super) fn place(&self) -> String {
+        let kind = self.types.as_ref().map_or(self.kind, |_| "*");
+        match &self.within {
+            Some((of, id)) => format!("{of}/{id}/{kind}"),
+            None => kind.to_owned(),
+        }
+    }
+
     fn add(&mut self, more: Option<String>) {
         if let Some(more) = more {
             self.text += "&";
@@ -47,6 +61,8 @@ pub(super) struct Asker<'w> {
     /// Every parameter that leads from a type to resources of another one.
     links: Vec<Link>,
     dice: Dice,
+    /// How many comparators were asked for.
+    turn: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -70,18 +86,20 @@ impl<'w> Asker<'w> {
             samples: Samples::new(version, world),
             links: Vec::new(),
             dice,
+            turn: 0,
         };
         asker.links = asker.linked();
         asker
     }
 
-    /// Parameters whose values in this world are references.
+    /// Parameters whose values in this world are references or canonical URLs.
     fn linked(&mut self) -> Vec<Link> {
         let mut links = Vec::new();
         for of in Definitions::of(self.version).resources() {
             for parameter in Registry::of(self.version).parameters(of.name) {
                 let samples = self.samples.of(of.name, parameter);
-                let is_reference = |it: &Sample| matches!(it, Sample::Reference(_));
+                let is_reference =
+                    |it: &Sample| matches!(it, Sample::Reference(_) | Sample::Plain(_));
                 let definition = parameter.definition;
                 if definition.search_type == SearchType::Reference
                     && samples.iter().any(is_reference)
@@ -118,6 +136,27 @@ impl<'w> Asker<'w> {
         asked.text = format!("{criterion}={value}");
         self.dress(&mut asked);
         Some(asked)
+    }
+
+    /// A query of one criterion of that place in the table, by some parameter of some type.
+    pub(super) fn about_cell(&mut self, cell: Cell) -> Option<Asked> {
+        let registry = Registry::of(self.version);
+        let kinds = Definitions::of(self.version).resources();
+        let all = kinds.flat_map(|it| {
+            let own = registry.parameters(it.name).iter();
+            own.map(|parameter| (it.name, parameter))
+        });
+        let fitting = all.filter(|it| ParameterKind::of(&it.1.facets) == cell.kind);
+        let fitting: Vec<_> = fitting.collect();
+        let (kind, parameter) = fitting[self.dice.below(fitting.len())];
+        let (name, value) = self.criterion_of(kind, parameter, cell)?;
+        Some(Asked {
+            kind,
+            types: None,
+            within: None,
+            text: format!("{name}={value}"),
+            cell: Some(cell),
+        })
     }
 
     /// A query of several types at once, or of a whole compartment, by what all of them have.
@@ -208,6 +247,10 @@ impl<'w> Asker<'w> {
     }
 
     fn dress(&mut self, asked: &mut Asked) {
+        if self.dice.below(8) == 0 && may_be_contained(&asked.text) {
+            self.look_inside(asked);
+            return self.dress_result(asked);
+        }
         if self.dice.below(6) == 0 {
             let more = self.any_criterion(asked.kind);
             asked.add(more);
@@ -233,6 +276,11 @@ impl<'w> Asker<'w> {
             4 | 5 => self.put_into_compartment(asked),
             _ => {}
         }
+        self.dress_result(asked);
+    }
+
+    /// Order, includes and pages.
+    fn dress_result(&mut self, asked: &mut Asked) {
         if self.dice.below(4) == 0 {
             let sort = self.sort(asked.kind);
             asked.text += &sort;
@@ -243,6 +291,24 @@ impl<'w> Asker<'w> {
         }
         if self.dice.below(5) == 0 {
             asked.text += ["&_count=1", "&_count=2", "&_count=5"][self.dice.below(3)];
+        }
+    }
+
+    /// Searches what is contained too, or only that.
+    fn look_inside(&mut self, asked: &mut Asked) {
+        asked.text += self.dice.pick(&["&_contained=true", "&_contained=both"]);
+        asked.text +=
+            self.dice
+                .pick(&["", "&_containedType=container", "&_containedType=contained"]);
+        asked.cell = None;
+        match self.dice.below(8) {
+            0 => self.put_into_compartment(asked),
+            1 => asked.add(Some("_partition=1/2".to_owned())),
+            2 => {
+                let updated = self.updated();
+                asked.add(Some(updated));
+            }
+            _ => {}
         }
     }
 
@@ -275,9 +341,12 @@ impl<'w> Asker<'w> {
         format!("_lastUpdated={}", self.instant(prefix))
     }
 
-    /// When something was written. What is about now reaches further the later it is asked for: of
-    /// that, the day.
+    /// When something was written, or long before that. What is about now reaches further the later
+    /// it is asked for: of that, the day.
     fn instant(&mut self, prefix: &str) -> String {
+        if self.dice.below(5) == 0 {
+            return format!("{prefix}2020-05");
+        }
         let stored = &self.world[self.dice.below(self.world.len())];
         let instant = fhir::Instant::from_micros(stored.updated).to_string();
         let length = if prefix == "ap" { 10 } else { instant.len() };
@@ -359,288 +428,9 @@ impl<'w> Asker<'w> {
             _ => String::new(),
         }
     }
-
-    /// A criterion: its name, its value and what it is about.
-    fn criterion(
-        &mut self,
-        kind: &'static str,
-        parameter: &Parameter,
-    ) -> Option<(String, String, Cell)> {
-        let code = parameter.definition.code;
-        let of = Kind::of(&parameter.facets);
-        let modifier = self.modifier(kind, parameter);
-        let prefix = match modifier {
-            "" if is_ordered(parameter) => PREFIXES[self.dice.below(PREFIXES.len())],
-            _ => "",
-        };
-        let cell = Cell {
-            kind: of,
-            modifier,
-            prefix,
-        };
-        let mut values = vec![self.value(kind, parameter, cell)?];
-        while self.dice.below(5) == 0 && modifier != "missing" {
-            values.push(self.value(kind, parameter, cell)?);
-        }
-        let separator = if of == Kind::Words { "+or+" } else { "," };
-        let values = values.join(separator);
-        let name = match modifier {
-            "" => code.to_owned(),
-            "Patient" => {
-                let targets = parameter.definition.targets;
-                let target = *targets.get(self.dice.below(targets.len().max(1)))?;
-                format!("{code}:{target}")
-            }
-            other => format!("{code}:{other}"),
-        };
-        Some((name, values, cell))
-    }
-
-    fn modifier(&mut self, kind: &'static str, parameter: &Parameter) -> &'static str {
-        let of = Kind::of(&parameter.facets);
-        if self.dice.below(2) == 0 || matches!(of, Kind::Id | Kind::Updated) {
-            return "";
-        }
-        let mut own: Vec<&str> = rules()
-            .iter()
-            .filter(|it| it.kinds.contains(&of))
-            .map(|it| it.name)
-            .collect();
-        if of == Kind::Reference {
-            own.push("Patient");
-        }
-        let samples = self.samples.of(kind, parameter);
-        if !samples.iter().any(|it| matches!(it, Sample::OfType(_))) {
-            own.retain(|it| *it != "of-type");
-        }
-        match own.len() {
-            0 => "",
-            count => own[self.dice.below(count)],
-        }
-    }
-
-    fn value(&mut self, kind: &'static str, parameter: &Parameter, cell: Cell) -> Option<String> {
-        let prefix = cell.prefix;
-        match (cell.kind, cell.modifier) {
-            (_, "missing") => return Some(self.dice.pick(&["true", "false"]).to_owned()),
-            (Kind::Elsewhere, _) => return None,
-            (Kind::Id, _) => return Some(everything::id(self.dice.below(self.of_each))),
-            (Kind::Updated, _) => return Some(self.instant(prefix)),
-            (Kind::Words, _) => {
-                return Some(self.dice.pick(&["weight", "hohe", "ana"]).to_owned());
-            }
-            (Kind::Token, "in" | "not-in") => {
-                let sets = ["http://sets/x", "http://sets/x/y", "ValueSet/v0"];
-                return Some(self.dice.pick(&sets).to_owned());
-            }
-            (Kind::Token, "above" | "below") => {
-                let codes = ["http://codes%7Ca", "http://codes%7Ca1", "http://codes%7Cb"];
-                return Some(self.dice.pick(&codes).to_owned());
-            }
-            (Kind::Reference, "above" | "below") => return self.in_hierarchy(parameter),
-            _ => {}
-        }
-        let samples = self.samples.of(kind, parameter);
-        let fitting: Vec<&Sample> = samples.iter().filter(|it| fits(cell, it)).collect();
-        let text = match fitting.len() {
-            0 => self.made_up(cell)?,
-            count => {
-                let sample = fitting[self.dice.below(count)].clone();
-                self.written(cell, &sample)
-            }
-        };
-        Some(encoded(&text))
-    }
-
-    fn in_hierarchy(&mut self, parameter: &Parameter) -> Option<String> {
-        let targets = parameter.definition.targets;
-        let has = |it: &&(&str, &str)| targets.contains(&it.0);
-        let (of, _) = HIERARCHIES.iter().find(has)?;
-        Some(format!(
-            "{of}/{}",
-            everything::id(self.dice.below(self.of_each))
-        ))
-    }
-
-    /// For what does not occur in this world.
-    fn made_up(&mut self, cell: Cell) -> Option<String> {
-        let prefix = cell.prefix;
-        Some(match (cell.kind, cell.modifier) {
-            (Kind::Date, _) => format!("{prefix}{}", self.dice.pick(DATES)),
-            (Kind::Number | Kind::Quantity, _) => format!("{prefix}5"),
-            (Kind::Token, "of-type") => "http://codes|a|1".to_owned(),
-            (Kind::Uri, _) => "http://uris/a".to_owned(),
-            (Kind::String | Kind::Token, _) => "a".to_owned(),
-            (Kind::Reference, "identifier") => "1".to_owned(),
-            (Kind::Reference, _) => "r0".to_owned(),
-            _ => return None,
-        })
-    }
-
-    fn written(&mut self, cell: Cell, sample: &Sample) -> String {
-        let prefix = cell.prefix;
-        match (sample, cell.kind) {
-            (Sample::Plain(text), Kind::String) => self.part(cell.modifier, text),
-            (Sample::Plain(text), Kind::Date) => format!("{prefix}{}", self.coarser(text)),
-            (Sample::Plain(text), Kind::Number | Kind::Quantity) => format!("{prefix}{text}"),
-            (Sample::Plain(text), Kind::Uri) => self.step(cell.modifier, text),
-            (Sample::Plain(text), Kind::Token) | (Sample::OfType(text), _) => text.clone(),
-            (Sample::Plain(text), _) => escaped(text),
-            (Sample::Coded(system, code) | Sample::Logical(system, code), _) => {
-                self.code(system.as_deref(), code)
-            }
-            (Sample::Display(text), _) => self.part("", text),
-            (Sample::Reference(text), _) => self.reference(cell.modifier, text),
-            (Sample::Quantity(number, units), Kind::Quantity) => {
-                let unit = &units[self.dice.below(units.len())];
-                format!("{prefix}{number}{unit}")
-            }
-            (Sample::Quantity(number, _), _) => format!("{prefix}{number}"),
-            (Sample::Place(latitude, longitude), _) => match self.version {
-                FhirVersion::R4 => format!("{latitude}|{longitude}|20|km"),
-                FhirVersion::Stu3 => format!("{latitude}:{longitude}"),
-            },
-            (Sample::Composite(parts), _) => {
-                let count = parts.len();
-                let parts = parts.iter().enumerate().map(|(place, it)| {
-                    let of = match it {
-                        Sample::Quantity(..) => Kind::Quantity,
-                        Sample::Coded(..) => Kind::Token,
-                        Sample::Reference(_) => Kind::Reference,
-                        Sample::Plain(text) if is_date(text) => Kind::Date,
-                        _ => Kind::String,
-                    };
-                    let is_ordered = matches!(of, Kind::Quantity | Kind::Date);
-                    let prefix = if is_ordered && place + 1 == count {
-                        prefix
-                    } else {
-                        ""
-                    };
-                    let cell = Cell {
-                        kind: of,
-                        modifier: "",
-                        prefix,
-                    };
-                    self.written(cell, it)
-                });
-                parts.collect::<Vec<_>>().join("$")
-            }
-        }
-    }
-
-    /// The beginning of a text, its middle or the whole, in some spelling.
-    fn part(&mut self, modifier: &str, text: &str) -> String {
-        let letters: Vec<char> = text.chars().collect();
-        let count = letters.len();
-        let cut: String = match (modifier, self.dice.below(3)) {
-            ("exact", _) | (_, 0) => text.to_owned(),
-            ("contains", _) => letters[count / 3..].iter().collect(),
-            _ => letters[..count.min(3)].iter().collect(),
-        };
-        let spelled = match (modifier, self.dice.below(3)) {
-            ("exact", _) | (_, 0) => cut,
-            (_, 1) => cut.to_uppercase(),
-            _ => cut.to_lowercase(),
-        };
-        match spelled.trim() {
-            "" => escaped(text),
-            it => escaped(it),
-        }
-    }
-
-    /// A date with fewer digits, or as it is.
-    fn coarser(&mut self, text: &str) -> String {
-        let length = [4, 7, 10, text.len()][self.dice.below(4)];
-        text.get(..length).unwrap_or(text).to_owned()
-    }
-
-    /// A URI, or a step above or below it.
-    fn step(&mut self, modifier: &str, text: &str) -> String {
-        let is_path = text.starts_with("http");
-        match (modifier, self.dice.below(2)) {
-            ("below", 0) if is_path => {
-                let above = text.rsplit_once('/').map_or(text, |it| it.0);
-                escaped(above)
-            }
-            ("above", 0) if is_path && !text.contains('|') => escaped(&format!("{text}/b")),
-            _ => escaped(text),
-        }
-    }
-
-    fn code(&mut self, system: Option<&str>, code: &str) -> String {
-        let code = escaped(code);
-        match (self.dice.below(5), system) {
-            (0 | 1, Some(system)) => format!("{}|{code}", escaped(system)),
-            (2, Some(system)) => format!("{}|", escaped(system)),
-            (0..=2, None) => format!("|{code}"),
-            _ => code,
-        }
-    }
-
-    fn reference(&mut self, modifier: &str, text: &str) -> String {
-        let id = text.rsplit('/').next().unwrap_or_default();
-        let is_relative = !text.contains(':') && !text.contains("_history");
-        match (modifier, self.dice.below(3)) {
-            ("Patient", _) | (_, 0) if is_relative => id.to_owned(),
-            ("Patient", _) => "r0".to_owned(),
-            _ => escaped(text),
-        }
-    }
 }
 
-fn is_date(text: &str) -> bool {
-    text.len() >= 4 && text.starts_with(|it: char| it.is_ascii_digit()) && !text.contains('.')
-}
-
-fn is_ordered(parameter: &Parameter) -> bool {
-    let of = |it: &Facets| {
-        matches!(
-            it,
-            Facets::Date(_) | Facets::Number(_) | Facets::Quantity(_) | Facets::Updated
-        )
-    };
-    match &parameter.facets {
-        Facets::Composite(components) => components.last().is_some_and(|it| of(&it.facets)),
-        facets => of(facets),
-    }
-}
-
-/// Whether a query of that cell can ask for the sample.
-fn fits(cell: Cell, sample: &Sample) -> bool {
-    match (cell.kind, cell.modifier) {
-        (Kind::Token, "text" | "code-text" | "text-advanced") => {
-            matches!(sample, Sample::Display(_))
-        }
-        (Kind::Token, "of-type") => matches!(sample, Sample::OfType(_)),
-        (Kind::Token, _) => matches!(sample, Sample::Coded(..)),
-        (Kind::Reference, "identifier") => matches!(sample, Sample::Logical(..)),
-        (Kind::Reference, "Patient") => matches!(sample, Sample::Reference(_)),
-        (Kind::Reference, _) => match sample {
-            Sample::Reference(text) => !text.contains("_history"),
-            other => matches!(other, Sample::Plain(_)),
-        },
-        (Kind::Uri, "above" | "below") => match sample {
-            Sample::Plain(text) => text.starts_with("http"),
-            _ => false,
-        },
-        (Kind::Uri, _) => matches!(sample, Sample::Plain(_)),
-        _ => true,
-    }
-}
-
-/// Percent-encoded, for a query.
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b':' | b'/' => {
-                encoded.push(char::from(byte));
-            }
-            _ => {
-                encoded.push('%');
-                write!(encoded, "{byte:02X}").unwrap();
-            }
-        }
-    }
-    encoded
+/// Whether what is contained can be asked so: nothing refers to it from outside.
+fn may_be_contained(text: &str) -> bool {
+    !["_has:", "_list"].iter().any(|it| text.starts_with(it))
 }

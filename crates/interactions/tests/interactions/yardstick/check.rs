@@ -1,10 +1,10 @@
 //! One query, asked of the stack page by page and of the evaluator at once.
 
-use fhir::Definitions;
+use fhir::{Definitions, FhirVersion};
 use interactions::{Handling, Matched, SearchAnswer, SearchMode, Within};
 use search::query::{Context, Query, QueryLimits};
 use search::reference::Bases;
-use search::yardstick::{Stored, Yardstick};
+use search::yardstick::{Match, Stored, Yardstick};
 
 use super::Asked;
 use crate::harness::{Host, issues, key};
@@ -34,23 +34,39 @@ impl Checked {
     }
 }
 
+/// The limit that a reference without its type goes over where everything that may contain
+/// something is looked into.
+const OVER: &str = "`tests_max`";
+
 /// Pages of one answer at most: more than a world has resources.
 const PAGES_MAX: usize = 10_000;
 
-/// Asks for it, and compares matches, order, total, pages and what each page includes.
-pub(super) async fn check(
-    host: &Host,
+/// A query, understood, and what the evaluator says.
+pub(super) struct Expected {
+    text: String,
+    query: Query,
+    matches: Vec<Match>,
+    searched: usize,
+}
+
+impl Expected {
+    /// Whether it finds some and not all.
+    pub(super) fn tells(&self) -> bool {
+        !self.matches.is_empty() && self.matches.len() < self.searched
+    }
+}
+
+/// What is to come of a query, or why it cannot be asked.
+pub(super) fn expected(
     yardstick: &Yardstick<'_>,
-    world: &[Stored],
+    version: FhirVersion,
     asked: &Asked,
-) -> Checked {
-    let (kind, version) = (asked.kind, host.caller.version);
-    let types = asked.types.clone().unwrap_or_else(|| vec![kind]);
-    let bases = Bases::default();
+) -> Result<Expected, String> {
+    let types = asked.searched();
     let context = Context {
         version,
         types: &types,
-        bases: &bases,
+        bases: &Bases::default(),
         handling: Handling::Strict,
         limits: QueryLimits::default(),
     };
@@ -60,43 +76,89 @@ pub(super) async fn check(
         "&_count=1000"
     };
     let text = format!("{}&_total=accurate{count}", asked.text);
-    let query = match Query::parse(&text, &context) {
-        Ok(query) => query,
-        Err(issues) => {
-            let what = issues.into_iter().map(|it| it.what);
-            return Checked::Refused(what.collect::<Vec<_>>().join("; "));
+    let query = Query::parse(&text, &context).map_err(|issues| {
+        let what = issues.into_iter().map(|it| it.what);
+        what.collect::<Vec<_>>().join("; ")
+    })?;
+    let within = asked.within.as_ref().map(|(of, id)| (*of, id.as_str()));
+    Ok(Expected {
+        matches: yardstick.matches(&types, within, &query),
+        searched: yardstick.candidates(&types, &query),
+        text,
+        query,
+    })
+}
+
+/// Asks for it, and compares matches, order, total, pages and what each page includes.
+pub(super) async fn check(
+    host: &Host,
+    yardstick: &Yardstick<'_>,
+    world: &[Stored],
+    asked: &Asked,
+    expected: Result<Expected, String>,
+) -> Checked {
+    let Expected {
+        text,
+        query,
+        matches,
+        searched,
+    } = match expected {
+        Ok(expected) => expected,
+        Err(why) => return Checked::Refused(why),
+    };
+    let found = match found(host, asked, &text, matches.len()).await {
+        Err(why) if why.contains(OVER) => return Checked::Refused(OVER.to_owned()),
+        found => found,
+    };
+    let size = query.result.count.unwrap_or(usize::MAX).max(1);
+    let difference = found.and_then(|found| {
+        let pages = parts(&matches, size, &found).into_iter().map(|page| {
+            let included = yardstick.included(page, &query.includes);
+            Page::new(world, page, included)
+        });
+        let pages: Vec<Page> = pages.collect();
+        if found == pages {
+            return Ok(());
         }
-    };
-    let mut expected = yardstick.matches(&types, &query);
-    if let Some((of, id)) = &asked.within {
-        expected.retain(|it| yardstick.is_within(&world[*it], of, id));
-    }
-    let size = query.result.count.unwrap_or(usize::MAX);
-    let pages = expected.chunks(size.max(1)).map(|page| {
-        let included = yardstick.included(page, &query.includes);
-        Page::new(world, page, included)
+        Err(format!("found    {found:?}\n  expected {pages:?}"))
     });
-    let mut pages: Vec<Page> = pages.collect();
-    if pages.is_empty() {
-        pages.push(Page::default());
-    }
-    let found = found(host, asked, &text, expected.len()).await;
-    let difference = match found {
-        Ok(found) if found == pages => None,
-        Ok(found) => Some(format!("found    {found:?}\n  expected {pages:?}")),
-        Err(why) => Some(why),
-    };
-    let within = asked
-        .within
-        .as_ref()
-        .map(|it| format!("{}/{}/", it.0, it.1));
-    let of = within.unwrap_or_default();
-    let kind = asked.types.as_ref().map_or(kind, |_| "*");
+    let place = asked.place();
     Checked::Compared {
-        hits: expected.len(),
-        searched: world.iter().filter(|it| types.contains(&it.kind)).count(),
-        difference: difference.map(|it| format!("{version} {of}{kind}?{text}\n  {it}")),
+        hits: matches.len(),
+        searched,
+        difference: difference
+            .err()
+            .map(|it| format!("{} {place}?{text}\n  {it}", host.caller.version)),
     }
+}
+
+/// The matches of each page. Contained resources of one container stay together: what is given by
+/// itself may make a page longer than was asked for, or shorter.
+fn parts<'m>(expected: &'m [Match], size: usize, found: &[Page]) -> Vec<&'m [Match]> {
+    if expected.iter().all(|it| it.contained.is_none()) {
+        return match expected {
+            [] => vec![expected],
+            _ => expected.chunks(size).collect(),
+        };
+    }
+    let mut parts = Vec::new();
+    let mut rest = expected;
+    for page in found {
+        let (part, after) = rest.split_at(page.matches.len().clamp(1, rest.len()));
+        let is_of_one = part.iter().all(|it| it.at == part[0].at);
+        let is_cut = after
+            .first()
+            .is_some_and(|it| it.at == part[part.len() - 1].at);
+        if part.len() > size && !is_of_one || is_cut {
+            break;
+        }
+        parts.push(part);
+        rest = after;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    parts
 }
 
 /// The places of a page: matches in order, then what is included.
@@ -107,12 +169,16 @@ struct Page {
 }
 
 impl Page {
-    fn new(world: &[Stored], matches: &[usize], included: impl IntoIterator<Item = usize>) -> Self {
+    fn new(world: &[Stored], matches: &[Match], included: impl IntoIterator<Item = usize>) -> Self {
         let name = |it: usize| format!("{}/{}", world[it].kind, world[it].id);
         let mut included: Vec<String> = included.into_iter().map(name).collect();
         included.sort();
+        let matches = matches.iter().map(|it| match &it.contained {
+            Some(inner) => format!("{}#{inner}", name(it.at)),
+            None => name(it.at),
+        });
         Self {
-            matches: matches.iter().copied().map(name).collect(),
+            matches: matches.collect(),
             included,
         }
     }
@@ -123,18 +189,20 @@ impl Page {
                 Matched::Resource { resource, mode, .. } if *mode == wanted => {
                     Some(resource.key.to_string())
                 }
+                Matched::Contained { container, id, .. } if wanted == SearchMode::Match => {
+                    Some(format!("{container}#{id}"))
+                }
                 _ => None,
             });
             entries.collect::<Vec<_>>()
         };
+        let matches = named(SearchMode::Match);
         let mut included = named(SearchMode::Include);
         included.sort();
-        // A reference may name an older version beside the newest.
+        // A reference may name an older version, beside the newest or of a match.
         included.dedup();
-        Self {
-            matches: named(SearchMode::Match),
-            included,
-        }
+        included.retain(|it| !matches.contains(it));
+        Self { matches, included }
     }
 }
 

@@ -25,6 +25,9 @@ const LEFT_OUT: &[&str] = &[
 
 const NESTING_MAX: usize = 6;
 
+/// How many resources one may contain.
+const CONTAINED_MAX: usize = 2;
+
 const CODINGS: &[&str] = &[
     r#"{"system":"http://codes","code":"a","display":"Body weight"}"#,
     r#"{"system":"http://codes","code":"a1"}"#,
@@ -82,17 +85,29 @@ const METAS: &[&str] = &[
     r#"{"security":[{"system":"http://codes","code":"b"}],"tag":[{"code":"a"}]}"#,
     r#"{"profile":["http://canon/a|1.0","http://canon/b"]}"#,
 ];
+/// Of what is contained.
+const TAGS: &[&str] = &[
+    r#"{"tag":[{"system":"http://codes","code":"a"}],"profile":["http://canon/a"]}"#,
+    r#"{"tag":[{"code":"a"}]}"#,
+];
 const URIS: &[&str] = &[
     "http://uris/a",
     "http://uris/a/b",
     "http://uris/ab",
     "urn:oid:1.2.3",
 ];
+/// The URLs of what is published, whatever its type, and their versions.
+const PUBLISHED: &[&str] = &["http://canon/a", "http://canon/b", "http://canon/a/b"];
+const VERSIONS: &[&str] = &["1.0", "1.0.1", "2"];
+/// How it is referred to.
 const CANONICALS: &[&str] = &[
     "http://canon/a",
     "http://canon/a|1.0",
     "http://canon/a|1.0.1",
     "http://canon/b",
+    "http://canon/b|2",
+    "http://canon/b#part",
+    "http://canon/gone",
 ];
 const MONEYS: [&[&str]; 2] = [
     &[
@@ -143,6 +158,9 @@ struct Maker<'m> {
     definitions: &'static Definitions,
     kind: &'static str,
     of_each: usize,
+    /// The types of what it contains.
+    contained: Vec<&'static str>,
+    contained_max: usize,
     /// The names in the expressions of the type's parameters.
     sought: BTreeSet<&'static str>,
     dice: &'m mut Dice,
@@ -164,21 +182,21 @@ impl<'m> Maker<'m> {
                 .chain(parts.into_iter().map(|it| it.expression))
         });
         let is_between = |it: char| !it.is_ascii_alphanumeric();
+        let shape = definitions.resource(kind).expect("a known type").shape;
+        let may_contain = definitions.child(shape, "contained").is_some();
         Self {
             definitions,
             kind,
             of_each,
+            contained: Vec::new(),
+            contained_max: if may_contain { CONTAINED_MAX } else { 0 },
             sought: expressions.flat_map(|it| it.split(is_between)).collect(),
             dice,
         }
     }
 
     fn whole(&mut self, id: &str) -> String {
-        let shape = self
-            .definitions
-            .resource(self.kind)
-            .expect("a known type")
-            .shape;
+        let shape = self.shape();
         let mut members = vec![
             format!(r#""resourceType":"{}""#, self.kind),
             format!(r#""id":"{id}""#),
@@ -196,7 +214,36 @@ impl<'m> Maker<'m> {
         }
         members.extend(self.extensions());
         self.members(shape, 0, &mut members);
+        let contained = std::mem::take(&mut self.contained);
+        let contained = contained.iter().enumerate().map(|(place, kind)| {
+            let of_each = self.of_each;
+            Maker::new(self.definitions, kind, of_each, self.dice).inside(place)
+        });
+        let contained: Vec<String> = contained.collect();
+        if !contained.is_empty() {
+            members.push(format!(r#""contained":[{}]"#, contained.join(",")));
+        }
         format!("{{{}}}", members.join(","))
+    }
+
+    /// What is contained has no narrative, no labels and contains nothing.
+    fn inside(mut self, place: usize) -> String {
+        self.contained_max = 0;
+        let mut members = vec![
+            format!(r#""resourceType":"{}""#, self.kind),
+            format!(r#""id":"{}""#, contained_id(place)),
+        ];
+        if self.dice.below(3) == 0 {
+            members.push(format!(r#""meta":{}"#, self.dice.pick(TAGS)));
+        }
+        let shape = self.shape();
+        self.members(shape, 0, &mut members);
+        format!("{{{}}}", members.join(","))
+    }
+
+    fn shape(&self) -> Shape {
+        let resource = self.definitions.resource(self.kind);
+        resource.expect("a known type").shape
     }
 
     /// Extensions that parameters of the type look for.
@@ -273,6 +320,13 @@ impl<'m> Maker<'m> {
     }
 
     fn value(&mut self, element: &ElementDefinition, chosen: &ElementType, depth: usize) -> String {
+        if is_published(self.definitions, self.kind) && depth == 0 {
+            match element.name {
+                "url" => return self.text(PUBLISHED),
+                "version" => return self.text(VERSIONS),
+                _ => {}
+            }
+        }
         let codes = element.binding.as_ref().and_then(|it| it.codes);
         if let Some(codes) = codes.filter(|it| !it.is_empty()) {
             let code = &codes[self.dice.below(codes.len().min(3))];
@@ -371,7 +425,18 @@ impl<'m> Maker<'m> {
             named => self.dice.pick(named),
         };
         let id = id(self.dice.below(self.of_each));
-        match self.dice.below(20) {
+        let stu3 = self.definitions.version() == FhirVersion::Stu3;
+        if stu3 && is_published(self.definitions, kind) && self.dice.below(4) == 0 {
+            return format!(r#"{{"reference":"{}"}}"#, self.dice.pick(CANONICALS));
+        }
+        match self.dice.below(24) {
+            0 | 6 if self.contained.len() < self.contained_max => {
+                self.contained
+                    .push(self.definitions.resource(kind).unwrap().name);
+                let id = contained_id(self.contained.len() - 1);
+                format!(r##"{{"reference":"#{id}"}}"##)
+            }
+            7 => format!(r#"{{"reference":"{kind}/{id}/_history/1"}}"#),
             1 => format!(r#"{{"reference":"{kind}/gone"}}"#),
             2 => format!(r#"{{"reference":"http://there/{kind}/{id}"}}"#),
             3 => r#"{"identifier":{"system":"http://mrn","value":"1"}}"#.to_owned(),
@@ -391,6 +456,15 @@ impl<'m> Maker<'m> {
         let of_each = self.of_each;
         Maker::new(self.definitions, kind, of_each, self.dice).whole(&id)
     }
+}
+
+/// Whether a type is referred to by canonical URLs.
+fn is_published(definitions: &Definitions, kind: &str) -> bool {
+    Registry::of(definitions.version()).names(kind).is_some()
+}
+
+fn contained_id(place: usize) -> String {
+    format!("c{place}")
 }
 
 /// The name that an element with a choice of types has.

@@ -1,8 +1,17 @@
 //! Random queries: every kind of parameter with every modifier and comparator.
 
+use fhir::FhirVersion;
 use search::query::{ParameterKind as Kind, rules};
 
 use super::world::{DATES, Dice, NAMES};
+
+/// What queries of a small world have to know of it.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    pub(super) version: FhirVersion,
+    /// When its resources were written.
+    pub(super) instants: &'a [String],
+}
 
 /// A place in the table of what is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +25,11 @@ pub(super) const PREFIXES: &[&str] = &["", "eq", "ne", "gt", "lt", "ge", "le", "
 
 /// What is searched, by kind: a type, a parameter.
 const PARAMETERS: &[(Kind, &[(&str, &str)])] = &[
+    (Kind::Id, &[("Patient", "_id"), ("Observation", "_id")]),
+    (
+        Kind::Updated,
+        &[("Patient", "_lastUpdated"), ("Observation", "_lastUpdated")],
+    ),
     (
         Kind::String,
         &[
@@ -75,7 +89,7 @@ pub(super) fn cells() -> Vec<Cell> {
     for (kind, _) in PARAMETERS {
         let is_ordered = matches!(
             kind,
-            Kind::Date | Kind::Number | Kind::Quantity | Kind::Composite
+            Kind::Updated | Kind::Date | Kind::Number | Kind::Quantity | Kind::Composite
         );
         let prefixes = if is_ordered { PREFIXES } else { &PREFIXES[..1] };
         cells.extend(prefixes.iter().map(|prefix| Cell {
@@ -99,7 +113,7 @@ pub(super) fn cells() -> Vec<Cell> {
 }
 
 /// A type and a query of that cell.
-pub(super) fn query(cell: Cell, is_r4: bool, dice: &mut Dice) -> (&'static str, String) {
+pub(super) fn query(cell: Cell, about: About<'_>, dice: &mut Dice) -> (&'static str, String) {
     let of_kind = PARAMETERS.iter().find(|it| it.0 == cell.kind).unwrap().1;
     let (kind, code) = match cell.modifier {
         "of-type" => ("Patient", "identifier"),
@@ -118,12 +132,12 @@ pub(super) fn query(cell: Cell, is_r4: bool, dice: &mut Dice) -> (&'static str, 
     } else {
         format!(":{}", cell.modifier)
     };
-    let value = value(cell, code, is_r4, dice);
+    let value = value(cell, code, about, dice);
     let mut criterion = format!("{code}{modifier}={value}");
     let or = dice.below(4) == 0 && cell.modifier != "missing";
     if or {
         criterion += ",";
-        criterion += &self::value(cell, code, is_r4, dice);
+        criterion += &self::value(cell, code, about, dice);
     }
     (kind, criterion)
 }
@@ -167,7 +181,7 @@ pub(super) fn dressed(
     (kind, query)
 }
 
-fn value(cell: Cell, code: &str, is_r4: bool, dice: &mut Dice) -> String {
+fn value(cell: Cell, code: &str, about: About<'_>, dice: &mut Dice) -> String {
     let prefix = cell.prefix;
     let numbers = ["80", "80.0", "81.5", "60", "5"];
     let units = [
@@ -179,6 +193,8 @@ fn value(cell: Cell, code: &str, is_r4: bool, dice: &mut Dice) -> String {
     ];
     match (cell.kind, cell.modifier) {
         (_, "missing") => dice.pick(&["true", "false"]).to_owned(),
+        (Kind::Id, _) => dice.pick(&["p0", "p1", "w0", "w1", "gone"]).to_owned(),
+        (Kind::Updated, _) => updated(prefix, about, dice),
         (Kind::String, "contains") => dice.pick(&["ull", "ana", "brien"]).to_owned(),
         (Kind::String, _) => dice
             .pick(&[NAMES, &["m", "Ana", "clinic"]].concat())
@@ -212,7 +228,9 @@ fn value(cell: Cell, code: &str, is_r4: bool, dice: &mut Dice) -> String {
         (Kind::Date, _) => format!("{prefix}{}", dice.pick(DATES)),
         (Kind::Number, _) => format!("{prefix}{}", dice.pick(&["0.1", "0.25", "0.2", "0.3"])),
         (Kind::Quantity, _) => format!("{prefix}{}{}", dice.pick(&numbers), dice.pick(&units)),
-        (Kind::Place, _) if is_r4 => dice.pick(&["46.2|6.1|10|km", "46.2|6.1|500|km"]).to_owned(),
+        (Kind::Place, _) if about.version == FhirVersion::R4 => {
+            dice.pick(&["46.2|6.1|10|km", "46.2|6.1|500|km"]).to_owned()
+        }
         (Kind::Place, _) => "46.2:6.1".to_owned(),
         (Kind::Words, _) => dice
             .pick(&["weight", "hohe", "body+weight", "not+body"])
@@ -225,6 +243,15 @@ fn value(cell: Cell, code: &str, is_r4: bool, dice: &mut Dice) -> String {
         ),
         _ => "1".to_owned(),
     }
+}
+
+/// An instant at which something was written. What is about now reaches further the later it is
+/// asked for: of that, the day.
+fn updated(prefix: &str, about: About<'_>, dice: &mut Dice) -> String {
+    let instant = &about.instants[dice.below(about.instants.len())];
+    let length = if prefix == "ap" { 10 } else { instant.len() };
+    let instant = dice.pick(&[&instant[..length], &instant[..length], "2020-05"]);
+    format!("{prefix}{instant}")
 }
 
 fn reference(modifier: &str, code: &str, dice: &mut Dice) -> String {

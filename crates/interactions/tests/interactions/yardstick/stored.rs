@@ -9,17 +9,15 @@ use store::{At, NameKind, RecordId, RecordKey, TypeNumber};
 
 use crate::harness::{Host, document, issues};
 
-/// Entries of one transaction; all of them share an instant.
-const ENTRIES: usize = 150;
-
 /// One in so many is deleted again, so that something refers to what is no more.
 const KEPT: usize = 19;
 
 /// A resource: its type, its id and its text.
 pub(super) type Made = (&'static str, String, String);
 
-/// Writes a world in the order given; of what has a type and id in common, the last one stays.
-pub(super) async fn written(host: &Host, resources: &[Made]) -> Vec<Stored> {
+/// Writes a world in the order given, so many entries to a transaction, all of which share an
+/// instant; of what has a type and id in common, the last one stays.
+pub(super) async fn written(host: &Host, resources: &[Made], entries: usize) -> Vec<Stored> {
     let mut open: Vec<&Made> = resources.iter().collect();
     while !open.is_empty() {
         let (mut now, mut later, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -27,7 +25,7 @@ pub(super) async fn written(host: &Host, resources: &[Made]) -> Vec<Stored> {
             let is_new = seen.insert((it.0, it.1.as_str()));
             if is_new { &mut now } else { &mut later }.push(it);
         }
-        for part in now.chunks(ENTRIES) {
+        for part in now.chunks(entries) {
             put(host, part).await;
         }
         open = later;

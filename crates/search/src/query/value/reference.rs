@@ -29,21 +29,7 @@ pub(super) fn reference(
 ) -> Result<Value, Refused> {
     let name = given.name;
     if modifier == Some(Modifier::Identifier) {
-        let has_none = matches!(
-            facets,
-            Facets::Reference {
-                identifier: None,
-                ..
-            }
-        );
-        if has_none {
-            let what = "canonical URLs, which are not referred to by identifier";
-            return Err(unfit(
-                name,
-                &format!("`{name}` is about {what}"),
-                "chain: `parameter.identifier` is that of the resource referred to",
-            ));
-        }
+        check_identifiers(name, facets)?;
         return Ok(Value::Identifier(token::token(name, text)?));
     }
     let text = unescaped(name, text)?;
@@ -61,6 +47,29 @@ pub(super) fn reference(
             Err(faulty(name, "a value that has no hierarchy", remedy))
         }
     }
+}
+
+/// The modifier is about `Reference.identifier`, which nothing but a Reference has.
+/// <https://hl7.org/fhir/R4/search.html#reference>
+fn check_identifiers(name: &str, facets: &Facets) -> Result<(), Refused> {
+    let about = match facets {
+        Facets::Reference {
+            identifier: None,
+            names: Some(_),
+            ..
+        } => "canonical URLs",
+        Facets::Reference {
+            identifier: None, ..
+        } => "whole resources that lie in another one",
+        _ => return Ok(()),
+    };
+    Err(unfit(
+        name,
+        &format!(
+            "`{name}` compares the identifiers that references have, but its values are {about}"
+        ),
+        "chain: `parameter.identifier` is that of the resource itself",
+    ))
 }
 
 /// The URLs above or below one: by version, or by path.
