@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use fhir::fhirpath;
+use interactions::Settings;
 use server::Limits;
+use store_embedded::Options;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -173,6 +176,46 @@ async fn urls_and_headers_have_limits() {
         ),
         (431, true)
     );
+}
+
+#[tokio::test]
+async fn expressions_have_limits() {
+    let settings = Settings {
+        fhirpath: fhirpath::Limits {
+            steps_max: 1_000,
+            depth_max: 30,
+            items_max: 20,
+            ..fhirpath::Limits::DEFAULT
+        },
+        fhirpath_output_bytes_max: 400,
+        ..Settings::default()
+    };
+    let site = Site::start_with(Limits::default(), Options::default(), settings).await;
+    let ten = "(1|2|3|4|5|6|7|8|9|10)";
+    let steps = format!("{ten}.select({ten}.select({ten}.count()).count()).count()");
+    let depth = format!("{}1{}", "(".repeat(40), ")".repeat(40));
+    let output = format!("'{}'", "long".repeat(100));
+    for (expression, status, limit) in [
+        ("1 + 1", 200, "valueInteger"),
+        (&*steps, 422, "`fhir.fhirpath_steps_max` of 1000"),
+        (
+            "(1).repeat($this + 1)",
+            422,
+            "`fhir.fhirpath_items_max` of 20",
+        ),
+        (&*depth, 400, "`fhir.fhirpath_depth_max` of 30"),
+        (&*output, 422, "`fhir.fhirpath_output_bytes_max` of 400"),
+        ("1.trace('told').combine((2|3).trace('told'))", 200, "told"),
+    ] {
+        let body = format!(
+            r#"{{"resourceType":"Parameters","parameter":[{{"name":"expression","valueString":"{expression}"}}]}}"#
+        );
+        let json = [("content-type", "application/fhir+json")];
+        let reply = site.ask("POST", "/fhir/r4/$fhirpath", &json, body).await;
+        let text = reply.text();
+        assert_eq!(reply.status, status, "{expression}: {text}");
+        assert!(text.contains(limit), "{expression}: {text}");
+    }
 }
 
 #[tokio::test]

@@ -47,6 +47,10 @@ impl Site {
     }
 
     pub(crate) async fn start_on(limits: Limits, options: Options) -> Self {
+        Self::start_with(limits, options, Settings::default()).await
+    }
+
+    pub(crate) async fn start_with(limits: Limits, options: Options, settings: Settings) -> Self {
         captured();
         let folder = tempfile::tempdir().expect("a folder");
         let store = EmbeddedStore::open(folder.path(), SPACES, options).expect("opens");
@@ -54,10 +58,8 @@ impl Site {
             Ok(()) | Err(store::StoreError::TenantExists) => {}
             Err(error) => panic!("{error}"),
         }
-        let interactions = Arc::new(Interactions::new(
-            Arc::new(store.clone()),
-            Settings::default(),
-        ));
+        let interactions = Interactions::new(Arc::new(store.clone()), settings);
+        let interactions = Arc::new(interactions);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let (stop, stopped) = oneshot::channel();

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use fhir::fhirpath::{
-    Coded, Collection, Environment, EvaluationError, FhirPath, Item, Limits, Lookup, LookupError,
-    Node, ParseError,
+    Coded, Collection, Environment, EvaluationError, EvaluationFault, FhirPath, Item, Limits,
+    Lookup, LookupError, Node, ParseError, ParseFault,
 };
 use fhir::json::Document;
 use fhir::terminology::{self, Answer, Coding, Content, Lack, Terminology};
@@ -114,7 +114,12 @@ impl Question {
     fn compiled(&self, name: &str, text: &str) -> Result<FhirPath, Issue> {
         let compiled = FhirPath::compile_within(text, Some(self.version), &self.limits);
         compiled.map_err(|error: ParseError| {
-            let issue = Issue::error(Fault::Invalid, error.to_string());
+            let limit = match &error.fault {
+                ParseFault::Limit { name, .. } => Some(*name),
+                _ => None,
+            };
+            let what = with_setting(error.to_string(), limit);
+            let issue = Issue::error(Fault::Invalid, what);
             issue.at(place(name)).mend(error.place.snippet)
         })
     }
@@ -163,8 +168,24 @@ fn place(name: &str) -> String {
 }
 
 fn evaluation(name: &str, error: &EvaluationError) -> Issue {
-    let issue = Issue::error(Fault::BusinessRule, error.to_string());
+    let limit = match &error.fault {
+        EvaluationFault::Limit { name, .. } => Some(*name),
+        _ => None,
+    };
+    let what = with_setting(error.to_string(), limit);
+    let issue = Issue::error(Fault::BusinessRule, what);
     issue.at(place(name)).mend(error.place.snippet.clone())
+}
+
+/// The limits of an expression that can be set.
+const SETTINGS: &[&str] = &["steps_max", "depth_max", "items_max"];
+
+/// The text with the name that a limit has as a setting.
+fn with_setting(text: String, limit: Option<&str>) -> String {
+    match limit.filter(|it| SETTINGS.contains(it)) {
+        Some(name) => text.replace(&format!("`{name}`"), &format!("`fhir.fhirpath_{name}`")),
+        None => text,
+    }
 }
 
 /// A variable's value.
