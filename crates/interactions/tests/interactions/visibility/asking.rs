@@ -10,7 +10,7 @@ use interactions::{
 use store::HistoryOrder;
 
 use super::stage::Stage;
-use super::words::{CRITERIA, INCLUDES, LOOKUPS, Random, SORTS, words_of};
+use super::words::{COMMON, CONTAINED, CRITERIA, INCLUDES, LOOKUPS, Random, SORTS, words_of};
 use super::world::{Standing, Thing, World};
 use crate::harness::key;
 
@@ -23,6 +23,9 @@ pub(super) enum Question {
     Vread(String, u64),
     History(HistoryScope, String, HistoryOrder),
     Search(Within, String),
+    /// All parts of `_partition`, in no order: in which of them something is depends on what was
+    /// stored before it.
+    Parts(Within, String, usize),
 }
 
 /// What the questions were like.
@@ -114,26 +117,17 @@ fn history(random: &mut Random, scope: HistoryScope) -> Question {
 fn search(random: &mut Random) -> Question {
     let kinds: Vec<&str> = World::kinds().collect();
     let kind = *random.of(&kinds);
-    if random.percent(10) {
-        let of = key(&random.text(&["Patient/p#", "Encounter/e#"]));
-        let named = random.percent(70).then(|| "Observation".to_owned());
-        let within = Within::Compartment {
-            of,
-            resource_type: named,
-        };
-        return Question::Search(within, random.text(&["_count=2", "_total=accurate"]));
-    }
-    if random.percent(10) {
-        let types = random.text(&[
-            "_type=Patient,Observation",
-            "_type=Basic,List,Patient,Encounter",
-        ]);
-        let more = random.text(&[
-            "_count=3",
-            "_total=accurate&_count=2",
-            "_sort=-_lastUpdated",
-        ]);
-        return Question::Search(Within::System, joined(&[types, more]));
+    match random.below(100) {
+        0..10 => return of_compartment(random),
+        10..20 => return of_many_types(random),
+        20..32 => return of_contained(random),
+        32..37 => {
+            let criterion = random.text(words_of(CRITERIA, kind));
+            let parts = 2 + random.below(3);
+            return Question::Parts(Within::Type(kind.to_owned()), criterion, parts);
+        }
+        37..40 => return Question::Parts(Within::System, random.text(COMMON), 3),
+        _ => {}
     }
     let mut parts = Vec::new();
     for (table, percent) in [
@@ -150,6 +144,63 @@ fn search(random: &mut Random) -> Question {
     }
     parts.push(random.text(&["", "_count=#", "_count=1", "_summary=count", "_total=none"]));
     parts.push(random.text(&["", "", "_total=accurate"]));
+    Question::Search(Within::Type(kind.to_owned()), joined(&parts))
+}
+
+fn of_compartment(random: &mut Random) -> Question {
+    let of = key(&random.text(&["Patient/p#", "Encounter/e#"]));
+    let named = random.percent(50).then(|| "Observation".to_owned());
+    let criterion = match (&named, random.below(2)) {
+        (_, 0) => String::new(),
+        (None, _) => random.text(COMMON),
+        (Some(kind), _) => random.text(words_of(CRITERIA, kind)),
+    };
+    let within = Within::Compartment {
+        of,
+        resource_type: named,
+    };
+    let more = random.text(&["_count=2", "_total=accurate", "_include=*"]);
+    Question::Search(within, joined(&[criterion, more]))
+}
+
+fn of_many_types(random: &mut Random) -> Question {
+    let types = random.text(&[
+        "",
+        "_type=Patient,Observation",
+        "_type=Basic,List,Patient,Encounter",
+    ]);
+    let criterion = if random.percent(60) {
+        random.text(COMMON)
+    } else {
+        String::new()
+    };
+    let more = random.text(&[
+        "_count=3",
+        "_total=accurate&_count=2",
+        "_sort=-_lastUpdated",
+        "_sort=_id&_count=4",
+        "_summary=count",
+        "_include=*",
+    ]);
+    Question::Search(Within::System, joined(&[types, criterion, more]))
+}
+
+fn of_contained(random: &mut Random) -> Question {
+    let (kind, words) = *random.of(CONTAINED);
+    let given = random.text(&[
+        "_contained=true",
+        "_contained=both",
+        "_contained=true&_containedType=contained",
+        "_contained=both&_containedType=contained",
+    ]);
+    let sort = random.text(&[
+        "",
+        "_sort=-family",
+        "_sort=_id",
+        "_sort=_lastUpdated,family",
+    ]);
+    let more = random.text(&["_count=2", "_total=accurate&_count=3", "_include=*"]);
+    let parts = [random.text(words), given, sort, more];
     Question::Search(Within::Type(kind.to_owned()), joined(&parts))
 }
 
@@ -187,6 +238,20 @@ impl Stage {
                     it.search(caller, within, &query, Handling::Strict).await
                 };
                 paged(&encoded(query), ask).await
+            }
+            Question::Parts(within, query, of) => {
+                let mut entries = BTreeSet::new();
+                for part in 1..=*of {
+                    let query = format!("{query}&_partition={part}/{of}&_count=2");
+                    let ask = async |query: String| {
+                        let within = within.clone();
+                        it.search(caller, within, &query, Handling::Strict).await
+                    };
+                    let text = paged(&encoded(&query), ask).await;
+                    let lines = text.lines().filter(|it| it.contains("resourceType"));
+                    entries.extend(lines.map(str::to_owned));
+                }
+                entries.into_iter().collect::<Vec<_>>().join("\n")
             }
         }
     }

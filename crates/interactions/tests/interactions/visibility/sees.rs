@@ -26,6 +26,7 @@ enum Rule {
 
 #[derive(Debug)]
 pub(super) struct Sees {
+    version: FhirVersion,
     /// Of other types everything.
     rules: BTreeMap<&'static str, Rule>,
     only: Option<BTreeSet<Thing>>,
@@ -55,6 +56,7 @@ impl Sees {
             rules.remove("Basic");
         }
         Self {
+            version: world.version,
             rules,
             only: (is_within && !is_written).then_some(some),
         }
@@ -63,17 +65,18 @@ impl Sees {
     pub(super) async fn visibility(&self, stage: &Stage) -> Visibility {
         let mut visibility = Visibility::everything();
         for (kind, rule) in &self.rules {
-            let filters = |texts: &[String]| texts.iter().map(|it| filter(kind, it)).collect();
+            let filter = |text: &String| filter(self.version, kind, text);
+            let filters = |texts: &[String]| texts.iter().map(filter).collect();
             let filter = match rule {
                 Rule::Nothing => Filter::NOTHING,
                 Rule::All(texts) => Filter::all(filters(texts)),
                 Rule::Any(texts) => Filter::any(filters(texts)),
-                Rule::Not(text) => filter(kind, text).negated(),
+                Rule::Not(text) => filter(text).negated(),
             };
             visibility = visibility.with(kind, filter);
         }
         match &self.only {
-            Some(only) => visibility.within(rows(stage, only).await),
+            Some(only) => visibility.within(rows(self.version, stage, only).await),
             None => visibility,
         }
     }
@@ -138,8 +141,7 @@ impl Sees {
     }
 }
 
-fn filter(kind: &'static str, text: &str) -> Filter<ByName> {
-    let version = FhirVersion::R4;
+fn filter(version: FhirVersion, kind: &'static str, text: &str) -> Filter<ByName> {
     let bases = Bases::new(["http://here/fhir"]);
     let context = Context {
         version,
@@ -164,7 +166,7 @@ fn filter(kind: &'static str, text: &str) -> Filter<ByName> {
     }
 }
 
-async fn rows(stage: &Stage, things: &BTreeSet<Thing>) -> Vec<Row> {
+async fn rows(version: FhirVersion, stage: &Stage, things: &BTreeSet<Thing>) -> Vec<Row> {
     let (store, tenant) = (stage.interactions.store(), TenantId::default());
     let view = store.view(&tenant, At::Newest).await.unwrap();
     let mut rows = Vec::new();
@@ -173,7 +175,7 @@ async fn rows(stage: &Stage, things: &BTreeSet<Thing>) -> Vec<Row> {
         let number = store.known_numbers(&tenant, NameKind::Type, &name);
         let number = number.await.unwrap()[0].unwrap();
         let key = RecordKey {
-            space: space_of(FhirVersion::R4),
+            space: space_of(version),
             kind: TypeNumber(number),
             id: thing.id.as_str().into(),
         };

@@ -11,7 +11,7 @@ use interactions::{
 use store::{Clock, Instant, Origin, TenantId};
 use store_embedded::{EmbeddedStore, Options};
 
-use super::world::{Act, Step, Thing};
+use super::world::{Act, Thing, World};
 use crate::harness::{document, ids, key};
 
 /// 2030-01-01T00:00:00Z.
@@ -27,6 +27,7 @@ impl Clock for Hands {
 }
 
 pub(super) struct Stage {
+    version: FhirVersion,
     pub(super) interactions: Interactions,
     /// The same with references checked.
     pub(super) strict: Interactions,
@@ -36,7 +37,7 @@ pub(super) struct Stage {
 
 impl Stage {
     /// All steps but those of these things, each at the time of its number.
-    pub(super) async fn of(steps: &[Step], without: &BTreeSet<Thing>) -> Self {
+    pub(super) async fn of(world: &World, without: &BTreeSet<Thing>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(Hands(AtomicI64::new(BEGIN)));
         let options = Options {
@@ -50,6 +51,7 @@ impl Stage {
             ..Settings::default()
         };
         let stage = Self {
+            version: world.version,
             interactions: Interactions::new(
                 Arc::<EmbeddedStore>::clone(&store),
                 Settings::default(),
@@ -64,13 +66,18 @@ impl Stage {
             id: "nobody".to_owned(),
         };
         stage.act(&nobody, &Act::Delete).await;
-        for (step, second) in steps.iter().zip(1..) {
+        for (step, second) in world.steps.iter().zip(1..) {
             stage.set_clock(second);
             if !without.contains(&step.thing) {
                 stage.act(&step.thing, &step.act).await;
             }
         }
         stage
+    }
+
+    /// Who sees everything.
+    pub(super) fn everything(&self) -> Caller {
+        caller(self.version, Arc::default())
     }
 
     pub(super) fn set_clock(&self, second: i64) {
@@ -93,7 +100,7 @@ impl Stage {
             Act::Purge => Write::Purge(key),
             Act::PurgeHistory => Write::PurgeHistory(key),
         };
-        let written = self.interactions.write(&everything(), write).await;
+        let written = self.interactions.write(&self.everything(), write).await;
         if let Err(error) = written {
             panic!("{act:?}: {error:?}");
         }
@@ -104,7 +111,7 @@ impl Stage {
         let within = Within::Type(kind.to_owned());
         let query = format!("{query}&_count=1000");
         let query = super::asking::encoded(&query);
-        let caller = everything();
+        let caller = self.everything();
         let found = self
             .interactions
             .search(&caller, within, &query, Handling::Strict);
@@ -115,18 +122,14 @@ impl Stage {
     }
 }
 
-pub(super) fn caller(visibility: Arc<Visibility>) -> Caller {
+pub(super) fn caller(version: FhirVersion, visibility: Arc<Visibility>) -> Caller {
     Caller {
         tenant: TenantId::default(),
-        version: FhirVersion::R4,
+        version,
         identity: "tester".into(),
         origin: Origin(1),
         idempotency: None,
         handling: Handling::Strict,
         visibility,
     }
-}
-
-pub(super) fn everything() -> Caller {
-    caller(Arc::default())
 }

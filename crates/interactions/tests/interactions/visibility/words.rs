@@ -198,6 +198,39 @@ pub(super) const LOOKUPS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// What contained resources are asked, of the types that are contained.
+pub(super) const CONTAINED: &[(&str, &[&str])] = &[
+    (
+        "Practitioner",
+        &["family=fam#", "active=true", "_id=k", "active:missing=true"],
+    ),
+    (
+        "Patient",
+        &[
+            "family=fam#",
+            "gender:not=male",
+            "general-practitioner:Practitioner.family=fam#",
+            "organization.partof.name=org#",
+            "_id:not=s",
+            "_lastUpdated=gt2030-01-01T00:00:#0Z",
+        ],
+    ),
+];
+
+/// What is asked of several types at once, or of a compartment.
+pub(super) const COMMON: &[&str] = &[
+    "_list=l#",
+    "_list=l#,l#",
+    "_not-referenced=*:*",
+    "_not-referenced=List:item",
+    "_id=p#,b#,d#,x#",
+    "_id:not=p#",
+    "_lastUpdated=ge2030-01-01T00:00:#0Z",
+    "_content=fam#,org#",
+    "_has:List:item:status=current",
+    "_has:List:item:_id=l#",
+];
+
 /// Orders of results.
 pub(super) const SORTS: &[(&str, &[&str])] = &[
     ("Organization", &["name", "-_lastUpdated"]),

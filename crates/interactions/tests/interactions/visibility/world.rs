@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use fhir::FhirVersion;
+
 use super::words::Random;
 
 /// How many of each type there are; what is referred to comes first.
@@ -53,6 +55,7 @@ pub(super) enum Standing {
 }
 
 pub(super) struct World {
+    pub(super) version: FhirVersion,
     pub(super) things: Vec<Thing>,
     pub(super) steps: Vec<Step>,
 }
@@ -62,7 +65,7 @@ impl World {
         COUNTS.iter().map(|it| it.0)
     }
 
-    pub(super) fn generated(random: &mut Random) -> Self {
+    pub(super) fn generated(version: FhirVersion, random: &mut Random) -> Self {
         let mut things: Vec<Thing> = Vec::new();
         let mut steps = Vec::new();
         for (kind, letter, count) in COUNTS {
@@ -71,7 +74,7 @@ impl World {
                     kind,
                     id: format!("{letter}{number}"),
                 };
-                let act = Act::Put(body(random, &thing, &things));
+                let act = Act::Put(body(version, random, &thing, &things));
                 things.push(thing.clone());
                 steps.push(Step { thing, act });
             }
@@ -80,14 +83,18 @@ impl World {
             let at = random.below(things.len());
             let thing = things[at].clone();
             let act = match random.below(20) {
-                0..10 => Act::Put(body(random, &thing, &things[..at])),
+                0..10 => Act::Put(body(version, random, &thing, &things[..at])),
                 10..18 => Act::Delete,
                 18 => Act::PurgeHistory,
                 _ => Act::Purge,
             };
             steps.push(Step { thing, act });
         }
-        Self { things, steps }
+        Self {
+            version,
+            things,
+            steps,
+        }
     }
 
     pub(super) fn standing(&self, thing: &Thing) -> Standing {
@@ -149,7 +156,12 @@ fn quantity(random: &mut Random) -> String {
     ])
 }
 
-pub(super) fn body(random: &mut Random, thing: &Thing, earlier: &[Thing]) -> String {
+pub(super) fn body(
+    version: FhirVersion,
+    random: &mut Random,
+    thing: &Thing,
+    earlier: &[Thing],
+) -> String {
     let mut text = format!(r#"{{"resourceType":"{}","id":"{}""#, thing.kind, thing.id);
     match thing.kind {
         "Organization" => {
@@ -166,13 +178,8 @@ pub(super) fn body(random: &mut Random, thing: &Thing, earlier: &[Thing]) -> Str
             text += &random.text(&[r#","class":{"code":"c#"}"#]);
             text += &reference(random, "subject", &["Patient"], earlier);
         }
-        "Observation" => observation(random, &mut text, earlier),
-        "Condition" => {
-            text += &coded(random, "code");
-            let subject = reference(random, "subject", &["Patient"], earlier);
-            let none = r#","subject":{"display":"somebody"}"#.to_owned();
-            text += &if subject.is_empty() { none } else { subject };
-        }
+        "Observation" => observation(version, random, &mut text, earlier),
+        "Condition" => condition(random, &mut text, earlier),
         "List" => {
             text += &random.text(&[r#","status":"current""#, r#","status":"retired""#]);
             text += r#","mode":"working""#;
@@ -184,7 +191,10 @@ pub(super) fn body(random: &mut Random, thing: &Thing, earlier: &[Thing]) -> Str
         }
         "QuestionnaireResponse" => {
             text += &random.text(&[r#","status":"completed""#, r#","status":"amended""#]);
-            text += &random.text(&[r#","questionnaire":"http://q/#""#]);
+            text += &random.text(match version {
+                FhirVersion::Stu3 => &[r#","questionnaire":{"reference":"http://q/#"}"#],
+                FhirVersion::R4 => &[r#","questionnaire":"http://q/#""#],
+            });
             text += &reference(random, "subject", &["Patient"], earlier);
         }
         "ValueSet" => {
@@ -219,12 +229,42 @@ fn patient(random: &mut Random, text: &mut String, earlier: &[Thing]) {
     *text += &reference(random, "managingOrganization", &["Organization"], earlier);
 }
 
-fn observation(random: &mut Random, text: &mut String, earlier: &[Thing]) {
+/// Of somebody stored, or of somebody whom it contains.
+fn condition(random: &mut Random, text: &mut String, earlier: &[Thing]) {
+    *text += &coded(random, "code");
+    if random.percent(30) {
+        let mut inner = r#"{"resourceType":"Patient","id":"s""#.to_owned();
+        patient(random, &mut inner, earlier);
+        write!(
+            text,
+            r##","contained":[{inner}}}],"subject":{{"reference":"#s"}}"##
+        )
+        .unwrap();
+        return;
+    }
+    let subject = reference(random, "subject", &["Patient"], earlier);
+    let none = r#","subject":{"display":"somebody"}"#.to_owned();
+    *text += &if subject.is_empty() { none } else { subject };
+}
+
+fn observation(version: FhirVersion, random: &mut Random, text: &mut String, earlier: &[Thing]) {
     *text += &random.text(&[r#","status":"final""#, r#","status":"preliminary""#]);
     *text += &coded(random, "code");
     *text += &reference(random, "subject", &["Patient"], earlier);
-    *text += &reference(random, "encounter", &["Encounter"], earlier);
-    *text += &references(random, "performer", &["Practitioner"], earlier);
+    let encounter = match version {
+        FhirVersion::Stu3 => "context",
+        FhirVersion::R4 => "encounter",
+    };
+    *text += &reference(random, encounter, &["Encounter"], earlier);
+    if random.percent(25) {
+        *text += &random.text(&[
+            r##","contained":[{"resourceType":"Practitioner","id":"k","active":true,"name":[{"family":"Fam#"}]}]"##,
+            r##","contained":[{"resourceType":"Practitioner","id":"k","name":[{"family":"Fam#"}]},{"resourceType":"Practitioner","id":"n","active":true}]"##,
+        ]);
+        *text += r##","performer":[{"reference":"#k"}]"##;
+    } else {
+        *text += &references(random, "performer", &["Practitioner"], earlier);
+    }
     *text += &random.text(&[r#","effectiveDateTime":"202#-05""#, ""]);
     if random.percent(60) {
         let quantity = quantity(random);

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use fhir::Fault;
+use fhir::{Fault, FhirVersion};
 use interactions::{Caller, EntryAnswer, InteractionError, Interactions, Write, WriteAnswer};
 
 use super::asking::{Tally, encoded, page, read, refusal};
-use super::stage::{Stage, everything};
+use super::stage::Stage;
 use super::words::{CRITERIA, Random, words_of};
 use super::world::{Standing, Thing, World};
 use crate::harness::{document, key};
@@ -59,7 +59,7 @@ impl Pair<'_> {
                 continue;
             }
             tally.permitted += usize::from(found.is_ok());
-            let expected = change.run(&self.rest.strict, &everything()).await;
+            let expected = change.run(&self.rest.strict, &self.rest.everything()).await;
             let text = |it: Result<String, InteractionError>| {
                 masked(&it.unwrap_or_else(|error| refusal(&error)))
             };
@@ -78,7 +78,7 @@ impl Pair<'_> {
             let place = super::shown(thing);
             assert!(self.world.standing(thing) != Standing::Gone);
             let before = self.state(&place).await;
-            for write in writes(thing) {
+            for write in writes(self.world.version, thing) {
                 let refused = self.whole.interactions.write(self.seer, write).await;
                 let refused = refused.expect_err(&place);
                 assert!(is_forbidden(&refused), "seed {seed}: {place}: {refused:?}");
@@ -91,7 +91,7 @@ impl Pair<'_> {
     }
 
     async fn state(&self, place: &str) -> String {
-        let all = everything();
+        let all = self.whole.everything();
         read(self.whole.interactions.read(&all, &key(place)).await)
     }
 
@@ -137,7 +137,7 @@ impl Pair<'_> {
 }
 
 /// Every way to write to a resource by its id.
-fn writes(thing: &Thing) -> Vec<Write> {
+fn writes(version: FhirVersion, thing: &Thing) -> Vec<Write> {
     let key = || key(&super::shown(thing));
     let text = format!(
         r#"{{"resourceType":"{}","id":"{}","language":"en"}}"#,
@@ -149,17 +149,19 @@ fn writes(thing: &Thing) -> Vec<Write> {
         if_match: if_match.iter().map(|&it| it.to_owned()).collect(),
         only_create,
     };
-    vec![
+    // Without a match STU3 creates another one, whatever the id says.
+    let or_create = Write::UpdateWhere {
+        resource_type: thing.kind.to_owned(),
+        criteria: "_id=never".to_owned(),
+        resource: document(&valid(thing, &text)),
+        if_match: Vec::new(),
+    };
+    let or_create = Some(or_create).filter(|_| version == FhirVersion::R4);
+    let mut writes = vec![
         put(&[], false),
         put(&["1"], false),
         put(&["*"], false),
         put(&[], true),
-        Write::UpdateWhere {
-            resource_type: thing.kind.to_owned(),
-            criteria: "_id=never".to_owned(),
-            resource: document(&valid(thing, &text)),
-            if_match: Vec::new(),
-        },
         Write::Delete {
             key: key(),
             if_match: Vec::new(),
@@ -170,7 +172,9 @@ fn writes(thing: &Thing) -> Vec<Write> {
         },
         Write::Purge(key()),
         Write::PurgeHistory(key()),
-    ]
+    ];
+    writes.extend(or_create);
+    writes
 }
 
 /// The text with what its type requires.
