@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "suites report how many cases ran")]
 
 mod backup;
+mod convert;
 mod crash;
 mod demo;
 mod full_disk;
