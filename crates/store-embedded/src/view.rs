@@ -167,6 +167,17 @@ impl TenantView {
             .transpose()
     }
 
+    /// The key of a row, if it is of that space and type.
+    fn key_in(
+        &self,
+        space: Space,
+        kind: TypeNumber,
+        row: Row,
+    ) -> Result<Option<RecordKey>, StoreError> {
+        let key = self.key_of(row)?;
+        Ok(key.filter(|key| key.space == space && key.kind == kind))
+    }
+
     fn read_row(
         &self,
         space: Space,
@@ -174,10 +185,9 @@ impl TenantView {
         row: Row,
         keep: Keep,
     ) -> Result<Option<Record>, StoreError> {
-        let key = self
-            .key_of(row)?
-            .filter(|key| key.space == space && key.kind == kind);
-        let Some(key) = key else { return Ok(None) };
+        let Some(key) = self.key_in(space, kind, row)? else {
+            return Ok(None);
+        };
         if self.newest
             && let Some(record) = self.tenant.recent(&key, self.position)
         {
@@ -200,10 +210,9 @@ impl TenantView {
         kind: TypeNumber,
         row: Row,
     ) -> Result<Option<Outline>, StoreError> {
-        let key = self
-            .key_of(row)?
-            .filter(|key| key.space == space && key.kind == kind);
-        let Some(key) = key else { return Ok(None) };
+        let Some(key) = self.key_in(space, kind, row)? else {
+            return Ok(None);
+        };
         let Some(head) = head_of(&self.snapshot, &key)?.filter(Head::exists) else {
             return Ok(None);
         };
