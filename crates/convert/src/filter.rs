@@ -66,7 +66,13 @@ impl Filter {
     /// What to say of a wrong number of arguments.
     pub(crate) fn fault(&self, count: usize) -> String {
         let (name, (least, most)) = (self.name, self.arguments);
-        format!("the filter `{name}` takes {least} to {most} arguments, not {count}")
+        let taken = match (least, most) {
+            (0, 0) => "no argument".to_owned(),
+            (1, 1) => "1 argument".to_owned(),
+            _ if least == most => format!("{least} arguments"),
+            _ => format!("{least} to {most} arguments"),
+        };
+        format!("the filter `{name}` takes {taken}, not {count}")
     }
 }
 

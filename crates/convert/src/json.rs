@@ -10,4 +10,4 @@ mod scalar;
 pub(crate) mod schema;
 pub(crate) mod write;
 
-pub(crate) use builder::{Builder, Leniency};
+pub(crate) use builder::{Builder, Leniency, Origin};

@@ -29,11 +29,24 @@ pub fn hl7v2_library() -> &'static Library {
 /// its structure (`ADT_A01`).
 pub fn root_of(message: &str, library: &Library) -> Result<String> {
     let header = hl7v2::header(message)?;
-    let names = [header.event, header.structure];
+    let (code, event) = (header.code, header.event);
+    let by_event = format!("{code}_{event}");
     let roots = library.roots();
-    let found = names.iter().find(|it| roots.contains(&it.as_str()));
-    found.cloned().ok_or_else(|| {
-        let what = "the library has no root template for messages of the type in MSH-9";
-        ConvertError::new(ErrorKind::RootNotFound, what)
-    })
+    let mut names = [&by_event, &header.structure].into_iter();
+    if let Some(found) = names.find(|it| roots.contains(&it.as_str())) {
+        return Ok(found.clone());
+    }
+    let what = match (code.is_empty(), event.is_empty()) {
+        (true, _) => "MSH-9.1 names no type of message; MSH-9 is written as `ADT^A01`".to_owned(),
+        (false, true) => "MSH-9.2 names no event; MSH-9 is written as `ADT^A01`".to_owned(),
+        (false, false) => {
+            let capitals = by_event.to_ascii_uppercase();
+            let hint = match roots.iter().find(|it| **it == capitals) {
+                Some(root) => format!("; did you mean `{root}`?"),
+                None => String::new(),
+            };
+            format!("the library has no root template for messages of the type in MSH-9{hint}")
+        }
+    };
+    Err(ConvertError::new(ErrorKind::RootNotFound, what))
 }

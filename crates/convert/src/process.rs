@@ -9,7 +9,7 @@ use crate::error::{ConvertError, ErrorKind, Result};
 use crate::json::{Leniency, entries, merge, write};
 use crate::library::{Library, Processor};
 use crate::render::{Renderer, Sink};
-use crate::template::Mode;
+use crate::template::{Mode, Template};
 use crate::value::{Arena, Value};
 
 /// What a conversion depends on besides its library and its input.
@@ -123,10 +123,11 @@ fn convert<'a>(
     }
     let mut sink = Sink::json(arena, Leniency::DropEmpty, budgets.depth_max);
     renderer.root(&mut sink)?;
-    let Sink::Json(builder) = sink else {
-        return Err(nothing_written());
+    let written = match sink {
+        Sink::Json(builder) => builder.finish()?,
+        Sink::Text(_) => None,
     };
-    let value = builder.finish()?.ok_or_else(nothing_written)?;
+    let value = written.ok_or_else(|| nothing_written(template))?;
     let unread = match (data.value, data.strict) {
         (_, Some(message)) => hl7v2::unread(message.message),
         (Value::Hl7(Hl7::Message(message)), _) => hl7v2::unread(message),
@@ -142,8 +143,11 @@ fn convert<'a>(
     })
 }
 
-fn nothing_written() -> ConvertError {
-    ConvertError::new(ErrorKind::Json, "the template wrote no JSON object")
+fn nothing_written(template: &Template) -> ConvertError {
+    ConvertError {
+        place: Some(template.place(0)),
+        ..ConvertError::new(ErrorKind::Json, "the template wrote no JSON object")
+    }
 }
 
 /// The data and its name in templates.
@@ -166,12 +170,12 @@ fn read<'a>(
     let mut strict = None;
     let (name, value) = match processor {
         Processor::Hl7v2 if mode == Mode::Strict => {
-            let message = hl7v2::read_strict(input, arena)?;
+            let message = hl7v2::read_strict(input, budgets, arena)?;
             strict = Some(message);
             ("message", Value::Hl7(Hl7::Group(message.root)))
         }
         Processor::Hl7v2 => {
-            let message = hl7v2::read(input, arena)?;
+            let message = hl7v2::read(input, budgets, arena)?;
             ("hl7v2Data", Value::Hl7(Hl7::Message(message)))
         }
         Processor::Ccda => ("msg", data::xml::read(input, budgets, arena)?),

@@ -18,6 +18,7 @@ use crate::budget::Meter;
 use crate::data::bundle::Bundle;
 use crate::error::{ConvertError, ErrorKind, Result};
 use crate::filter::regex::Regexes;
+use crate::json::Origin;
 use crate::library::Library;
 use crate::process::Settings;
 use crate::template::syntax::Node;
@@ -156,6 +157,15 @@ impl<'a> Renderer<'a> {
             }
         }
         Ok(Flow::Next)
+    }
+
+    /// Where what is written now is from.
+    fn origin(&self, is_verbatim: bool) -> Origin<'a> {
+        Origin {
+            template: self.template,
+            at: self.at,
+            is_verbatim,
+        }
     }
 
     fn placed(&self, mut error: ConvertError, at: u32) -> ConvertError {

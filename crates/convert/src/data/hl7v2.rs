@@ -3,15 +3,17 @@
 //! as templates expect them. What a template reads is marked, so that the rest can be reported.
 
 mod group;
+mod read;
 mod strict;
 pub(crate) mod structure;
 
 use std::cell::Cell;
 
-use super::separators::Separators;
 use crate::error::{ConvertError, ErrorKind, Result};
 use crate::value::{Arena, Text, Value};
 pub(crate) use group::Group;
+pub use read::segment_count;
+pub(crate) use read::{header, read, read_strict};
 use strict::leaf;
 
 /// Segments that declare separators: their first field is the separator itself.
@@ -298,81 +300,14 @@ impl Component<'_> {
     }
 }
 
-/// Reads a message as templates would, and says how many segments it has.
-pub fn segment_count(text: &str) -> Result<usize> {
-    let arena = Arena::new();
-    Ok(read_as(Values::Plain, text, &arena)?.segments.len())
-}
-
 /// What MSH-9 says of a message.
 pub(crate) struct Header {
-    /// Code and event: `ADT_A08`.
+    /// `ADT`
+    pub(crate) code: String,
+    /// `A08`
     pub(crate) event: String,
     /// The structure, by MSH-9.3 or the table of events.
     pub(crate) structure: String,
-}
-
-/// Reads the header of a message only.
-pub(crate) fn header(text: &str) -> Result<Header> {
-    let arena = Arena::new();
-    let text = text.trim_start_matches('\u{feff}').trim();
-    let first = text.split(['\r', '\n']).next().unwrap_or_default();
-    let message = read_as(Values::Plain, first, &arena)?;
-    let part = |at: usize| leaf(message.segments[0], 9, at);
-    let (code, event) = (part(1), part(2));
-    let structure = structure::find(code, event, part(3)).map_or(part(3), |it| it.0);
-    Ok(Header {
-        event: format!("{code}_{event}"),
-        structure: structure.to_owned(),
-    })
-}
-
-/// Reads a message; segments end in CR, LF or both.
-pub(crate) fn read<'a>(text: &'a str, arena: &'a Arena) -> Result<&'a Message<'a>> {
-    read_as(Values::Escaped, text, arena)
-}
-
-/// Reads a message for a strict library: values as they are, groups as a tree.
-pub(crate) fn read_strict<'a>(text: &'a str, arena: &'a Arena) -> Result<&'a StrictMessage<'a>> {
-    let message = read_as(Values::Plain, text, arena)?;
-    let (structure, root) = group::tree(message.segments, arena);
-    Ok(arena.alloc(StrictMessage {
-        message,
-        root,
-        structure,
-    }))
-}
-
-fn read_as<'a>(values: Values, text: &'a str, arena: &'a Arena) -> Result<&'a Message<'a>> {
-    let text = text.trim_start_matches('\u{feff}').trim();
-    let lines = text
-        .split(['\r', '\n'])
-        .filter(|line| !line.trim().is_empty());
-    let lines: Vec<&str> = lines.collect();
-    let Some(first) = lines.first().filter(|it| it.starts_with("MSH")) else {
-        let what = "an HL7 v2 message begins with the segment MSH";
-        return Err(ConvertError::new(ErrorKind::Message, what));
-    };
-    let parser = Parser {
-        separators: Separators::read(first)?,
-        values,
-        is_verbatim: false,
-        arena,
-    };
-    let segment = |at: usize| -> Result<&'a Segment<'a>> {
-        Ok(arena.alloc(parser.segment(lines[at], at + 1)?))
-    };
-    let segments = arena.alloc_slice_try_fill_with(lines.len(), segment)?;
-    Ok(arena.alloc(Message { text, segments }))
-}
-
-/// How values are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Values {
-    /// Escaped for JSON, as the templates of compatible libraries expect them.
-    Escaped,
-    /// As they are.
-    Plain,
 }
 
 /// A message of some segments.
@@ -385,199 +320,4 @@ pub(crate) fn part<'a>(
         text,
         segments: arena.alloc_slice_copy(segments),
     })
-}
-
-#[derive(Clone, Copy)]
-struct Parser<'a> {
-    separators: Separators,
-    values: Values,
-    /// Whether nothing is to be unescaped or escaped, as in most segments.
-    is_verbatim: bool,
-    arena: &'a Arena,
-}
-
-impl<'a> Parser<'a> {
-    fn segment(self, line: &'a str, position: usize) -> Result<Segment<'a>> {
-        let field = self.separators.field;
-        let (name, rest) = match line.split_once(field) {
-            Some((name, rest)) => (name, Some(rest)),
-            None => (line, None),
-        };
-        // What stands before the fields that are divided: the name, and in headers the separators.
-        let mut whole = [self.whole(name), None, None];
-        let (mut count, mut divided) = (1, rest);
-        if HEADERS.contains(&name) && rest.is_some() {
-            let separator = &line[name.len()..name.len() + field.len_utf8()];
-            let (others, after) = match rest.and_then(|it| it.split_once(field)) {
-                Some((others, after)) => (others, Some(after)),
-                None => (rest.unwrap_or_default(), None),
-            };
-            whole = [self.whole(name), self.whole(separator), self.whole(others)];
-            (count, divided) = (3, after);
-        }
-        let parser = self.of_segment(divided.unwrap_or_default());
-        let mut whole = whole.into_iter().take(count);
-        let mut parts = divided.into_iter().flat_map(|it| it.split(field));
-        let fields = count + divided.map_or(0, |it| count_of(it, field) + 1);
-        let fields = self.arena.alloc_slice_try_fill_with(fields, |_| {
-            whole.next().map_or_else(
-                || parser.field(parts.next().unwrap_or_default()),
-                Result::Ok,
-            )
-        })?;
-        Ok(Segment {
-            name,
-            text: self.of_segment(line).normalized(line).unwrap_or(line),
-            fields,
-            position,
-            is_expected: Cell::new(true),
-        })
-    }
-
-    /// For a segment with that text.
-    fn of_segment(self, text: &str) -> Self {
-        let is_kept = self.values == Values::Plain || !text.contains(['\\', '"']);
-        Self {
-            is_verbatim: is_kept && !text.contains(self.separators.escape),
-            ..self
-        }
-    }
-
-    /// A field that nothing divides.
-    fn whole(self, text: &'a str) -> Option<Field<'a>> {
-        let value = self.escaped(text);
-        let component = (!text.is_empty()).then(|| Component {
-            value,
-            subcomponents: self.list([Value::Null, self.value(value)]),
-            read: Cell::new(ALL),
-        });
-        (!text.is_empty()).then(|| Field {
-            value,
-            components: self.arena.alloc_slice_fill_iter([None, component]),
-            repeats: Value::List(&[]),
-        })
-    }
-
-    fn list<const N: usize>(self, values: [Value<'a>; N]) -> Value<'a> {
-        Value::List(self.arena.alloc_slice_copy(&values))
-    }
-
-    fn field(self, text: &'a str) -> Result<Option<Field<'a>>> {
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let repetition = self.separators.repetition;
-        if !text.contains(repetition) {
-            let only = self.repeat(text)?;
-            return Ok(Some(Field {
-                value: only.value,
-                components: only.components,
-                repeats: self.list([Value::Hl7(Hl7::Field(only))]),
-            }));
-        }
-        let mut parts = text.split(repetition);
-        let count = count_of(text, repetition) + 1;
-        let repeats = self.arena.alloc_slice_try_fill_with(count, |_| {
-            let part = parts.next().unwrap_or_default();
-            Ok(match part {
-                "" => Value::Null,
-                part => Value::Hl7(Hl7::Field(self.repeat(part)?)),
-            })
-        })?;
-        let components = match repeats.first() {
-            Some(Value::Hl7(Hl7::Field(first))) => first.components,
-            _ => &[],
-        };
-        Ok(Some(Field {
-            value: self.normalized(text)?,
-            components,
-            repeats: Value::List(repeats),
-        }))
-    }
-
-    fn repeat(self, text: &'a str) -> Result<&'a Field<'a>> {
-        Ok(self.arena.alloc(Field {
-            value: self.normalized(text)?,
-            components: self.components(text)?,
-            repeats: Value::List(&[]),
-        }))
-    }
-
-    /// The components, from 1.
-    fn components(self, text: &'a str) -> Result<&'a [Option<Component<'a>>]> {
-        let separator = self.separators.component;
-        let mut parts = text.split(separator);
-        let count = count_of(text, separator) + 2;
-        let components = self.arena.alloc_slice_try_fill_with(count, |at| match at {
-            0 => Ok(None),
-            _ => self.component(parts.next().unwrap_or_default()),
-        })?;
-        Ok(components)
-    }
-
-    fn component(self, text: &'a str) -> Result<Option<Component<'a>>> {
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let separator = self.separators.subcomponent;
-        let value = self.normalized(text)?;
-        let subcomponents = if text.contains(separator) {
-            let mut parts = text.split(separator);
-            let count = count_of(text, separator) + 2;
-            let list = self.arena.alloc_slice_try_fill_with(count, |at| {
-                let part = if at == 0 { None } else { parts.next() };
-                let part = part.filter(|it| !it.is_empty());
-                part.map_or(Ok(Value::Null), |it| Ok(self.value(self.normalized(it)?)))
-            })?;
-            Value::List(list)
-        } else {
-            self.list([Value::Null, self.value(value)])
-        };
-        Ok(Some(Component {
-            value,
-            subcomponents,
-            read: Cell::new(0),
-        }))
-    }
-
-    /// A value with the mark of how it is kept.
-    fn value(self, text: &'a str) -> Value<'a> {
-        match self.values {
-            Values::Escaped => escaped(text),
-            Values::Plain => Value::plain(text),
-        }
-    }
-
-    /// Unescaped as HL7 v2, then escaped as JSON if it is kept so.
-    fn normalized(self, text: &'a str) -> Result<&'a str> {
-        if self.is_verbatim {
-            return Ok(text);
-        }
-        if !text.contains(self.separators.escape) {
-            return Ok(self.escaped(text));
-        }
-        let mut unescaped = String::with_capacity(text.len());
-        match self.values {
-            Values::Escaped => self.separators.unescape(text, &mut unescaped)?,
-            Values::Plain => self.separators.unescape_leniently(text, &mut unescaped),
-        }
-        Ok(self.escaped(self.arena.alloc_str(&unescaped)))
-    }
-
-    fn escaped(self, text: &'a str) -> &'a str {
-        if self.values == Values::Escaped && text.contains(['\\', '"']) {
-            let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
-            self.arena.alloc_str(&escaped)
-        } else {
-            text
-        }
-    }
-}
-
-/// How often a character occurs.
-fn count_of(text: &str, character: char) -> usize {
-    match u8::try_from(character) {
-        Ok(byte) if byte.is_ascii() => text.bytes().filter(|it| *it == byte).count(),
-        _ => text.matches(character).count(),
-    }
 }

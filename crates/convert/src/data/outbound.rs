@@ -44,14 +44,19 @@ pub(crate) fn message<'a>(root: Value<'a>, arena: &'a Arena) -> Result<String> {
 /// The message of a strict library.
 pub(crate) fn structured<'a>(root: Value<'a>, arena: &'a Arena) -> Result<String> {
     let mut message = String::new();
-    for (name, fields) in segments(root)? {
+    for (number, (name, fields)) in segments(root)?.into_iter().enumerate() {
+        let place = format!("segment {}", number + 1);
         if !is_name(name) {
-            return Err(fault("a segment's name is not three capitals or digits"));
+            return Err(fault(
+                "a segment's name is not three capitals or digits",
+                &place,
+            ));
         }
         message.push_str(name);
         let first = if HEADERS.contains(&name) {
             if fields.keys().any(|it| *it < 3) {
-                return Err(fault("the separators in a header are not a template's"));
+                let what = "the separators in a header are not a template's";
+                return Err(fault(what, &format!("{name}, {place}")));
             }
             write!(message, "|{ENCODING_CHARACTERS}").expect("writing to a string cannot fail");
             3
@@ -62,7 +67,8 @@ pub(crate) fn structured<'a>(root: Value<'a>, arena: &'a Arena) -> Result<String
         for number in first..=last {
             message.push('|');
             if let Some(value) = fields.get(&number) {
-                write_part(*value, 0, arena, &mut message)?;
+                let place = format!("{name}-{number}, {place}");
+                write_part(*value, 0, &place, arena, &mut message)?;
             }
         }
         trim(&mut message, '|');
@@ -80,6 +86,7 @@ fn is_name(name: &str) -> bool {
 fn write_part<'a>(
     value: Value<'a>,
     depth: usize,
+    place: &str,
     arena: &'a Arena,
     into: &mut String,
 ) -> Result<()> {
@@ -89,25 +96,25 @@ fn write_part<'a>(
                 if at > 0 {
                     into.push(SEPARATORS[0]);
                 }
-                write_part(*repeat, 1, arena, into)?;
+                write_part(*repeat, 1, place, arena, into)?;
             }
             trim(into, SEPARATORS[0]);
         }
-        Value::List(_) => return Err(fault("repeats stand inside of a repeat")),
+        Value::List(_) => return Err(fault("repeats stand inside of a repeat", place)),
         // A field that is no list is its only repeat.
-        Value::Map(_) if depth == 0 => write_part(value, 1, arena, into)?,
+        Value::Map(_) if depth == 0 => write_part(value, 1, place, arena, into)?,
         Value::Map(parts) => {
             let Some(separator) = SEPARATORS.get(depth) else {
-                return Err(fault("a subcomponent has no parts"));
+                return Err(fault("a subcomponent has no parts", place));
             };
-            let parts = numbered(parts)?;
+            let parts = numbered(parts, place)?;
             let last = parts.last_key_value().map_or(0, |(number, _)| *number);
             for number in 1..=last {
                 if number > 1 {
                     into.push(*separator);
                 }
                 if let Some(part) = parts.get(&number) {
-                    write_part(*part, depth + 1, arena, into)?;
+                    write_part(*part, depth + 1, place, arena, into)?;
                 }
             }
             trim(into, *separator);
@@ -144,37 +151,43 @@ fn escape(text: &str, into: &mut String) {
 fn segments(root: Value<'_>) -> Result<Vec<(&str, BTreeMap<usize, Value<'_>>)>> {
     let segments = root.as_map().and_then(|it| it.get("messageDefinition"));
     let Some(Value::List(segments)) = segments else {
-        return Err(fault("the output has no list `messageDefinition`"));
+        return Err(fault(
+            "the output has no list `messageDefinition`",
+            "its outermost object",
+        ));
     };
     let mut found = Vec::new();
-    for segment in segments {
+    for (number, segment) in segments.iter().enumerate() {
+        let place = format!("item {} of `messageDefinition`", number + 1);
         let map = segment
             .as_map()
-            .ok_or_else(|| fault("a segment is no object"))?;
+            .ok_or_else(|| fault("a segment is no object", &place))?;
         for (name, fields) in map.members() {
             let fields = fields
                 .as_map()
-                .ok_or_else(|| fault("the fields of a segment are no object"))?;
-            found.push((*name, numbered(fields)?));
+                .ok_or_else(|| fault("the fields of a segment are no object", &place))?;
+            found.push((*name, numbered(fields, &place)?));
         }
     }
     Ok(found)
 }
 
 /// Members by their names, which are numbers.
-fn numbered<'a>(map: &Map<'a>) -> Result<BTreeMap<usize, Value<'a>>> {
+fn numbered<'a>(map: &Map<'a>, place: &str) -> Result<BTreeMap<usize, Value<'a>>> {
     let mut found = BTreeMap::new();
     for (name, value) in map.members() {
         let number = name.parse().ok().filter(|it| (1..=FIELD_MAX).contains(it));
-        let number =
-            number.ok_or_else(|| fault("the name of a field or of its part is no number"))?;
+        let number = number.ok_or_else(|| {
+            let what = format!("the name of a field or of its part is no number up to {FIELD_MAX}");
+            fault(&what, place)
+        })?;
         found.insert(number, *value);
     }
     Ok(found)
 }
 
-fn fault(what: &str) -> ConvertError {
-    ConvertError::new(ErrorKind::Json, what)
+fn fault(what: &str, place: &str) -> ConvertError {
+    ConvertError::new(ErrorKind::Json, format!("{what} at {place}"))
 }
 
 fn write_segment<'a>(
@@ -238,25 +251,28 @@ mod tests {
             (r#"[{"PV2":{"3":{"9":"","2":{"4":""}}}}]"#, "PV2\r"),
             (
                 r#"[{"MSH":{"2":"x"}}]"#,
-                "the separators in a header are not a template's",
+                "the separators in a header are not a template's at MSH, segment 1",
             ),
             (
                 r#"[{"PID\nX":{}}]"#,
-                "a segment's name is not three capitals or digits",
+                "a segment's name is not three capitals or digits at segment 1",
             ),
             (
                 r#"[{"PID":{"3":[[]]}}]"#,
-                "repeats stand inside of a repeat",
+                "repeats stand inside of a repeat at PID-3, segment 1",
             ),
             (
                 r#"[{"PID":{"3":{"1":{"1":{}}}}}]"#,
-                "a subcomponent has no parts",
+                "a subcomponent has no parts at PID-3, segment 1",
             ),
             (
                 r#"[{"PID":{"x":"1"}}]"#,
-                "the name of a field or of its part is no number",
+                "the name of a field or of its part is no number up to 1000 at item 1 of `messageDefinition`",
             ),
-            ("1", "the output has no list `messageDefinition`"),
+            (
+                "1",
+                "the output has no list `messageDefinition` at its outermost object",
+            ),
         ] {
             let text = format!(r#"{{"messageDefinition":{text}}}"#);
             assert_eq!(written(&text), expected, "{text}");

@@ -13,22 +13,40 @@ pub(crate) struct Separators {
     pub(crate) subcomponent: char,
 }
 
+/// What each separator divides, and where a message declares it.
+const ROLES: [(&str, &str); 5] = [
+    ("fields", "MSH-1"),
+    ("components", "the first of MSH-2"),
+    ("repeats", "the second of MSH-2"),
+    ("escape sequences", "the third of MSH-2"),
+    ("subcomponents", "the fourth of MSH-2"),
+];
+
 impl Separators {
     /// Reads them from a segment that declares them: what follows its three letters.
     pub(crate) fn read(segment: &str) -> Result<Self> {
-        let fault = |what: &str| Err(ConvertError::new(ErrorKind::Separators, what));
+        let fault = |what: String| Err(ConvertError::new(ErrorKind::Separators, what));
         let mut characters = segment.chars().skip(3);
-        let mut next = || characters.next().filter(|c| !c.is_control());
-        let (Some(field), Some(component), Some(repetition), Some(escape), Some(subcomponent)) =
-            (next(), next(), next(), next(), next())
-        else {
-            return fault("MSH-1 and MSH-2 declare five separators");
-        };
-        let all = [field, component, repetition, escape, subcomponent];
-        let is_repeated = |(at, c): (usize, &char)| all[..at].contains(c);
-        if all.iter().enumerate().any(is_repeated) {
-            return fault("the separators in MSH-1 and MSH-2 are not distinct");
+        let mut all = ['\0'; 5];
+        for (at, (role, place)) in ROLES.iter().enumerate() {
+            let Some(c) = characters.next() else {
+                return fault(format!("the separator of {role}, {place}, is missing"));
+            };
+            if c.is_control() || c.is_whitespace() || c.is_alphanumeric() {
+                let what = format!(
+                    "the separator of {role}, {place}, is a letter, a digit, white space or a \
+                     control character; most senders begin with `MSH|^~\\&|`"
+                );
+                return fault(what);
+            }
+            if let Some(before) = all[..at].iter().position(|it| *it == c) {
+                let other = ROLES[before].0;
+                let what = format!("the separator of {role}, {place}, is that of {other}, too");
+                return fault(what);
+            }
+            all[at] = c;
         }
+        let [field, component, repetition, escape, subcomponent] = all;
         Ok(Self {
             field,
             component,
@@ -44,7 +62,10 @@ impl Separators {
         while let Some((before, after)) = rest.split_once(self.escape) {
             into.push_str(before);
             let Some((sequence, after)) = after.split_once(self.escape) else {
-                let what = "an escape sequence is not closed";
+                let escape = self.escape;
+                let what = format!(
+                    "an escape sequence is not closed; write `{escape}` itself as `{escape}E{escape}`,"
+                );
                 return Err(ConvertError::new(ErrorKind::EscapeCharacter, what));
             };
             self.sequence(sequence, into)?;
@@ -105,7 +126,7 @@ fn is_sequence(sequence: &str) -> bool {
 
 fn hexadecimal(digits: &str, into: &mut String) -> Result<()> {
     let fault = || {
-        let what = "an escape sequence `\\X…\\` is not hexadecimal";
+        let what = "an escape sequence `\\X…\\` does not hold pairs of hexadecimal digits,";
         ConvertError::new(ErrorKind::Hexadecimal, what)
     };
     // A sign would be taken as a digit's part.

@@ -3,14 +3,19 @@
 //!
 //! No document type and no entities but XML's own five: nothing is expanded.
 
-use std::collections::HashMap;
+mod well_formed;
 
-use quick_xml::Reader;
+use std::collections::HashMap;
+use std::ops::Range;
+
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Error, Reader};
 
 use crate::budget::Budgets;
 use crate::error::{ConvertError, ErrorKind, Result};
 use crate::value::{Arena, MapBuilder, Value};
+pub(crate) use well_formed::referenced;
+use well_formed::{Checked, fault, place_in};
 
 /// Reads a document; the outermost object has the root element, `_originalData` and, if it is
 /// there, `?xml`.
@@ -18,40 +23,62 @@ pub(crate) fn read<'a>(text: &'a str, budgets: &Budgets, arena: &'a Arena) -> Re
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader::from_str(text);
     reader.config_mut().expand_empty_elements = true;
+    reader.config_mut().check_comments = true;
     let mut tree = Tree {
+        text,
         arena,
         depth_max: budgets.depth_max,
         open: vec![Element::default()],
+        elements: 0,
         roots: 0,
     };
+    let placed = |it: well_formed::Fault| at_place(text, it.at, &it.what);
+    well_formed::characters(text).map_err(placed)?;
     loop {
-        let at = reader.buffer_position();
+        let start = offset(reader.buffer_position());
         let event = reader
             .read_event()
-            .map_err(|error| fault(text, at, &error.to_string()))?;
+            .map_err(|error| at_place(text, offset(reader.error_position()), &said(&error)))?;
         if matches!(event, Event::Eof) {
             break;
         }
-        tree.take(event).map_err(|what| fault(text, at, &what))?;
+        let place = start..offset(reader.buffer_position());
+        tree.take(event, place).map_err(placed)?;
+        tree.check_memory(budgets)?;
     }
-    tree.finish(text)
-        .map_err(|what| fault(text, text.len() as u64, &what))
+    tree.finish().map_err(placed)
 }
 
-fn fault(text: &str, at: u64, what: &str) -> ConvertError {
-    let at = usize::try_from(at).unwrap_or(usize::MAX).min(text.len());
-    let before = &text.as_bytes()[..at];
-    let line = memchr::memchr_iter(b'\n', before).count() + 1;
+fn offset(position: u64) -> usize {
+    usize::try_from(position).unwrap_or(usize::MAX)
+}
+
+/// What the tokenizer says, without the heading that it gives it.
+fn said(error: &Error) -> String {
+    match error {
+        Error::Syntax(error) => error.to_string(),
+        Error::IllFormed(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn at_place(text: &str, at: usize, what: &str) -> ConvertError {
+    let before = text.get(..at).unwrap_or(text);
+    let line = memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1;
+    let start = memchr::memrchr(b'\n', before.as_bytes()).map_or(0, |it| it + 1);
+    let column = before[start..].chars().count() + 1;
     ConvertError::new(
         ErrorKind::Input,
-        format!("not well-formed XML: {what} at line {line}"),
+        format!("not well-formed XML: {what} at line {line}, column {column}"),
     )
 }
 
 struct Tree<'a> {
+    text: &'a str,
     arena: &'a Arena,
     depth_max: usize,
     open: Vec<Element<'a>>,
+    elements: usize,
     roots: usize,
 }
 
@@ -59,6 +86,8 @@ struct Tree<'a> {
 #[derive(Default)]
 struct Element<'a> {
     name: &'a str,
+    /// Where its start tag begins.
+    at: usize,
     /// Members in order of first appearance, each with all values of that name.
     members: Vec<(&'a str, Vec<Value<'a>>)>,
     places: HashMap<&'a str, usize>,
@@ -106,61 +135,116 @@ impl<'a> Element<'a> {
 }
 
 impl<'a> Tree<'a> {
-    fn take(&mut self, event: Event<'_>) -> std::result::Result<(), String> {
-        let depth = self.open.len();
-        let element = self.open.last_mut().ok_or("an end tag without a start")?;
+    /// Takes what stands at that place.
+    fn take(&mut self, event: Event<'_>, place: Range<usize>) -> Checked {
+        let at = place.start;
         match event {
-            Event::Start(start) => {
-                element.end_text(self.arena);
-                if depth > self.depth_max {
-                    return Err(format!("more than {} levels (`depth_max`)", self.depth_max));
+            Event::Start(start) => self.start(&start, at),
+            Event::End(_) => self.end(at),
+            Event::Text(_) | Event::GeneralRef(_) | Event::CData(_) => self.content(event, at),
+            Event::Decl(_) => {
+                let mut members = MapBuilder::default();
+                for (name, value) in well_formed::declaration(self.text, at, place.end)? {
+                    members.set(name, Value::plain(value));
                 }
-                self.roots += usize::from(depth == 1);
-                let opened = self.start(&start)?;
-                self.open.push(opened);
+                let members = members.finish(self.arena);
+                self.innermost().add("?xml", Value::Map(members));
+                Ok(())
             }
-            Event::End(_) => {
-                element.end_text(self.arena);
-                let name = element.name;
-                let value = element.finish(self.arena);
-                self.open.pop();
-                let parent = self.open.last_mut().ok_or("an end tag without a start")?;
-                parent.add(name, value);
+            Event::PI(instruction) => {
+                let (target, arena) = (instruction.target(), self.arena);
+                well_formed::name(target, "a processing instruction", at + 2)?;
+                if target.eq_ignore_ascii_case("xml") {
+                    return fault(at, "the name `xml` is the declaration's, in lower case");
+                }
+                let name = arena.alloc_str(&format!("?{target}"));
+                let content = arena.alloc_str(instruction.content().trim());
+                self.innermost().add(name, Value::plain(content));
+                Ok(())
             }
+            Event::Comment(_) => {
+                self.innermost().comments += 1;
+                Ok(())
+            }
+            Event::DocType(_) => {
+                let what = "a document type is not accepted; send the document without it";
+                fault(at, what)
+            }
+            Event::Empty(_) | Event::Eof => Ok(()),
+        }
+    }
+
+    fn innermost(&mut self) -> &mut Element<'a> {
+        let innermost = self.open.last_mut();
+        innermost.expect("the document stays open: the tokenizer refuses an end tag too many")
+    }
+
+    fn content(&mut self, event: Event<'_>, at: usize) -> Checked {
+        let (is_outside, arena) = (self.open.len() == 1, self.arena);
+        let outside = |at: usize| fault(at, "text outside of the root element");
+        let element = self.innermost();
+        match event {
             Event::Text(text) => {
-                if depth == 1 && !text.trim().is_empty() {
-                    return Err("text outside of the root element".to_owned());
+                let begins = text.find(|c: char| !c.is_whitespace());
+                if let Some(begins) = begins.filter(|_| is_outside) {
+                    return outside(at + begins);
+                }
+                if let Some(end) = text.find("]]>") {
+                    return fault(at + end, "text holds `]]>`; write `]]&gt;`");
                 }
                 element.text.push_str(&text);
             }
-            Event::GeneralRef(reference) => {
-                element.text.push(referenced(&reference)?);
-            }
+            _ if is_outside => return outside(at),
+            Event::GeneralRef(reference) => match referenced(&reference) {
+                Ok(character) => element.text.push(character),
+                Err(what) => return fault(at, what),
+            },
             Event::CData(data) => {
-                element.end_text(self.arena);
-                element.add("#cdata-section", Value::plain(self.arena.alloc_str(&data)));
+                element.end_text(arena);
+                element.add("#cdata-section", Value::plain(arena.alloc_str(&data)));
             }
-            Event::Decl(declaration) => self.declaration(&declaration)?,
-            Event::PI(instruction) => {
-                let name = self.arena.alloc_str(&format!("?{}", instruction.target()));
-                let content = self.arena.alloc_str(instruction.content().trim());
-                element.add(name, Value::plain(content));
-            }
-            Event::Comment(_) => element.comments += 1,
-            Event::DocType(_) => return Err("a document type is not accepted".to_owned()),
-            Event::Empty(_) | Event::Eof => {}
+            _ => {}
         }
         Ok(())
     }
 
-    fn start(&self, start: &BytesStart<'_>) -> std::result::Result<Element<'a>, String> {
+    fn start(&mut self, start: &BytesStart<'_>, at: usize) -> Checked {
+        let (depth, arena) = (self.open.len(), self.arena);
+        self.innermost().end_text(arena);
+        if depth > self.depth_max {
+            let what = format!("more than {} levels (`depth_max`)", self.depth_max);
+            return fault(at, what);
+        }
+        if depth == 1 && self.roots > 0 {
+            return fault(at, "a second root element");
+        }
+        self.roots += usize::from(depth == 1);
+        self.elements += 1;
+        let element = self.element(start, at)?;
+        self.open.push(element);
+        Ok(())
+    }
+
+    fn end(&mut self, at: usize) -> Checked {
+        let arena = self.arena;
+        let Some(mut element) = self.open.pop().filter(|_| !self.open.is_empty()) else {
+            return fault(at, "an end tag without a start");
+        };
+        element.end_text(arena);
+        let value = element.finish(arena);
+        self.innermost().add(element.name, value);
+        Ok(())
+    }
+
+    fn element(&self, start: &BytesStart<'_>, at: usize) -> Checked<Element<'a>> {
         let name = start.name();
+        well_formed::name(name.as_ref(), "an element", at + 1)?;
         let mut element = Element {
             name: self.renamed(name.as_ref()),
+            at,
             ..Element::default()
         };
-        for attribute in start.attributes() {
-            let attribute = attribute.map_err(|error| error.to_string())?;
+        for attribute in well_formed::attributes(self.text, start.attributes(), at)? {
             let key: &str = attribute.key.as_ref();
             let value = self.attribute_value(&attribute.value)?;
             let key = if key.starts_with("xmlns") {
@@ -174,7 +258,7 @@ impl<'a> Tree<'a> {
     }
 
     /// White space in attributes becomes spaces (XML §3.3.3), references what they stand for.
-    fn attribute_value(&self, raw: &str) -> std::result::Result<&'a str, String> {
+    fn attribute_value(&self, raw: &str) -> Checked<&'a str> {
         let mut value = String::with_capacity(raw.len());
         let mut rest = raw;
         while let Some(at) = rest.find(['&', '\n', '\r', '\t']) {
@@ -186,83 +270,54 @@ impl<'a> Tree<'a> {
                 rest = &rest[taken..];
                 continue;
             };
-            let (name, after) = reference
-                .split_once(';')
-                .ok_or("a reference is not closed")?;
-            value.push(referenced(name)?);
+            let at = place_in(self.text, rest);
+            let Some((name, after)) = reference.split_once(';') else {
+                return fault(at, "a reference is not closed with `;`");
+            };
+            match referenced(name) {
+                Ok(character) => value.push(character),
+                Err(what) => return fault(at, what),
+            }
             rest = after;
         }
         value.push_str(rest);
         Ok(self.arena.alloc_str(&value))
     }
 
+    /// What is read lives in the arena and in the lists of elements that are open.
+    fn check_memory(&self, budgets: &Budgets) -> Result<()> {
+        let listed = self.elements.saturating_mul(2 * size_of::<Value<'_>>());
+        if self.arena.allocated_bytes().saturating_add(listed) > budgets.memory_bytes_max {
+            let max = budgets.memory_bytes_max;
+            return Err(ConvertError::limit("memory_bytes_max", max));
+        }
+        Ok(())
+    }
+
     fn renamed(&self, name: &str) -> &'a str {
         self.arena.alloc_str(&name.replace(':', "_"))
     }
 
-    fn declaration(
-        &mut self,
-        declaration: &quick_xml::events::BytesDecl<'_>,
-    ) -> std::result::Result<(), String> {
-        let mut members = MapBuilder::default();
-        let text = |text: &str| Value::plain(self.arena.alloc_str(text));
-        let version = declaration.version().map_err(|error| error.to_string())?;
-        members.set("version", text(&version));
-        if let Some(encoding) = declaration.encoding() {
-            members.set(
-                "encoding",
-                text(&encoding.map_err(|error| error.to_string())?),
+    fn finish(mut self) -> Checked<Value<'a>> {
+        if let Some(open) = self.open[1..].last() {
+            return fault(
+                open.at,
+                format!("the element `{}` is not closed", shown(open.name)),
             );
         }
-        if let Some(standalone) = declaration.standalone() {
-            members.set(
-                "standalone",
-                text(&standalone.map_err(|error| error.to_string())?),
-            );
-        }
-        let value = Value::Map(members.finish(self.arena));
-        self.open[0].add("?xml", value);
-        Ok(())
-    }
-
-    fn finish(mut self, text: &'a str) -> std::result::Result<Value<'a>, String> {
-        if self.open.len() > 1 {
-            return Err("an element is not closed".to_owned());
-        }
-        if self.roots != 1 {
-            return Err("a document has one root element".to_owned());
+        if self.roots == 0 {
+            return fault(self.text.len(), "there is no root element");
         }
         let root = &mut self.open[0];
-        let original = without_line_breaks(text, self.arena);
+        let original = without_line_breaks(self.text, self.arena);
         root.add("_originalData", Value::plain(original));
         Ok(root.finish(self.arena))
     }
 }
 
-/// The character of `&name;`.
-pub(crate) fn referenced(name: &str) -> std::result::Result<char, String> {
-    let number = name.strip_prefix('#').map(|it| match it.strip_prefix('x') {
-        Some(digits) => u32::from_str_radix(digits, 16),
-        None => it.parse(),
-    });
-    let found = match (number, name) {
-        (Some(number), _) => number
-            .ok()
-            .and_then(char::from_u32)
-            .filter(|it| is_character(*it)),
-        (None, "amp") => Some('&'),
-        (None, "lt") => Some('<'),
-        (None, "gt") => Some('>'),
-        (None, "quot") => Some('"'),
-        (None, "apos") => Some('\''),
-        _ => None,
-    };
-    found.ok_or_else(|| "a reference to something that is not one of XML's own entities".to_owned())
-}
-
-/// What XML takes as a character (XML 1.0 §2.2).
-fn is_character(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r') || !(c < ' ' || matches!(c, '\u{fffe}' | '\u{ffff}'))
+/// A name may be as long as its sender likes.
+fn shown(name: &str) -> String {
+    name.chars().take(60).collect()
 }
 
 fn without_line_breaks<'a>(text: &'a str, arena: &'a Arena) -> &'a str {

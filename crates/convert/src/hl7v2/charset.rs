@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use encoding_rs::Encoding;
+use encoding_rs::{DecoderResult, Encoding};
 
 /// How bytes of a message become characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +32,17 @@ pub enum CharsetFault {
     #[error("the character set `{0}` is not offered; {1}")]
     NotOffered(String, &'static str),
     /// A byte is no character of the set.
-    #[error("the message has bytes that are no characters of `{0}`")]
-    NotOfTheSet(&'static str),
+    #[error(
+        "the message has bytes that are no characters of `{set}`, the first in segment {segment}, byte {byte}"
+    )]
+    NotOfTheSet {
+        /// The set's name.
+        set: &'static str,
+        /// The segment, from 1.
+        segment: usize,
+        /// The byte in it, from 1.
+        byte: usize,
+    },
 }
 
 /// Table 0211, in its spelling, with the names that senders use beside it.
@@ -136,15 +145,28 @@ impl Charset {
 
     /// The characters of these bytes.
     pub fn decode(self, bytes: &[u8]) -> Result<Cow<'_, str>, CharsetFault> {
-        let fault = CharsetFault::NotOfTheSet(self.name);
         match self.way {
-            Way::Ascii if bytes.is_ascii() => Ok(encoding_rs::mem::decode_latin1(bytes)),
-            Way::Ascii => Err(fault),
+            Way::Ascii => match bytes.iter().position(|it| !it.is_ascii()) {
+                None => Ok(encoding_rs::mem::decode_latin1(bytes)),
+                Some(at) => Err(self.fault(bytes, at)),
+            },
             Way::Latin1 => Ok(encoding_rs::mem::decode_latin1(bytes)),
             Way::Web(encoding) => {
                 let text = encoding.decode_without_bom_handling_and_without_replacement(bytes);
-                text.ok_or(fault)
+                text.ok_or_else(|| self.fault(bytes, first_foreign(encoding, bytes)))
             }
+        }
+    }
+
+    fn fault(self, bytes: &[u8], at: usize) -> CharsetFault {
+        let before = &bytes[..at.min(bytes.len())];
+        let ends_segment = |it: &u8| matches!(it, b'\r' | b'\n');
+        let lines: Vec<&[u8]> = before.split(ends_segment).collect();
+        let (last, ended) = lines.split_last().unwrap_or((&before, &[]));
+        CharsetFault::NotOfTheSet {
+            set: self.name,
+            segment: ended.iter().filter(|it| !it.is_empty()).count() + 1,
+            byte: last.len() + 1,
         }
     }
 
@@ -167,6 +189,19 @@ impl Charset {
     }
 }
 
+/// Where the first bytes begin that are no character of an encoding.
+fn first_foreign(encoding: &'static Encoding, bytes: &[u8]) -> usize {
+    let mut decoder = encoding.new_decoder_without_bom_handling();
+    let room = decoder.max_utf8_buffer_length_without_replacement(bytes.len());
+    let mut text = String::with_capacity(room.unwrap_or_default());
+    match decoder.decode_to_string_without_replacement(bytes, &mut text, true) {
+        (DecoderResult::Malformed(foreign, after), read) => {
+            read.saturating_sub(usize::from(foreign) + usize::from(after))
+        }
+        (_, read) => read,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,7 +221,7 @@ mod tests {
             (
                 "ASCII",
                 b"Zo\xeb",
-                "the message has bytes that are no characters of `ASCII`",
+                "the message has bytes that are no characters of `ASCII`, the first in segment 1, byte 3",
             ),
             ("8859/1", b"Zo\xeb\x85", "Zoë\u{85}"),
             ("8859/2", b"\xa3", "Ł"),
@@ -198,7 +233,7 @@ mod tests {
             (
                 "UNICODE UTF-8",
                 b"\xe9",
-                "the message has bytes that are no characters of `UNICODE UTF-8`",
+                "the message has bytes that are no characters of `UNICODE UTF-8`, the first in segment 1, byte 1",
             ),
             ("GB 18030-2000", b"\xd6\xd0", "中"),
             ("KS X 1001", b"\xb1\xe8", "김"),

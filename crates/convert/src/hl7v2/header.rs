@@ -39,7 +39,8 @@ impl Header {
             return Err(Fault::new(HL70357::SegmentSequence, what).at("MSH", 0));
         }
         if line.len() > HEADER_BYTES_MAX {
-            let what = format!("the header has more than {HEADER_BYTES_MAX} bytes");
+            let what =
+                format!("the header has more than {HEADER_BYTES_MAX} bytes (`header_bytes_max`)");
             return Err(Fault::new(HL70357::ValueTooLong, what).at("MSH", 0));
         }
         let separators = Separators::read(line)
@@ -186,7 +187,7 @@ mod tests {
             ("PID|", "MSH-0 100: a message begins with the segment MSH"),
             (
                 "MSH|^~",
-                "MSH-2 102: MSH-1 and MSH-2 declare five separators",
+                "MSH-2 102: the separator of escape sequences, the third of MSH-2, is missing",
             ),
             ("MSH|^~\\&|", "MSH-9 101: the message type is missing"),
             (

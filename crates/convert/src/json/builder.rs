@@ -4,8 +4,15 @@
 //!
 //! Lenient: extra commas, missing values, comments, characters that nobody knows between tokens.
 //! A missing comma is a fault. What follows the outermost value is ignored.
+//!
+//! A fault is told with the place in the templates where the token, or the bracket that is not
+//! closed, was written.
+
+#[cfg(test)]
+mod tests;
 
 use crate::error::{ConvertError, ErrorKind, Result};
+use crate::template::Template;
 use crate::value::{Arena, MapBuilder, Text, TextKind, Value};
 
 use super::escape;
@@ -26,8 +33,24 @@ pub(crate) struct Builder<'a> {
     leniency: Leniency,
     depth_max: usize,
     open: Vec<Frame<'a>>,
+    /// Where each of those was opened.
+    opened: Vec<Option<Origin<'a>>>,
     token: Token<'a>,
     root: Option<Value<'a>>,
+    origin: Option<Origin<'a>>,
+    /// How much of the text at hand was taken.
+    taken: usize,
+    /// Where what is being read began.
+    began: Option<Origin<'a>>,
+}
+
+/// Where in the templates text is from.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) template: &'a Template,
+    pub(crate) at: u32,
+    /// Whether the text stands there letter by letter.
+    pub(crate) is_verbatim: bool,
 }
 
 enum Frame<'a> {
@@ -91,8 +114,12 @@ impl<'a> Content<'a> {
     }
 }
 
-fn fault(what: &str) -> ConvertError {
-    ConvertError::new(ErrorKind::Json, format!("the output is not JSON: {what}"))
+fn fault_at(what: &str, origin: Option<Origin<'_>>) -> ConvertError {
+    let what = format!("the output is not JSON: {what}");
+    ConvertError {
+        place: origin.map(|it| it.template.place(it.at)),
+        ..ConvertError::new(ErrorKind::Json, what)
+    }
 }
 
 impl<'a> Builder<'a> {
@@ -102,8 +129,37 @@ impl<'a> Builder<'a> {
             leniency,
             depth_max,
             open: Vec::new(),
+            opened: Vec::new(),
             token: Token::None,
             root: None,
+            origin: None,
+            taken: 0,
+            began: None,
+        }
+    }
+
+    /// Says where the text that follows is from.
+    pub(crate) fn is_from(&mut self, origin: Origin<'a>) {
+        self.origin = Some(origin);
+        self.taken = 0;
+    }
+
+    fn here(&self) -> Option<Origin<'a>> {
+        let taken = u32::try_from(self.taken).unwrap_or_default();
+        self.origin.map(|origin| Origin {
+            at: origin.at + if origin.is_verbatim { taken } else { 0 },
+            ..origin
+        })
+    }
+
+    fn fault(&self, what: &str) -> ConvertError {
+        fault_at(what, self.began)
+    }
+
+    fn too_deep(&self) -> ConvertError {
+        ConvertError {
+            place: self.began.map(|it| it.template.place(it.at)),
+            ..ConvertError::limit("depth_max", self.depth_max)
         }
     }
 
@@ -122,6 +178,7 @@ impl<'a> Builder<'a> {
     pub(crate) fn markup(&mut self, text: &'a str) -> Result<()> {
         let mut rest = text;
         while !rest.is_empty() && self.root.is_none() {
+            self.taken = text.len() - rest.len();
             let taken = match &mut self.token {
                 Token::None => self.structure(rest)?,
                 Token::String(_) => self.string(rest)?,
@@ -167,6 +224,7 @@ impl<'a> Builder<'a> {
             _ if text.contains(['{', '}', '[', ']', ',', ':', '"', '/']) => {
                 self.end_word()?;
                 self.token = Token::None;
+                self.began = self.here();
                 let mut content = Content::Borrowed("");
                 push_data(&mut content, kind, text);
                 let value = content.finish(self.arena);
@@ -178,6 +236,7 @@ impl<'a> Builder<'a> {
 
     /// Takes a finished value with all that is in it.
     pub(crate) fn tree(&mut self, value: Value<'a>) -> Result<()> {
+        self.began = self.here();
         let depth = self.depth_max.saturating_sub(self.open.len());
         let kept = match self.leniency {
             Leniency::DropEmpty => self.pruned(value, depth)?,
@@ -191,7 +250,7 @@ impl<'a> Builder<'a> {
 
     fn pruned(&self, value: Value<'a>, depth: usize) -> Result<Value<'a>> {
         if depth == 0 {
-            return Err(ConvertError::limit("depth_max", self.depth_max));
+            return Err(self.too_deep());
         }
         match value {
             Value::Map(map) => {
@@ -235,14 +294,25 @@ impl<'a> Builder<'a> {
         }
         match (self.root, self.open.last(), &self.token) {
             (Some(root), ..) => Ok(Some(root)),
-            (None, _, Token::String(_) | Token::Escape(..)) => Err(fault("a string is not closed")),
-            (None, Some(Frame::Object(..)), _) => Err(fault("an object is not closed with `}`")),
-            (None, Some(Frame::Array(..)), _) => Err(fault("an array is not closed with `]`")),
+            (None, _, Token::String(_) | Token::Escape(..)) => {
+                Err(self.fault("a string is not closed with `\"`"))
+            }
+            (None, _, Token::BlockComment(_)) => {
+                Err(self.fault("a comment is not closed with `*/`"))
+            }
+            (None, Some(frame), _) => {
+                let what = match frame {
+                    Frame::Object(..) => "an object is not closed with `}`",
+                    Frame::Array(..) => "an array is not closed with `]`",
+                };
+                Err(fault_at(what, self.opened.last().copied().flatten()))
+            }
             (None, None, _) => Ok(None),
         }
     }
 
     fn structure(&mut self, text: &'a str) -> Result<usize> {
+        self.began = self.here();
         let byte = text.as_bytes()[0];
         match byte {
             b' ' | b'\n' | b'\r' | b'\t' => {
@@ -371,9 +441,9 @@ impl<'a> Builder<'a> {
         match scalar::word(&text, self.arena) {
             Word::Nothing => Ok(()),
             Word::One(value) => self.value(value),
-            Word::Fault => Err(fault(
-                "a bare value is neither a number nor true, false or null",
-            )),
+            Word::Fault => {
+                Err(self.fault("a bare value is neither a number nor true, false or null"))
+            }
         }
     }
 
@@ -399,13 +469,13 @@ impl<'a> Builder<'a> {
                     *at = At::Value;
                     Ok(())
                 }
-                At::Value => Err(fault("a comma is missing between members")),
-                At::Key(_) => Err(fault("a colon is missing after a member's name")),
-                At::Gap => Err(fault("a member has no name")),
+                At::Value => Err(self.fault("a comma is missing between members")),
+                At::Key(_) => Err(self.fault("a colon is missing after a member's name")),
+                At::Gap => Err(self.fault("a member has no name")),
             },
             Some(Frame::Array(items, at)) => {
                 if *at == At::Value {
-                    return Err(fault("a comma is missing between items"));
+                    return Err(self.fault("a comma is missing between items"));
                 }
                 if !drops {
                     items.push(value);
@@ -425,7 +495,7 @@ impl<'a> Builder<'a> {
 
     fn open(&mut self, frame: Frame<'a>) -> Result<()> {
         if self.open.len() >= self.depth_max {
-            return Err(ConvertError::limit("depth_max", self.depth_max));
+            return Err(self.too_deep());
         }
         let fits = match self.open.last() {
             Some(Frame::Object(_, at)) => matches!(at, At::Colon(_)),
@@ -433,16 +503,18 @@ impl<'a> Builder<'a> {
             None => true,
         };
         if !fits {
-            return Err(fault("a comma or a name is missing before a bracket"));
+            return Err(self.fault("a comma or a name is missing before a bracket"));
         }
         self.open.push(frame);
+        self.opened.push(self.began);
         Ok(())
     }
 
     fn close(&mut self, bracket: u8) -> Result<()> {
+        let opened = self.opened.pop().flatten();
         let value = match (self.open.pop(), bracket) {
             (Some(Frame::Object(_, At::Key(_))), b'}') => {
-                return Err(fault("a colon is missing after a member's name"));
+                return Err(self.fault("a colon is missing after a member's name"));
             }
             (Some(Frame::Object(mut members, at)), b'}') => {
                 if let At::Colon(key) = at {
@@ -456,9 +528,7 @@ impl<'a> Builder<'a> {
             // Nothing is open: a stray bracket before the document.
             (None, _) => return Ok(()),
             _ => {
-                return Err(fault(
-                    "a bracket closes what another kind of bracket opened",
-                ));
+                return Err(self.fault(&crossed(bracket, opened)));
             }
         };
         self.value(value)
@@ -475,7 +545,7 @@ impl<'a> Builder<'a> {
         let leniency = self.leniency;
         match self.open.last_mut() {
             Some(Frame::Object(_, At::Key(_))) => {
-                Err(fault("a colon is missing after a member's name"))
+                Err(self.fault("a colon is missing after a member's name"))
             }
             Some(Frame::Object(members, at)) => {
                 if let (At::Colon(key), Leniency::KeepEmpty) = (*at, leniency) {
@@ -499,12 +569,23 @@ impl<'a> Builder<'a> {
                     *at = At::Colon(key);
                     Ok(())
                 }
-                _ => Err(fault("a colon stands where no member's name is before it")),
+                _ => Err(self.fault("a colon stands where no member's name is before it")),
             },
-            Some(Frame::Array(..)) => Err(fault("a colon stands in an array")),
+            Some(Frame::Array(..)) => Err(self.fault("a colon stands in an array")),
             None => Ok(()),
         }
     }
+}
+
+/// What to say of a bracket that closes another kind.
+fn crossed(bracket: u8, opened: Option<Origin<'_>>) -> String {
+    let (other, this) = match bracket {
+        b'}' => ("[", "}"),
+        _ => ("{", "]"),
+    };
+    let place = opened.map(|it| it.template.place(it.at));
+    let place = place.map_or_else(String::new, |it| format!(" of {}:{}", it.line, it.column));
+    format!("`{this}` closes the `{other}`{place}")
 }
 
 fn check_depth(value: Value<'_>, depth: usize, depth_max: usize) -> Result<()> {
@@ -537,124 +618,5 @@ fn push_data<'a>(content: &mut Content<'a>, kind: TextKind, text: &'a str) {
         escape::unescape(text, content.owned());
     } else {
         content.push(text);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-
-    use super::super::write;
-    use super::*;
-
-    fn built(leniency: Leniency, pieces: &[(TextKind, &str)]) -> String {
-        let arena = Arena::new();
-        let mut builder = Builder::new(&arena, leniency, 8);
-        let texts = pieces.iter().map(|(kind, text)| Text::of(*kind, text));
-        let pushed = texts.into_iter().try_for_each(|text| builder.push(text));
-        match pushed.and_then(|()| builder.finish()) {
-            Ok(Some(value)) => write::to_string(value),
-            Ok(None) => "nothing".to_owned(),
-            Err(error) => error.to_string(),
-        }
-    }
-
-    /// Whole, and cut at every character: the result is the same.
-    fn check(leniency: Leniency, text: &str, expected: &Expect) {
-        let whole = built(leniency, &[(TextKind::Markup, text)]);
-        let cut: Vec<_> = text
-            .char_indices()
-            .map(|(at, c)| (TextKind::Markup, &text[at..at + c.len_utf8()]))
-            .collect();
-        assert_eq!(built(leniency, &cut), whole);
-        expected.assert_eq(&whole);
-    }
-
-    #[test]
-    fn lenient_json_is_read() {
-        use Leniency::{DropEmpty, KeepEmpty};
-        let text = r#"x {,"a": 1,, "b" : [,"", 2.50, null,],"a":"\u00e9\ud83d\ude00\n","c":{"d":""},"e":,} tail"#;
-        check(
-            DropEmpty,
-            text,
-            &expect![[r#"{"a":"é😀\n","b":[2.50,null]}"#]],
-        );
-        check(
-            KeepEmpty,
-            text,
-            &expect![[r#"{"a":"é😀\n","b":["",2.50,null],"c":{"d":""},"e":null}"#]],
-        );
-        check(
-            KeepEmpty,
-            "{ // {\n \"a\": /* } */ tru , \"b\": true ?, \"c\": 12 mg }",
-            &expect![[r#"{"a":null,"b":true,"c":12}"#]],
-        );
-        check(DropEmpty, "", &expect!["nothing"]);
-    }
-
-    #[test]
-    fn faults_are_named() {
-        use Leniency::DropEmpty;
-        for (text, expected) in [
-            (
-                r#"{"a":1 "b":2}"#,
-                expect!["the output is not JSON: a comma is missing between members"],
-            ),
-            (
-                r#"[1 2]"#,
-                expect!["the output is not JSON: a comma is missing between items"],
-            ),
-            (
-                r#"{"a":007}"#,
-                expect![
-                    "the output is not JSON: a bare value is neither a number nor true, false or null"
-                ],
-            ),
-            (
-                r#"{"a" "b"}"#,
-                expect!["the output is not JSON: a colon is missing after a member's name"],
-            ),
-            (
-                r#"{"a":"#,
-                expect!["the output is not JSON: an object is not closed with `}`"],
-            ),
-            (
-                r#"{"a":"b"#,
-                expect!["the output is not JSON: a string is not closed"],
-            ),
-            (
-                r#"[}"#,
-                expect![
-                    "the output is not JSON: a bracket closes what another kind of bracket opened"
-                ],
-            ),
-            ("[[[[[[[[[", expect!["more than 8 (`depth_max`)"]),
-        ] {
-            check(DropEmpty, text, &expected);
-        }
-    }
-
-    #[test]
-    fn data_adds_no_field() {
-        use TextKind::{Escaped, Markup, Plain};
-        let hostile = "Jones\",\"suffix\":[\"X\\";
-        let shown = built(
-            Leniency::DropEmpty,
-            &[
-                (Markup, "{\"a\":\""),
-                (Plain, hostile),
-                (Markup, "\",\"b\":"),
-                (Plain, hostile),
-                (Markup, ",\"c\":\""),
-                (Escaped, "x\\\"y\\\\\"z"),
-                (Markup, "\",\"d\":"),
-                (Plain, "5.40"),
-                (Markup, "}"),
-            ],
-        );
-        let expected = expect![[
-            r#"{"a":"Jones\",\"suffix\":[\"X\\","b":"Jones\",\"suffix\":[\"X\\","c":"x\"y\\\"z","d":5.40}"#
-        ]];
-        expected.assert_eq(&shown);
     }
 }

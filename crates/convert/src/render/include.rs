@@ -104,6 +104,7 @@ impl<'a> Renderer<'a> {
                 }
                 renderer.partial(template, out)
             })?;
+            out.is_from(self.origin(false));
             out.markup(",")?;
         }
         Ok(())

@@ -11,8 +11,9 @@ use crate::value::{Map, Text, Value, compare, print};
 
 impl<'a> Renderer<'a> {
     pub(super) fn node(&mut self, node: &'a Node, out: &mut Sink<'a>) -> Result<Flow> {
+        out.is_from(self.origin(matches!(node.kind, NodeKind::Text(_))));
         match &node.kind {
-            NodeKind::Text(text) => {
+            NodeKind::Text(text) | NodeKind::Raw(text) => {
                 self.meter.text(text.len())?;
                 out.markup(text)?;
             }

@@ -1,7 +1,7 @@
 //! Where rendered text goes: into a text that is captured, or straight into the JSON it makes.
 
 use crate::error::Result;
-use crate::json::{Builder, Leniency, write};
+use crate::json::{Builder, Leniency, Origin, write};
 use crate::value::{Arena, Text, TextBuilder, TextKind, Value};
 
 /// A place for rendered text.
@@ -19,6 +19,13 @@ impl<'a> Sink<'a> {
     /// JSON.
     pub(crate) fn json(arena: &'a Arena, leniency: Leniency, depth_max: usize) -> Self {
         Self::Json(Builder::new(arena, leniency, depth_max))
+    }
+
+    /// Says where in the templates the text that follows is from.
+    pub(crate) fn is_from(&mut self, origin: Origin<'a>) {
+        if let Self::Json(builder) = self {
+            builder.is_from(origin);
+        }
     }
 
     /// Takes a text.

@@ -157,6 +157,7 @@ fn right_side(fragment: &str, rest: &[&str], names: &mut Names) -> Result<Right,
     let end = fragment.find(|c| !is_operator(c)).unwrap_or(fragment.len());
     let (name, attached) = fragment.split_at(end);
     let Some(operator) = operator_of(name) else {
+        let name = if name.is_empty() { fragment } else { name };
         let nearest = fhir::suggest::nearest(name, operator_names());
         let hint = nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
         return Err(format!("`{name}` is no operator{hint}"));

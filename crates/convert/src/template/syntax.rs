@@ -13,25 +13,51 @@ pub(crate) struct Node {
 /// What a piece does.
 pub(crate) enum NodeKind {
     Text(Box<str>),
+    /// The body of `raw`; the place is the tag's.
+    Raw(Box<str>),
     Output(Chain),
-    Assign { to: NameId, value: Chain },
-    Capture { to: NameId, body: Vec<Node> },
-    Evaluate { to: NameId, include: Box<Include> },
+    Assign {
+        to: NameId,
+        value: Chain,
+    },
+    Capture {
+        to: NameId,
+        body: Vec<Node>,
+    },
+    Evaluate {
+        to: NameId,
+        include: Box<Include>,
+    },
     If(Vec<Branch>),
     Case(Box<Case>),
     For(Box<For>),
     TableRow(Box<For>),
     Include(Box<Include>),
-    Cycle { key: Operand, values: Vec<Operand> },
+    Cycle {
+        key: Operand,
+        values: Vec<Operand>,
+    },
     IfChanged(Vec<Node>),
     Increment(NameId),
     Decrement(NameId),
     Break,
     Continue,
-    MergeDiff { subject: Operand, body: Vec<Node> },
-    Validate { schema: Operand, body: Vec<Node> },
-    Block { name: Box<str>, body: Vec<Node> },
-    Extends { base: Operand, blocks: Vec<Node> },
+    MergeDiff {
+        subject: Operand,
+        body: Vec<Node>,
+    },
+    Validate {
+        schema: Operand,
+        body: Vec<Node>,
+    },
+    Block {
+        name: Box<str>,
+        body: Vec<Node>,
+    },
+    Extends {
+        base: Operand,
+        blocks: Vec<Node>,
+    },
 }
 
 /// A branch of `if` or `unless`.

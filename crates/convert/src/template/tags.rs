@@ -43,8 +43,17 @@ pub(super) const TAGS: &[(&str, Read)] = &[
     ("validate", validate),
 ];
 
+/// The tags that stand inside of others.
+const INNER: &[&str] = &["else", "elsif", "elseif", "when"];
+
 /// What to say of a tag that does not exist.
 pub(super) fn unknown(name: &str) -> String {
+    if name.is_empty() {
+        return "a tag has no name".to_owned();
+    }
+    if INNER.contains(&name) {
+        return format!("`{name}` belongs to nothing that is open here");
+    }
     if let Some(opened) = name.strip_prefix("end")
         && TAGS.iter().any(|(it, _)| *it == opened)
     {
@@ -63,7 +72,7 @@ fn comment<'t>(parser: &mut Parser<'_, 't>, tag: Opening<'t>) -> Parsed {
 }
 
 fn raw<'t>(parser: &mut Parser<'_, 't>, tag: Opening<'t>) -> Parsed {
-    Ok(Some(NodeKind::Text(parser.raw(tag)?.into())))
+    Ok(Some(NodeKind::Raw(parser.raw(tag)?.into())))
 }
 
 fn assign<'t>(parser: &mut Parser<'_, 't>, tag: Opening<'t>) -> Parsed {

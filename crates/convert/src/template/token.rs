@@ -32,6 +32,8 @@ pub(crate) struct Prepared {
     removed: Vec<(usize, usize)>,
     /// Where the lines of the original begin.
     lines: Vec<usize>,
+    /// The bytes of the original that begin no character.
+    inner: Vec<usize>,
 }
 
 impl Prepared {
@@ -42,6 +44,7 @@ impl Prepared {
             text: String::with_capacity(source.len()),
             removed: Vec::new(),
             lines,
+            inner: inner_bytes(source),
         };
         prepared.fill(source);
         prepared
@@ -72,15 +75,28 @@ impl Prepared {
         self.text.push_str(rest);
     }
 
-    /// Line and column in the original, from 1.
+    /// Line and column, in characters, in the original, from 1.
     pub(crate) fn line_and_column(&self, at: u32) -> (usize, usize) {
         let at = at as usize;
         let before = self.removed.partition_point(|(from, _)| *from <= at);
         let gone = before.checked_sub(1).map_or(0, |it| self.removed[it].1);
         let original = at + gone;
         let line = self.lines.partition_point(|start| *start <= original);
-        (line, original - self.lines[line - 1] + 1)
+        let start = self.lines[line - 1];
+        let inner = |at: usize| self.inner.partition_point(|it| *it < at);
+        (
+            line,
+            original - start - (inner(original) - inner(start)) + 1,
+        )
     }
+}
+
+fn inner_bytes(source: &str) -> Vec<usize> {
+    if source.is_ascii() {
+        return Vec::new();
+    }
+    let places = (0..source.len()).filter(|at| !source.is_char_boundary(*at));
+    places.collect()
 }
 
 /// One newline or one run of blanks.

@@ -33,7 +33,7 @@ fn everything_wrong_is_found_at_once() {
         &expect![[r#"
             A.liquid:1:1: error: the template includes itself without any condition or loop on the way
             A.liquid:2:1: warning: `apend` is no filter; did you mean `append`?
-            A.liquid:2:1: error: the filter `upcase` takes 0 to 0 arguments, not 1
+            A.liquid:2:1: error: the filter `upcase` takes no argument, not 1
             A.liquid:3:1: warning: what is assigned here is never read
             A.liquid:4:1: warning: the library has no template `B/X`; did you mean `B/C`?
             A.liquid:4:20: warning: the library maps no codes as `Gendr`; did you mean `Gender`?

@@ -103,7 +103,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("VXR^V03^VXR_V03", NO_ROOT),
     (
         "ADT^A01",
-        "the separators in MSH-1 and MSH-2 are not distinct",
+        "the separator of subcomponents, the fourth of MSH-2, is that of escape sequences, too",
     ),
 ];
 const NO_ROOT: &str = "the library has no root template for messages of the type in MSH-9";

@@ -207,6 +207,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
+    use crate::budget::Budgets;
 
     fn show(group: &Group<'_>, depth: usize, into: &mut String) {
         for (name, segments) in group.segments {
@@ -227,7 +228,7 @@ mod tests {
         let arena = Arena::new();
         let lines: Vec<String> = names.split(' ').map(|it| format!("{it}|1")).collect();
         let text = format!("MSH|^~\\&|||||||{event}\r{}", lines.join("\r"));
-        let message = super::super::read_strict(&text, &arena).unwrap();
+        let message = super::super::read_strict(&text, &Budgets::default(), &arena).unwrap();
         let mut shown = String::new();
         show(message.root, 0, &mut shown);
         expected.assert_eq(&shown);

@@ -76,7 +76,7 @@ fn comment<'t>(parser: &mut Parser<'_, 't>, tag: Opening<'t>) -> Parsed {
 }
 
 fn raw<'t>(parser: &mut Parser<'_, 't>, tag: Opening<'t>) -> Parsed {
-    Ok(Some(NodeKind::Text(parser.raw(tag)?.into())))
+    Ok(Some(NodeKind::Raw(parser.raw(tag)?.into())))
 }
 
 /// `parameters a, b, c?`: what includes must and may give.
