@@ -96,8 +96,7 @@ impl SourceError {
     /// Something wrong with a file.
     pub fn file(file: &str, what: impl Into<String>) -> Self {
         Self::File {
-            // A name may be as long as its sender likes.
-            file: file.chars().take(200).collect(),
+            file: shown(file),
             what: what.into(),
         }
     }
@@ -106,13 +105,39 @@ impl SourceError {
         Self::Format(what.into())
     }
 
+    /// The same, of that layer of an image.
+    fn in_layer(self, number: usize) -> Self {
+        match self {
+            Self::File { file, what } => Self::File {
+                file,
+                what: format!("{what} (layer {number})"),
+            },
+            Self::Format(what) => Self::Format(format!("{what} (layer {number})")),
+            limit @ Self::Limit { .. } => limit,
+        }
+    }
+
     fn limit(name: &'static str, max: impl TryInto<u64>, file: &str) -> Self {
         Self::Limit {
             name,
             max: max.try_into().unwrap_or(u64::MAX),
-            file: file.chars().take(200).collect(),
+            file: shown(file),
         }
     }
+}
+
+/// A name as a message shows it: it may be as long as its sender likes, and hold what a terminal
+/// would obey.
+fn shown(file: &str) -> String {
+    let mut shown = String::new();
+    for c in file.chars().take(200) {
+        if c.is_control() || is_invisible(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// Files being gathered into layers, each over those before it, within limits.
@@ -188,7 +213,7 @@ impl<'l> Gathered<'l> {
         if name == OPAQUE {
             self.layer.opaque.push(folder.to_owned());
         } else if let Some(removed) = name.strip_prefix(WHITEOUT) {
-            if removed.is_empty() || removed.starts_with(WHITEOUT) {
+            if matches!(removed, "" | "." | "..") || removed.starts_with(WHITEOUT) {
                 return Err(SourceError::file(path, "this marks no file as removed"));
             }
             self.layer.removed.push(joined(folder, removed));
@@ -295,6 +320,9 @@ fn clean_path<'p>(path: &'p str, limits: &SourceLimits) -> Result<&'p str, Sourc
     if clean.contains(['\\', ':']) || clean.chars().any(char::is_control) {
         return fault("the path holds a backslash, a colon or a control character");
     }
+    if clean.contains(is_invisible) {
+        return fault("the path holds a character that is not seen");
+    }
     for segment in clean.split('/') {
         match segment {
             "" => return fault("the path has an empty segment"),
@@ -307,6 +335,12 @@ fn clean_path<'p>(path: &'p str, limits: &SourceLimits) -> Result<&'p str, Sourc
         return Err(SourceError::limit("path_depth_max", max, path));
     }
     Ok(clean)
+}
+
+/// Characters without a shape of their own: two names that look the same could differ by them, or be
+/// read in another direction than they are shown.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The file that says what a library is.

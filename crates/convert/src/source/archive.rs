@@ -12,6 +12,28 @@ use super::{Gathered, SourceError, SourceLimits, Sources, tar};
 /// Where the ratio of an archive begins to count.
 const RATIO_FREE_BYTES: u64 = 1 << 20;
 
+/// What the bytes of a gzip file begin with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// What is no archive of a library, by its first bytes, and how to mend it.
+const REFUSED: &[(&[u8], &str, &str)] = &[
+    (b"PK", "a ZIP archive", PACK),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", PACK),
+    (b"Rar!", "a RAR archive", PACK),
+    (b"\x28\xb5\x2f\xfd", "compressed with Zstandard", COMPRESS),
+    (b"BZh", "compressed with bzip2", COMPRESS),
+    (b"\xfd7zXZ\0", "compressed with xz", COMPRESS),
+    (b"\x04\x22\x4d\x18", "compressed with LZ4", COMPRESS),
+    (b"\x1f\x9d", "compressed with `compress`", COMPRESS),
+    (
+        b"<",
+        "a page or a document",
+        "it may be an error of the server it came from",
+    ),
+];
+const PACK: &str = "pack the library as `.tar.gz`";
+const COMPRESS: &str = "compress the archive with gzip";
+
 /// Reads the archive of a library.
 pub fn read(bytes: &[u8], limits: &SourceLimits) -> Result<Sources, SourceError> {
     let mut gathered = Gathered::new(limits);
@@ -31,17 +53,17 @@ pub(super) fn layer(
         let max = limits.packed_bytes_max;
         return Err(SourceError::limit("packed_bytes_max", max, ""));
     }
-    let inner: Box<dyn Read + '_> = match bytes {
-        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(bytes)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            let what = "the archive is compressed with Zstandard; pack it with gzip";
-            return Err(SourceError::format(what));
-        }
-        [b'P', b'K', ..] => {
-            let what = "a ZIP archive; pack the library as `.tar.gz`";
-            return Err(SourceError::format(what));
-        }
-        _ => Box::new(bytes),
+    // A file in an archive may be named like any of those.
+    if !tar::begins(bytes)
+        && let Some((_, what, remedy)) = REFUSED.iter().find(|it| bytes.starts_with(it.0))
+    {
+        let what = format!("not a tar archive, but {what} at byte 0; {remedy}");
+        return Err(SourceError::format(what));
+    }
+    let inner: Box<dyn Read + '_> = if bytes.starts_with(&GZIP) {
+        Box::new(MultiGzDecoder::new(bytes))
+    } else {
+        Box::new(bytes)
     };
     let by_ratio = packed
         .saturating_mul(limits.ratio_max)

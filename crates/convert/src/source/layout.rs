@@ -30,7 +30,7 @@ pub fn read(
         return Err(SourceError::file("oci-layout", what));
     }
     let index = json("index.json", fetch("index.json", JSON_BYTES_MAX)?)?;
-    let manifest = manifest(&index, tag, fetch, 0)?;
+    let (place, manifest) = manifest(&index, "index.json", tag, fetch, 0)?;
     let layers: Vec<Value<'_>> = manifest
         .root()
         .get("layers")
@@ -38,31 +38,36 @@ pub fn read(
         .flat_map(Value::items)
         .collect();
     if layers.is_empty() {
-        return Err(SourceError::format("the image has no layers"));
+        return Err(SourceError::file(&place, "the image has no layers"));
     }
     if layers.len() > limits.layers_max {
         let max = limits.layers_max as u64;
-        return Err(SourceError::limit("layers_max", max, ""));
+        return Err(SourceError::limit("layers_max", max, &place));
     }
     let mut gathered = Gathered::new(limits);
-    for layer in layers {
-        let bytes = blob(layer, limits.packed_bytes_max, fetch)?;
-        archive::layer(&bytes, limits, &mut gathered)?;
-        gathered.end_layer()?;
+    for (number, layer) in (1..).zip(layers) {
+        let mut read = |bytes: &[u8]| {
+            archive::layer(bytes, limits, &mut gathered)?;
+            gathered.end_layer()
+        };
+        blob(layer, &place, limits.packed_bytes_max, fetch)
+            .and_then(|bytes| read(&bytes))
+            .map_err(|error| error.in_layer(number))?;
     }
     Ok(gathered.finish())
 }
 
-/// The manifest that an index leads to.
+/// The manifest that an index leads to, and where it is.
 fn manifest(
     index: &Document,
+    index_place: &str,
     tag: Option<&str>,
     fetch: &mut Fetch<'_>,
     depth: usize,
-) -> Result<Document, SourceError> {
+) -> Result<(String, Document), SourceError> {
     if depth > INDEX_DEPTH_MAX {
         let max = INDEX_DEPTH_MAX as u64;
-        return Err(SourceError::limit("index_depth_max", max, ""));
+        return Err(SourceError::limit("index_depth_max", max, index_place));
     }
     let list = index.root().get("manifests");
     let all: Vec<Value<'_>> = list.into_iter().flat_map(Value::items).collect();
@@ -79,24 +84,26 @@ fn manifest(
             (0, None) => "the layout has no image".to_owned(),
             (count, _) => format!("the layout has {count} images; name one by its tag"),
         };
-        return Err(SourceError::format(what));
+        return Err(SourceError::file(index_place, what));
     };
-    let place = path_of(&text(*found, "digest"))?;
-    let document = json(&place, blob(*found, JSON_BYTES_MAX, fetch)?)?;
+    let place = path_of(&text(*found, "digest"), index_place)?;
+    let bytes = blob(*found, index_place, JSON_BYTES_MAX, fetch)?;
+    let document = json(&place, bytes)?;
     if document.root().get("manifests").is_some() {
-        return manifest(&document, None, fetch, depth + 1);
+        return manifest(&document, &place, None, fetch, depth + 1);
     }
-    Ok(document)
+    Ok((place, document))
 }
 
-/// The bytes that a descriptor names, of the size and digest that it says.
+/// The bytes that a descriptor in that file names, of the size and digest that it says.
 fn blob(
     descriptor: Value<'_>,
+    named_in: &str,
     bytes_max: u64,
     fetch: &mut Fetch<'_>,
 ) -> Result<Vec<u8>, SourceError> {
     let digest = text(descriptor, "digest");
-    let place = path_of(&digest)?;
+    let place = path_of(&digest, named_in)?;
     let size = descriptor.get("size").and_then(|it| it.raw().parse().ok());
     let size: u64 = size.ok_or_else(|| SourceError::file(&place, "its descriptor has no size"))?;
     if size > bytes_max {
@@ -116,16 +123,21 @@ fn blob(
 
 /// Where the blob of a digest lies. Anything but SHA-256 in lower case is refused, so a digest
 /// cannot lead anywhere else.
-fn path_of(digest: &str) -> Result<String, SourceError> {
+fn path_of(digest: &str, named_in: &str) -> Result<String, SourceError> {
     let is_digit = |it: u8| matches!(it, b'0'..=b'9' | b'a'..=b'f');
     match digest.strip_prefix("sha256:") {
         Some(digits) if digits.len() == 64 && digits.bytes().all(is_digit) => {
             Ok(format!("blobs/sha256/{digits}"))
         }
-        _ => Err(SourceError::file(
-            digest,
-            "no digest of the form `sha256:…`",
-        )),
+        _ if digest.is_empty() => {
+            let what = "a descriptor has no digest of the form `sha256:…`";
+            Err(SourceError::file(named_in, what))
+        }
+        _ => {
+            let digest = super::shown(digest);
+            let what = format!("`{digest}` is no digest of the form `sha256:…`");
+            Err(SourceError::file(named_in, what))
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Gathered, SourceError};
 
 const BLOCK: usize = 512;
 
-/// Greatest size of a header that only says how the next file is named.
+/// Greatest size of a header that only says how the next file is named (`extended_bytes_max`).
 const EXTENDED_BYTES_MAX: u64 = 64 << 10;
 
 /// Where the members of a header are, in bytes.
@@ -29,13 +29,77 @@ struct Extended {
     size: Option<u64>,
 }
 
+/// Where the reading is.
+struct Place {
+    /// Where the entry at hand begins.
+    byte: u64,
+    /// The file or folder before it.
+    after: String,
+}
+
+impl Place {
+    /// A fault of the archive's form with its place.
+    fn of(&self, error: SourceError) -> SourceError {
+        let what = match error {
+            SourceError::Format(what) => what,
+            SourceError::File { file, what } if file.is_empty() => what,
+            other => return other,
+        };
+        let after = match self.after.as_str() {
+            "" => String::new(),
+            path => format!(", after `{}`", super::shown(path)),
+        };
+        SourceError::Format(format!("{what} in the entry at byte {}{after}", self.byte))
+    }
+}
+
+/// Counts what is read.
+struct Counted<'r> {
+    inner: &'r mut dyn Read,
+    bytes: u64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(into)?;
+        self.bytes += count as u64;
+        Ok(count)
+    }
+}
+
+/// Whether the bytes begin with a header.
+pub(super) fn begins(bytes: &[u8]) -> bool {
+    bytes.first_chunk().is_some_and(|it| check_sum(it).is_ok())
+}
+
 /// Reads an archive's files into the layer at hand.
 pub(super) fn read(from: &mut dyn Read, into: &mut Gathered<'_>) -> Result<(), SourceError> {
+    let mut place = Place {
+        byte: 0,
+        after: String::new(),
+    };
+    let mut from = Counted {
+        inner: from,
+        bytes: 0,
+    };
+    entries(&mut from, into, &mut place).map_err(|error| place.of(error))
+}
+
+fn entries(
+    from: &mut Counted<'_>,
+    into: &mut Gathered<'_>,
+    place: &mut Place,
+) -> Result<(), SourceError> {
     let mut extended = Extended::default();
     let mut block = [0; BLOCK];
     loop {
+        place.byte = from.bytes;
         fill(from, &mut block)?;
         if block.iter().all(|it| *it == 0) {
+            if extended.path.is_some() || extended.size.is_some() {
+                let what = "an extended header has no entry after it";
+                return Err(SourceError::format(what));
+            }
             return drain(from);
         }
         check_sum(&block)?;
@@ -44,10 +108,12 @@ pub(super) fn read(from: &mut dyn Read, into: &mut Gathered<'_>) -> Result<(), S
             b'0' | 0 => {
                 let path = extended.path.take().map_or_else(|| path(&block), Ok)?;
                 file(from, into, &path, size)?;
+                place.after = path;
             }
             b'5' => {
                 let path = extended.path.take().map_or_else(|| path(&block), Ok)?;
                 folder(into, &path, size)?;
+                place.after = path;
             }
             b'x' => pax(&extended_header(from, into, size)?, &mut extended)?,
             b'L' => {
@@ -78,6 +144,7 @@ fn refused(kind: u8) -> String {
         b'3' | b'4' => "a device",
         b'6' => "a named pipe",
         b'S' => "a sparse file",
+        b'M' | b'V' => "a part of several archives",
         _ => "something that is neither file nor folder",
     };
     format!("the archive holds {what}; only files and folders are accepted")
@@ -118,8 +185,11 @@ fn extended_header(
     size: u64,
 ) -> Result<Vec<u8>, SourceError> {
     if size > EXTENDED_BYTES_MAX {
-        let what = format!("an extended header of more than {EXTENDED_BYTES_MAX} bytes");
-        return Err(SourceError::format(what));
+        return Err(SourceError::limit(
+            "extended_bytes_max",
+            EXTENDED_BYTES_MAX,
+            "",
+        ));
     }
     into.entry("")?;
     content(from, size)

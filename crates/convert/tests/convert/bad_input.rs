@@ -7,8 +7,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use convert::hl7v2::{Charset, Header, Reply};
+use convert::source::archive;
 use convert::{Budgets, ConvertError, Library, Processor};
 
+use super::archives::{LIMITS, Made};
 use super::data;
 
 /// No case may take longer, in a build without optimisation on a busy machine.
@@ -201,6 +203,26 @@ fn template_of(mode: &str, input: &[u8]) -> String {
     refused(&library, Processor::Json, r#"{"a":"x","b":[1,2],"l":[1]}"#)
 }
 
+#[test]
+fn archives() {
+    check(
+        "archives",
+        &[
+            ("archive", |_, input| {
+                let read = archive::read(&Made::of(input).bytes, &LIMITS);
+                read.map_or_else(|error| format!("Archive: {error}"), accepted)
+            }),
+            ("layout", |_, input| {
+                let read = Made::of(input).read();
+                match read.strip_prefix("error: ") {
+                    Some(error) => format!("Layout: {error}"),
+                    None => accepted(read),
+                }
+            }),
+        ],
+    );
+}
+
 fn converted(processor: Processor, template: &str, input: &str) -> String {
     refused(&data::library(&[("r.liquid", template)]), processor, input)
 }
@@ -223,17 +245,22 @@ fn text(input: &[u8]) -> &str {
 }
 
 /// Whether a message says where the fault is: a line and column, a place in a template, a part of
-/// a message, a limit that all of the input exceeds.
+/// a message, a byte or file of an archive, a limit that all of the input exceeds.
 fn has_place(message: &str) -> bool {
     let numbered = |before: &str| {
         let mut found = message.match_indices(before);
         found.any(|(at, _)| message[at + before.len()..].starts_with(|c: char| c.is_ascii_digit()))
     };
     let limit = message.contains("(`") && message.contains("_max`)");
+    let file = message
+        .strip_prefix("Archive: `")
+        .or(message.strip_prefix("Layout: `"));
+    let is_of_file = file.is_some_and(|it| !it.starts_with('`'));
     limit
+        || is_of_file
         || (numbered("line ") && numbered("column "))
         || numbered(".liquid:")
-        || ["MSH-", "MSA-", "segment ", "item "]
+        || ["MSH-", "MSA-", "segment ", "item ", "byte "]
             .iter()
             .any(|it| numbered(it))
         || ["segment MSH", "no MSA", "outermost object"]

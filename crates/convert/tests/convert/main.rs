@@ -2,6 +2,8 @@
 //! samples, and hostile inputs.
 
 #[cfg(test)]
+mod archives;
+#[cfg(test)]
 mod back;
 #[cfg(test)]
 mod bad_input;
