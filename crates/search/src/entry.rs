@@ -51,6 +51,18 @@ impl Debug for RecordId {
     }
 }
 
+impl RecordId {
+    /// Which of so many parts of all records it is in, from zero: FNV-1a of its bytes, divided. The
+    /// number is part of the contract: a part must not depend on who answers, nor on what else is
+    /// stored.
+    pub fn part(id: &str, of: u64) -> u64 {
+        let add = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325, add);
+        // The lowest bits of the hash depend on those of the bytes alone.
+        (hash ^ hash >> 32) % of.max(1)
+    }
+}
+
 impl From<&str> for RecordId {
     fn from(text: &str) -> Self {
         Self(text.into())

@@ -103,8 +103,8 @@ impl Subject<'_> {
             Filter::Ids(ids) => self.id.is_some_and(|id| ids.iter().any(|it| *it.0 == *id)),
             Filter::Rows(rows) => self.row.is_some_and(|row| rows.contains(&row)),
             Filter::Updated(range) => self.updated.is_some_and(|it| within(range, it)),
-            Filter::Remainder { part, of } => {
-                self.row.is_some_and(|row| row.0 % (*of).max(1) == *part)
+            Filter::Partition { part, of } => {
+                self.id.is_some_and(|id| RecordId::part(id, *of) == *part)
             }
             Filter::Entry { parameter, test } => self.passing(*parameter, test).next().is_some(),
             Filter::Together(members) => self.together(members),

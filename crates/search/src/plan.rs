@@ -92,9 +92,9 @@ pub enum Filter<V: Vocabulary = ByNumber> {
     Rows(Vec<Row>),
     /// Its current version was written within these instants (microseconds since 1970).
     Updated(Range<i64>),
-    /// Its row leaves this remainder when divided: one of disjoint parts of a search.
-    Remainder {
-        /// The remainder.
+    /// Its id is in this one of disjoint parts ([`RecordId::part`]).
+    Partition {
+        /// The part, from zero.
         part: u64,
         /// The number of parts, at least one.
         of: u64,
@@ -298,7 +298,7 @@ impl<V: Vocabulary> Filter<V> {
             Self::Ids(_)
             | Self::Rows(_)
             | Self::Updated(_)
-            | Self::Remainder { .. }
+            | Self::Partition { .. }
             | Self::Entry { .. }
             | Self::Together(_) => {}
         }
@@ -326,7 +326,7 @@ impl<V: Vocabulary> fmt::Debug for Filter<V> {
             Self::Ids(ids) => write!(f, "Ids({})", ids.len()),
             Self::Rows(rows) => write!(f, "Rows({})", rows.len()),
             Self::Updated(_) => f.write_str("Updated"),
-            Self::Remainder { part, of } => write!(f, "Remainder({part}/{of})"),
+            Self::Partition { part, of } => write!(f, "Partition({part}/{of})"),
             Self::Entry { parameter, test } => write!(f, "Entry({parameter:?}, {test:?})"),
             Self::Together(members) => f.debug_tuple("Together").field(members).finish(),
             Self::Inside(filter) => f.debug_tuple("Inside").field(filter).finish(),

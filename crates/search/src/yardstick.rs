@@ -24,6 +24,7 @@ use fhir::fhirpath::{AsOperator, Environment, FhirPath, Item, Lookup, LookupErro
 use fhir::json::{Document, Limits};
 use fhir::{Definitions, FhirVersion, Instant};
 
+use crate::entry::RecordId;
 use crate::query::{
     Condition, Context, Handling, Presence, Query, QueryLimits, Referrer, Sense, Value, Words,
     criterion,
@@ -191,7 +192,11 @@ impl<'w> Yardstick<'w> {
             Condition::Updated(tests) => tests
                 .iter()
                 .any(|it| ranges::dates(it, (stored.updated, stored.updated), self.now)),
-            Condition::Partition { part, of } => stored.row % of == *part,
+            Condition::Partition { part, of } => {
+                // What is contained is where its container is.
+                let whole = self.world.iter().find(|it| it.row == stored.row);
+                whole.is_some_and(|it| RecordId::part(&it.id, *of) == *part)
+            }
             Condition::Lists(ids) => ids.iter().any(|it| self.is_listed(it, stored)),
             Condition::NotReferenced(by) => {
                 let mut by = by.iter();

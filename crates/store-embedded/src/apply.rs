@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use store::{
-    Committed, Effect, Entry, Idempotency, Instant, LedgerEntry, NamedChange, Operation, Origin,
-    Position, RecordKey, Row, StoreError, VersionNumber, Versions, Written,
+    Committed, Effect, Entry, Idempotency, Instant, Lane, LedgerEntry, NamedChange, Operation,
+    Origin, Position, RecordKey, Row, StoreError, VersionNumber, Versions, Written,
 };
 
 use crate::committer::Writing;
 use crate::expiry;
 use crate::layout::{
     self, BODIES, CHANGES, Changed, ENTRIES, HISTORY, Head, Incoming, Indexed, IndexedEntry,
-    LEDGER, META, POSTINGS, Stored, Version,
+    LEDGER, META, POSTINGS, Referent, Stored, Version,
 };
 use crate::preconditions::{self, next_version};
 use crate::prepare::{Prepared, PreparedAction, PreparedIndex, PreparedVersion};
@@ -44,6 +44,13 @@ pub(crate) fn commit(
         ..
     } = prepared;
     let before = work.state.position;
+    // First, and in their order: results that are not sorted have it, and none of their references
+    // may change it.
+    for change in &changes {
+        if matches!(change.action, PreparedAction::Put(_)) {
+            work.placed(&change.key)?;
+        }
+    }
     let mut written = Vec::with_capacity(changes.len());
     for change in changes {
         written.push(stage(&mut work, &change.key, change.action, origin)?);
@@ -137,7 +144,7 @@ fn stage(
     let head = work.head(key)?;
     let there = head.filter(Head::exists);
     match (action, there) {
-        (PreparedAction::Put(version), _) => put(work, key, head, version, origin),
+        (PreparedAction::Put(version), _) => put(work, key, version, origin),
         (PreparedAction::Delete, Some(head)) if head.live() => delete(work, key, head, origin),
         (PreparedAction::Purge, Some(head)) => purge(work, key, head, origin),
         (PreparedAction::PurgeHistory, Some(head)) => purge_history(work, key, head, origin),
@@ -160,18 +167,17 @@ fn nothing(head: Option<Head>, there: Option<Head>) -> Written {
 fn put(
     work: &mut Work<'_>,
     key: &RecordKey,
-    head: Option<Head>,
     prepared: PreparedVersion,
     origin: Origin,
 ) -> Result<Written, StoreError> {
-    let live = head.is_some_and(|head| head.live());
-    let row = work.row(key)?;
+    let head = work.placed(key)?;
+    let (live, row) = (head.live(), head.row);
     let (operation, effect) = if live {
         (Operation::Update, Effect::Updated)
     } else {
         (Operation::Create, Effect::Created)
     };
-    let lanes = work.rows(&prepared.lanes)?;
+    let lanes = work.lanes(&prepared.lanes)?;
     let indexed = resolve(work, &prepared.entries, &prepared.references)?;
     let before = if live { Some(work.indexed(row)?) } else { None };
     reindex(work, key, row, before.as_ref(), Some(&indexed));
@@ -184,7 +190,7 @@ fn put(
         packed: prepared.packed.into(),
     };
     *work.counts.entry((key.space, key.kind)).or_default() += i64::from(!live);
-    new_version(work, key, row, head, &version, lanes, origin).map(|(version, position)| Written {
+    new_version(work, key, head, &version, lanes, origin).map(|(version, position)| Written {
         row,
         version,
         position: Some(position),
@@ -222,7 +228,7 @@ fn delete(
     reindex(work, key, row, Some(&before), None);
     let lanes = work.ledger_entry(head.position)?.lanes;
     let version = Version {
-        number: next_version(Some(head)),
+        number: next_version(head),
         position: Position(work.state.position.0 + 1),
         time: work.state.time,
         operation: Operation::Delete,
@@ -230,7 +236,7 @@ fn delete(
         packed: Bytes::new(),
     };
     *work.counts.entry((key.space, key.kind)).or_default() -= 1;
-    let (version, position) = new_version(work, key, row, Some(head), &version, lanes, origin)?;
+    let (version, position) = new_version(work, key, head, &version, lanes, origin)?;
     Ok(Written {
         row,
         version,
@@ -243,13 +249,13 @@ fn delete(
 fn new_version(
     work: &mut Work<'_>,
     key: &RecordKey,
-    row: Row,
-    head: Option<Head>,
+    head: Head,
     version: &Version,
-    lanes: Vec<Row>,
+    lanes: Vec<Lane>,
     origin: Origin,
 ) -> Result<(VersionNumber, Position), StoreError> {
-    if let Some(head) = head.filter(Head::exists) {
+    let row = head.row;
+    if head.exists() {
         let old = work.body(key, row)?;
         if version.blobs.is_empty() && !Version::decode(&old)?.blobs.is_empty() {
             work.batch.delete(META, layout::newest_blobs_key(row));
@@ -293,10 +299,10 @@ fn new_version(
     work.set_head(
         key,
         Head {
-            row,
             version: number,
             position,
             operation,
+            ..head
         },
     );
     append(work, key, row, number, operation, lanes, origin);
@@ -361,7 +367,7 @@ fn purge(
         lanes,
         origin,
     );
-    work.forget(key, row);
+    work.forget(key, head);
     Ok(Written {
         row,
         version: VersionNumber(0),
@@ -397,7 +403,7 @@ fn append(
     row: Row,
     version: VersionNumber,
     operation: Operation,
-    lanes: Vec<Row>,
+    lanes: Vec<Lane>,
     origin: Origin,
 ) -> Position {
     let position = Position(work.state.position.0 + 1);
@@ -427,7 +433,7 @@ fn append(
     position
 }
 
-/// Entries and references with the rows they point at.
+/// Entries and references with what they point at.
 fn resolve(
     work: &mut Work<'_>,
     entries: &[Entry],
@@ -437,14 +443,14 @@ fn resolve(
         Ok(IndexedEntry {
             parameter: entry.parameter,
             group: entry.group,
-            value: Stored::of(&entry.value, |key| work.row(key))?,
+            value: Stored::of(&entry.value, |key| work.referent(key))?,
         })
     };
     let entries = entries
         .iter()
         .map(stored)
         .collect::<Result<_, StoreError>>()?;
-    Ok(Indexed::new(entries, work.rows(references)?))
+    Ok(Indexed::new(entries, work.referents(references)?))
 }
 
 /// Writes what is new in the index and removes what is not in it any more.
@@ -459,7 +465,7 @@ pub(crate) fn reindex(
         let indexed = indexed.map(|indexed| indexed.postings(key.space, key.kind, row));
         indexed.unwrap_or_default().into_iter().collect()
     };
-    let targets = |indexed: Option<&Indexed>| -> BTreeMap<Row, u8> {
+    let targets = |indexed: Option<&Indexed>| -> BTreeMap<Referent, u8> {
         indexed
             .map(Indexed::targets)
             .unwrap_or_default()

@@ -9,7 +9,7 @@ use store::{BackupItem, BackupPage, BlobId, Entry, RecordKey, Row, StoreError};
 use crate::engine::Space;
 use crate::expiry;
 use crate::fault;
-use crate::layout::{self, BODIES, ENTRIES, HISTORY, Head, IDS, LEDGER, META, Version};
+use crate::layout::{self, BODIES, ENTRIES, HISTORY, Head, IDS, LEDGER, META, Referent, Version};
 use crate::view::TenantView;
 
 /// Items of a page have about so many bytes.
@@ -144,14 +144,19 @@ fn known(view: &TenantView, row: Row) -> Result<RecordKey, StoreError> {
     view.key_of(row)?.ok_or_else(missing)
 }
 
+fn referred(view: &TenantView, referent: Referent) -> Result<RecordKey, StoreError> {
+    // The key space of rows has both.
+    known(view, Row(referent.0))
+}
+
 fn reserved(_: &TenantView, key: &Bytes, value: &Bytes) -> Result<Option<BackupItem>, StoreError> {
     let head = Head::decode(value)?;
-    if head.exists() {
+    if head.exists() && !head.displaced() {
         return Ok(None);
     }
     Ok(Some(BackupItem::Reserved {
         key: layout::id_of_key(key)?,
-        row: head.row,
+        row: Row(head.referent.0),
     }))
 }
 
@@ -163,11 +168,11 @@ fn index(view: &TenantView, key: &Bytes, value: &Bytes) -> Result<Option<BackupI
         entries.push(Entry {
             parameter: entry.parameter,
             group: entry.group,
-            value: entry.value.value(|row| known(view, row))?,
+            value: entry.value.value(|referent| referred(view, referent))?,
         });
     }
-    let references: Result<Vec<_>, _> =
-        references.into_iter().map(|row| known(view, row)).collect();
+    let references = references.into_iter();
+    let references: Result<Vec<_>, _> = references.map(|it| referred(view, it)).collect();
     Ok(Some(BackupItem::Index {
         key: record,
         entries,

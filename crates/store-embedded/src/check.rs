@@ -173,12 +173,19 @@ impl Checks<'_> {
     }
 
     fn heads(&mut self) -> Result<(), StoreError> {
+        let mut displaced = 0;
         let heads = self.each(IDS, b"", |checks, key, value| {
             let head = Head::decode(value)?;
             let record = layout::id_of_key(key)?;
-            let row = checks.snapshot.get(ROWS, &layout::row_key(head.row));
-            if row.map_err(fault::engine)?.as_deref() != Some(key) {
-                checks.find(ROWS, format!("row {} does not name its record", head.row.0));
+            let row = Some(head.row.0).filter(|_| head.exists());
+            let referent = Some(head.referent.0).filter(|_| row != Some(head.referent.0));
+            for number in row.into_iter().chain(referent) {
+                checks.named(number, key)?;
+            }
+            if let (Some(row), Some(referent)) = (row, referent) {
+                displaced += 1;
+                checks.displaced(row, referent)?;
+                checks.displaced(referent, row)?;
             }
             let place = layout::body_key(record.space, record.kind, head.row);
             let newest = checks.snapshot.get(BODIES, &place).map_err(fault::engine)?;
@@ -203,8 +210,31 @@ impl Checks<'_> {
             Ok(())
         })?;
         let rows = self.each(ROWS, b"", |_, _, _| Ok(()))?;
-        if rows != heads {
+        if rows != heads + displaced {
             self.find(ROWS, format!("{rows} rows for {heads} records"));
+        }
+        let pairs = self.each(META, layout::DISPLACED, |_, _, _| Ok(()))?;
+        if pairs != 2 * displaced {
+            let what = format!("{pairs} numbers of {displaced} records that have two");
+            self.find(META, what);
+        }
+        Ok(())
+    }
+
+    fn named(&mut self, number: u64, key: &[u8]) -> Result<(), StoreError> {
+        let row = self
+            .snapshot
+            .get(ROWS, &layout::row_key(store::Row(number)));
+        if row.map_err(fault::engine)?.as_deref() != Some(key) {
+            self.find(ROWS, format!("row {number} does not name its record"));
+        }
+        Ok(())
+    }
+
+    fn displaced(&mut self, number: u64, other: u64) -> Result<(), StoreError> {
+        let found = self.snapshot.get(META, &layout::displaced_key(number));
+        if found.map_err(fault::engine)?.as_deref() != Some(&layout::encode_number(other)[..]) {
+            self.find(META, format!("number {number} does not lead to {other}"));
         }
         Ok(())
     }
@@ -315,7 +345,7 @@ impl Checks<'_> {
                 if !checks.has(INCOMING, &layout::incoming_key(target, row))? {
                     checks.find(INCOMING, format!("a reference of row {} is missing", row.0));
                 }
-                if !checks.has(ROWS, &layout::row_key(target))? {
+                if !checks.has(ROWS, &layout::referent_key(target))? {
                     checks.find(ROWS, format!("row {} is referred to and missing", target.0));
                 }
             }

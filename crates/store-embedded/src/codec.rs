@@ -138,6 +138,10 @@ impl<'b> Cursor<'b> {
         Self { rest: bytes, what }
     }
 
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     fn damaged(&self) -> StoreError {
         StoreError::Corrupt(format!("malformed {}", self.what))
     }

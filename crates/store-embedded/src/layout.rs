@@ -6,26 +6,31 @@
 //!
 //! | key space | key | value |
 //! |---|---|---|
-//! | `ids` | space, type, id | [`Head`]: row, newest version, its position, its operation; version 0 = only referred to |
-//! | `rows` | row | space, type, id |
+//! | `ids` | space, type, id | [`Head`]: row, newest version, its position, its operation, perhaps its [`Referent`]; version 0 = only referred to |
+//! | `rows` | row or [`Referent`] | space, type, id |
 //! | `bodies` | space, type, row | [`Version`]: the newest version, with its compressed body |
 //! | `history` | space, type, row, version | [`Version`]: an older version |
 //! | `ledger` | position | the ledger entry, with the number of its form |
 //! | `changes` | `K` space, type, position | row, version: the versions of a type |
 //! | | `S` space, position | type, row, version: the versions of a space |
-//! | | `L` lane's row, position | nothing: the entries of a lane |
+//! | | `L` lane, position | nothing: the entries of a lane |
 //! | `entries` | row | [`Indexed`]: entries and references of the newest version of a live record |
 //! | `postings` | space, type, slot, value ([`postings`]), row | nothing; slot 0 = "is live", without value |
-//! | `incoming` | target's row, source's row | source's space and type, and what refers ([`Incoming`]) |
+//! | `incoming` | [`Referent`], source's row | source's space and type, and what refers ([`Incoming`]) |
 //! | `meta` | `S` | [`State`] |
 //! | | `C` space, type | number of live records |
 //! | | `N` kind of name, number | a name of the dictionary |
 //! | | `Z` number | a compression dictionary: space, type, bytes |
+//! | | `D` row | the record's [`Referent`], where it has another number |
+//! | | `D` [`Referent`] | the record's row, likewise |
 //! | | `R` named row's key | expiry, revision, value |
 //! | | `I` caller, key | a commit with an idempotency key, as `Committed::encode` gives it |
 //! | | `X` instant, key of the above | nothing: what is to be removed then |
 //! | | `B` sha256, length, row, version | nothing: the version names the blob |
 //! | | `V` row | the blobs that the newest version names; not there if it names none |
+//!
+//! Rows are given in the order of creation, which is the order of results that are not sorted. What is
+//! referred to before it is there has no row yet, but a [`Referent`], and keeps it.
 //!
 //! A posting is a key of its own, without a value: no write reads what is there. Measured on 100,000
 //! records with 30 entries and 740 bytes of JSON each, most of them with an identifier, an instant
@@ -38,8 +43,8 @@ mod postings;
 
 use bytes::Bytes;
 use store::{
-    BlobId, IdempotencyKey, Instant, LedgerEntry, NameKind, NamedKey, Operation, Origin, Position,
-    RecordId, RecordKey, Row, Space, StoreError, TypeNumber, VersionNumber,
+    BlobId, IdempotencyKey, Instant, Lane, LedgerEntry, NameKind, NamedKey, Operation, Origin,
+    Position, RecordId, RecordKey, Row, Space, StoreError, TypeNumber, VersionNumber,
 };
 
 pub(crate) use entries::{Indexed, IndexedEntry, Stored};
@@ -93,10 +98,29 @@ const LEDGER_FORM: u8 = 1;
 
 // ---- records ------------------------------------------------------------------------------------
 
+/// The number that references to a record are stored with: that of its row, unless something
+/// referred to it before it was there. Rows and referents are numbers of one sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Referent(pub(crate) u64);
+
+impl Referent {
+    /// Of a record that was there before anything referred to it.
+    pub(crate) fn of(row: Row) -> Self {
+        Self(row.0)
+    }
+
+    /// The lane of the record.
+    pub(crate) fn lane(self) -> Lane {
+        Lane(self.0)
+    }
+}
+
 /// Where a record stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head {
+    /// Zero while there is no version.
     pub(crate) row: Row,
+    pub(crate) referent: Referent,
     /// Zero: there is no version, the record is only referred to.
     pub(crate) version: VersionNumber,
     pub(crate) position: Position,
@@ -105,9 +129,10 @@ pub(crate) struct Head {
 
 impl Head {
     /// Of a record that is referred to and not there.
-    pub(crate) fn reserved(row: Row) -> Self {
+    pub(crate) fn reserved(referent: Referent) -> Self {
         Self {
-            row,
+            row: Row(0),
+            referent,
             version: VersionNumber(0),
             position: Position(0),
             operation: Operation::Purge,
@@ -122,22 +147,47 @@ impl Head {
         self.exists() && self.operation != Operation::Delete
     }
 
+    /// Whether others refer to it by another number than its row's.
+    pub(crate) fn displaced(&self) -> bool {
+        self.exists() && self.referent != Referent::of(self.row)
+    }
+
+    /// Begins with the row, or with the referent of a record that has none.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        Value::default()
-            .varint(self.row.0)
+        let number = if self.exists() {
+            self.row.0
+        } else {
+            self.referent.0
+        };
+        let value = Value::default()
+            .varint(number)
             .varint(self.version.0)
             .varint(self.position.0)
-            .byte(operation_byte(self.operation))
-            .0
+            .byte(operation_byte(self.operation));
+        if self.displaced() {
+            value.varint(self.referent.0).0
+        } else {
+            value.0
+        }
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
         let mut at = Cursor::new(bytes, "head");
-        Ok(Self {
-            row: Row(at.varint()?),
+        let number = at.varint()?;
+        let head = Self {
+            row: Row(number),
+            referent: Referent(number),
             version: VersionNumber(at.varint()?),
             position: Position(at.varint()?),
             operation: operation_of(&mut at)?,
+        };
+        Ok(match at.is_at_end() {
+            _ if !head.exists() => Self::reserved(head.referent),
+            true => head,
+            false => Self {
+                referent: Referent(at.varint()?),
+                ..head
+            },
         })
     }
 }
@@ -168,6 +218,10 @@ fn record_key(mut at: Cursor<'_>) -> Result<RecordKey, StoreError> {
 
 pub(crate) fn row_key(row: Row) -> Vec<u8> {
     Key::new().u64(row.0).done()
+}
+
+pub(crate) fn referent_key(referent: Referent) -> Vec<u8> {
+    Key::new().u64(referent.0).done()
 }
 
 pub(crate) fn row_of_key(key: &[u8]) -> Result<Row, StoreError> {
@@ -323,7 +377,7 @@ pub(crate) fn decode_ledger(position: Position, bytes: &[u8]) -> Result<LedgerEn
         kind: TypeNumber(at.small()?),
         row: Row(at.varint()?),
         version: VersionNumber(at.varint()?),
-        lanes: at.list(|at| at.varint().map(Row))?,
+        lanes: at.list(|at| at.varint().map(Lane))?,
     })
 }
 
@@ -338,7 +392,7 @@ pub(crate) fn space_changes(space: Space) -> Vec<u8> {
 }
 
 /// The ledger entries of a lane.
-pub(crate) fn lane_changes(lane: Row) -> Vec<u8> {
+pub(crate) fn lane_changes(lane: Lane) -> Vec<u8> {
     Key::new().tag(b'L').u64(lane.0).done()
 }
 
@@ -390,6 +444,8 @@ pub(crate) struct State {
     /// Of the newest commit.
     pub(crate) time: Instant,
     pub(crate) next_row: u64,
+    /// Whether there is, or was, a record whose [`Referent`] is not its row's number.
+    pub(crate) displaced: bool,
 }
 
 impl Default for State {
@@ -399,6 +455,7 @@ impl Default for State {
             transaction: 0,
             time: Instant(0),
             next_row: 1,
+            displaced: false,
         }
     }
 }
@@ -414,6 +471,8 @@ pub(crate) const DICTIONARIES: &[u8] = b"Z";
 pub(crate) const REMEMBERED: &[u8] = b"I";
 /// All named rows.
 pub(crate) const NAMED: &[u8] = b"R";
+/// All rows and referents of records that have different ones.
+pub(crate) const DISPLACED: &[u8] = b"D";
 /// Everything that is to be removed at some time.
 pub(crate) const EXPIRING: &[u8] = b"X";
 
@@ -424,6 +483,7 @@ impl State {
             .varint(self.transaction)
             .signed(self.time.0)
             .varint(self.next_row)
+            .byte(u8::from(self.displaced))
             .0
     }
 
@@ -434,6 +494,8 @@ impl State {
             transaction: at.varint()?,
             time: Instant(at.signed()?),
             next_row: at.varint()?,
+            // Before there were such records nothing was written here.
+            displaced: !at.is_at_end() && at.byte()? == 1,
         })
     }
 }
@@ -476,6 +538,26 @@ fn kind_byte(kind: NameKind) -> u8 {
         NameKind::System => 3,
         NameKind::Unit => 4,
     }
+}
+
+/// Where the row of a displaced record's referent is, or the referent of its row.
+pub(crate) fn displaced_key(number: u64) -> Vec<u8> {
+    Key::new().tag(b'D').u64(number).done()
+}
+
+/// The other number of a record that has two, or the same: what a row is referred to by, and the row
+/// of a referent (where no record is, if what is referred to is not there). `displaced` is that of
+/// the state, and spares looking.
+pub(crate) fn other_number(
+    displaced: bool,
+    number: u64,
+    get: impl FnOnce(&[u8]) -> Result<Option<Bytes>, StoreError>,
+) -> Result<u64, StoreError> {
+    if !displaced {
+        return Ok(number);
+    }
+    let other = get(&displaced_key(number))?;
+    other.map_or(Ok(number), |bytes| decode_number(&bytes))
 }
 
 pub(crate) fn dictionary_key(number: u32) -> Vec<u8> {

@@ -174,11 +174,11 @@ fn keeps_referrer(
     let Some(head) = work.head(key)? else {
         return Ok(false);
     };
-    for (source, incoming) in work.sources(head.row)? {
+    for (source, incoming) in work.sources(head.referent)? {
         if !incoming.refers() {
             continue;
         }
-        let Some(source) = work.key_of(source)? else {
+        let Some(source) = work.key_of_row(source)? else {
             return Ok(true);
         };
         let action = prepared
@@ -209,7 +209,12 @@ fn matches(
     let common = &work.tenant.common;
     let steps_max = common.options.criteria_steps_max;
     let allowance = Allowance::new("criteria_steps_max", steps_max);
-    let reads = Reads::new(&work.newest, &allowance, &common.counters.search_steps);
+    let reads = Reads::new(
+        &work.newest,
+        writing.state.displaced,
+        &allowance,
+        &common.counters.search_steps,
+    );
     let found = search::run(&reads, plan)?;
     let same = found.rows.iter().map(|(_, row)| row).eq(rows);
     if same { Ok(()) } else { Err(StoreError::Stale) }
@@ -242,6 +247,6 @@ fn named(
 }
 
 /// The versions of a record begin at 1.
-pub(crate) fn next_version(head: Option<Head>) -> VersionNumber {
-    VersionNumber(head.map_or(0, |head| head.version.0) + 1)
+pub(crate) fn next_version(head: Head) -> VersionNumber {
+    VersionNumber(head.version.0 + 1)
 }

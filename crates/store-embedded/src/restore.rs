@@ -18,10 +18,11 @@ use crate::expiry;
 use crate::fault;
 use crate::layout::{
     self, BODIES, CHANGES, Changed, ENTRIES, HISTORY, Head, IDS, INCOMING, Incoming, Indexed,
-    IndexedEntry, LEDGER, META, POSTINGS, ROWS, State, Stored, Version,
+    IndexedEntry, LEDGER, META, POSTINGS, ROWS, Referent, State, Stored, Version,
 };
 use crate::search::head_of;
 use crate::tenant::Tenant;
+use crate::work::put_displaced;
 
 /// How far a restore has come.
 #[derive(Default)]
@@ -88,7 +89,7 @@ pub(crate) fn take(
             BackupItem::Reserved { key, row } => {
                 progress.saw_row(row);
                 put_key(&mut batch, &key, row);
-                batch.put(IDS, layout::id_key(&key), Head::reserved(row).encode());
+                take_referent(writing, &mut progress, &mut batch, &key, Referent(row.0))?;
             }
             BackupItem::Index {
                 key,
@@ -145,6 +146,23 @@ fn take_name(batch: &mut Batch, kind: NameKind, number: u32, name: &str) {
 
 fn put_key(batch: &mut Batch, key: &RecordKey, row: Row) {
     batch.put(ROWS, layout::row_key(row), layout::id_key(key));
+}
+
+fn take_referent(
+    writing: &mut Writing,
+    progress: &mut Progress,
+    batch: &mut Batch,
+    key: &RecordKey,
+    referent: Referent,
+) -> Result<(), StoreError> {
+    let there = head_of(&writing.newest()?, key)?.filter(Head::exists);
+    let head = there.map_or(Head::reserved(referent), |head| Head { referent, ..head });
+    batch.put(IDS, layout::id_key(key), head.encode());
+    if head.displaced() {
+        progress.state.displaced = true;
+        put_displaced(batch, head.row, referent);
+    }
+    Ok(())
 }
 
 fn take_version(
@@ -204,6 +222,7 @@ fn take_version(
     batch.put(BODIES, place, version.encode());
     let head = Head {
         row: *row,
+        referent: Referent::of(*row),
         version: *number,
         position: *position,
         operation: *operation,
@@ -251,22 +270,21 @@ fn take_index(
     references: &[RecordKey],
 ) -> Result<(), StoreError> {
     let newest = writing.newest()?;
-    let row_of = |key: &RecordKey| -> Result<Row, StoreError> {
+    let head = |key: &RecordKey| -> Result<Head, StoreError> {
         let unknown = || StoreError::Backend("the backup names a record without a row".to_owned());
-        head_of(&newest, key)?
-            .map(|head| head.row)
-            .ok_or_else(unknown)
+        head_of(&newest, key)?.ok_or_else(unknown)
     };
-    let row = row_of(key)?;
+    let referent = |key: &RecordKey| head(key).map(|head| head.referent);
+    let row = head(key)?.row;
     let stored = |entry: &Entry| {
         Ok(IndexedEntry {
             parameter: entry.parameter,
             group: entry.group,
-            value: Stored::of(&entry.value, row_of)?,
+            value: Stored::of(&entry.value, referent)?,
         })
     };
     let entries: Result<Vec<_>, StoreError> = entries.iter().map(stored).collect();
-    let references: Result<Vec<_>, _> = references.iter().map(row_of).collect();
+    let references: Result<Vec<_>, _> = references.iter().map(referent).collect();
     let indexed = Indexed::new(entries?, references?);
     for posting in indexed.postings(key.space, key.kind, row) {
         batch.put(POSTINGS, posting, Bytes::new());
@@ -293,7 +311,7 @@ fn take_ledger(progress: &mut Progress, batch: &mut Batch, entry: &LedgerEntry) 
     progress.state.position = progress.state.position.max(entry.position);
     progress.state.transaction = progress.state.transaction.max(entry.transaction);
     for lane in &entry.lanes {
-        progress.saw_row(*lane);
+        progress.saw_row(Row(lane.0));
         let place = layout::change_key(&layout::lane_changes(*lane), entry.position);
         batch.put(CHANGES, place, Bytes::new());
     }

@@ -41,6 +41,7 @@ pub(crate) struct TenantView {
     pub(crate) snapshot: Snapshot,
     pub(crate) position: Position,
     newest: bool,
+    displaced: bool,
 }
 
 impl TenantView {
@@ -57,6 +58,7 @@ impl TenantView {
             snapshot,
             position,
             newest: position == state.position,
+            displaced: state.displaced,
         })
     }
 
@@ -245,11 +247,14 @@ impl TenantView {
 
     fn lane(
         &self,
-        lane: Row,
+        of: &RecordKey,
         after: Position,
         limit: usize,
     ) -> Result<Vec<LedgerEntry>, StoreError> {
-        let list = layout::lane_changes(lane);
+        let Some(head) = head_of(&self.snapshot, of)? else {
+            return Ok(Vec::new());
+        };
+        let list = layout::lane_changes(head.referent.lane());
         let Some(from) = after.0.checked_add(1) else {
             return Ok(Vec::new());
         };
@@ -294,7 +299,7 @@ impl TenantView {
             ..allowance
         };
         let steps = &self.tenant.common.counters.search_steps;
-        match search(&Reads::new(&self.snapshot, &few, steps)) {
+        match search(&Reads::new(&self.snapshot, self.displaced, &few, steps)) {
             Err(StoreError::TooCostly { .. }) => Ok(None),
             other => other.map(Some),
         }
@@ -313,7 +318,12 @@ impl TenantView {
         let _waiting = Waiting(Arc::clone(&allowance.abandoned));
         blocking(move || {
             let steps = &view.tenant.common.counters.search_steps;
-            search(&Reads::new(&view.snapshot, &allowance, steps))
+            search(&Reads::new(
+                &view.snapshot,
+                view.displaced,
+                &allowance,
+                steps,
+            ))
         })
         .await
     }
@@ -412,11 +422,11 @@ impl View for TenantView {
     async fn ledger(
         &self,
         after: Position,
-        lane: Option<Row>,
+        lane: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<LedgerEntry>, StoreError> {
         match lane {
-            Some(lane) => self.lane(lane, after, limit),
+            Some(of) => self.lane(of, after, limit),
             None => self.whole_ledger(after, limit),
         }
     }
@@ -473,8 +483,8 @@ impl View for TenantView {
             return Ok(Vec::new());
         };
         let from = after.map_or(0, |(_, row)| row.0.saturating_add(1));
-        let bounds = layout::incoming_key(head.row, Row(from))
-            ..=layout::incoming_key(head.row, Row(u64::MAX));
+        let bounds = layout::incoming_key(head.referent, Row(from))
+            ..=layout::incoming_key(head.referent, Row(u64::MAX));
         let mut found = Vec::new();
         for entry in self.snapshot.range(INCOMING, bounds) {
             if found.len() == limit {

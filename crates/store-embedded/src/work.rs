@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
-use store::{Instant, LedgerEntry, Position, RecordKey, Row, Space, StoreError, TypeNumber};
+use store::{Instant, Lane, LedgerEntry, Position, RecordKey, Row, Space, StoreError, TypeNumber};
 
 use crate::engine::{Batch, Snapshot};
 use crate::fault;
 use crate::layout::{
     self, BODIES, ENTRIES, HISTORY, Head, IDS, INCOMING, Incoming, Indexed, LEDGER, META, ROWS,
-    State,
+    Referent, State,
 };
 use crate::tenant::Tenant;
 
@@ -23,9 +23,9 @@ pub(crate) struct Work<'t> {
     /// Heads read or changed; `None` where there is no row.
     heads: HashMap<RecordKey, Option<Head>>,
     /// Incoming references changed; `None` where removed.
-    incoming: HashMap<(Row, Row), Option<Incoming>>,
-    /// Rows that may be referred to by nothing any more.
-    let_go: BTreeSet<Row>,
+    incoming: HashMap<(Referent, Row), Option<Incoming>>,
+    /// What may be referred to by nothing any more.
+    let_go: BTreeSet<Referent>,
     /// Change in the number of live records.
     pub(crate) counts: HashMap<(Space, TypeNumber), i64>,
     /// Types of which a record was indexed anew.
@@ -67,29 +67,62 @@ impl<'t> Work<'t> {
         self.heads.insert(key.clone(), Some(head));
     }
 
-    /// The row of a record; one that has none gets the next.
-    pub(crate) fn row(&mut self, key: &RecordKey) -> Result<Row, StoreError> {
-        if let Some(head) = self.head(key)? {
-            return Ok(head.row);
-        }
-        let row = Row(self.state.next_row);
+    fn next_number(&mut self, key: &RecordKey) -> u64 {
+        let number = self.state.next_row;
         self.state.next_row += 1;
         self.batch
-            .put(ROWS, layout::row_key(row), layout::id_key(key));
-        self.set_head(key, Head::reserved(row));
-        Ok(row)
+            .put(ROWS, layout::row_key(Row(number)), layout::id_key(key));
+        number
     }
 
-    pub(crate) fn rows(&mut self, keys: &[RecordKey]) -> Result<Vec<Row>, StoreError> {
-        keys.iter().map(|key| self.row(key)).collect()
+    /// Where a record stands that is about to get a version; one that has no row gets the next.
+    pub(crate) fn placed(&mut self, key: &RecordKey) -> Result<Head, StoreError> {
+        let head = self.head(key)?;
+        if let Some(head) = head.filter(|head| head.row != Row(0)) {
+            return Ok(head);
+        }
+        let row = Row(self.next_number(key));
+        let referent = head.map_or(Referent::of(row), |head| head.referent);
+        if head.is_some() {
+            self.state.displaced = true;
+            put_displaced(&mut self.batch, row, referent);
+        }
+        let head = Head {
+            row,
+            ..Head::reserved(referent)
+        };
+        // It is written with the first version.
+        self.heads.insert(key.clone(), Some(head));
+        Ok(head)
     }
 
-    pub(crate) fn key_of(&self, row: Row) -> Result<Option<RecordKey>, StoreError> {
-        let bytes = self
-            .newest
-            .get(ROWS, &layout::row_key(row))
-            .map_err(fault::engine)?;
+    /// What a record is referred to by, whether it is there or not.
+    pub(crate) fn referent(&mut self, key: &RecordKey) -> Result<Referent, StoreError> {
+        if let Some(head) = self.head(key)? {
+            return Ok(head.referent);
+        }
+        let referent = Referent(self.next_number(key));
+        self.set_head(key, Head::reserved(referent));
+        Ok(referent)
+    }
+
+    pub(crate) fn referents(&mut self, keys: &[RecordKey]) -> Result<Vec<Referent>, StoreError> {
+        keys.iter().map(|key| self.referent(key)).collect()
+    }
+
+    pub(crate) fn lanes(&mut self, keys: &[RecordKey]) -> Result<Vec<Lane>, StoreError> {
+        let lanes = keys.iter();
+        lanes.map(|key| Ok(self.referent(key)?.lane())).collect()
+    }
+
+    /// What a row or a referent stands for.
+    fn key_of(&self, key: &[u8]) -> Result<Option<RecordKey>, StoreError> {
+        let bytes = self.newest.get(ROWS, key).map_err(fault::engine)?;
         bytes.map(|bytes| layout::key_of_row(&bytes)).transpose()
+    }
+
+    pub(crate) fn key_of_row(&self, row: Row) -> Result<Option<RecordKey>, StoreError> {
+        self.key_of(&layout::row_key(row))
     }
 
     /// The newest version as it is stored.
@@ -131,9 +164,10 @@ impl<'t> Work<'t> {
         self.newest.get(META, key).map_err(fault::engine)
     }
 
-    /// Who points at a row, in the newest state.
-    pub(crate) fn sources(&self, target: Row) -> Result<Vec<(Row, Incoming)>, StoreError> {
-        let found = self.newest.prefix(INCOMING, &layout::row_key(target));
+    /// Who points at a record, in the newest state.
+    pub(crate) fn sources(&self, target: Referent) -> Result<Vec<(Row, Incoming)>, StoreError> {
+        let target = layout::referent_key(target);
+        let found = self.newest.prefix(INCOMING, &target);
         found
             .map(|entry| {
                 let (key, value) = entry.map_err(fault::engine)?;
@@ -143,7 +177,12 @@ impl<'t> Work<'t> {
             .collect()
     }
 
-    pub(crate) fn set_incoming(&mut self, target: Row, source: Row, incoming: Option<Incoming>) {
+    pub(crate) fn set_incoming(
+        &mut self,
+        target: Referent,
+        source: Row,
+        incoming: Option<Incoming>,
+    ) {
         let key = layout::incoming_key(target, source);
         if let Some(incoming) = incoming {
             self.batch.put(INCOMING, key, incoming.encode());
@@ -154,29 +193,36 @@ impl<'t> Work<'t> {
         self.incoming.insert((target, source), incoming);
     }
 
-    /// A record that is gone: its row stays only while something points at it.
-    pub(crate) fn forget(&mut self, key: &RecordKey, row: Row) {
-        self.set_head(key, Head::reserved(row));
-        self.let_go.insert(row);
+    /// A record that is gone: its referent stays only while something points at it.
+    pub(crate) fn forget(&mut self, key: &RecordKey, head: Head) {
+        if head.displaced() {
+            self.batch.delete(ROWS, layout::row_key(head.row));
+            for number in [head.row.0, head.referent.0] {
+                self.batch.delete(META, layout::displaced_key(number));
+            }
+        }
+        self.set_head(key, Head::reserved(head.referent));
+        self.let_go.insert(head.referent);
     }
 
     /// Forgets the ids of records that are not there and that nothing points at any more.
     pub(crate) fn forget_unused(&mut self) -> Result<(), StoreError> {
-        for row in std::mem::take(&mut self.let_go) {
-            let Some(key) = self.key_of(row)? else {
+        for referent in std::mem::take(&mut self.let_go) {
+            let number = layout::referent_key(referent);
+            let Some(key) = self.key_of(&number)? else {
                 continue;
             };
             let unused = self.head(&key)?.is_some_and(|head| !head.exists());
-            if unused && !self.pointed_at(row)? {
+            if unused && !self.pointed_at(referent)? {
                 self.batch.delete(IDS, layout::id_key(&key));
-                self.batch.delete(ROWS, layout::row_key(row));
+                self.batch.delete(ROWS, number);
                 self.heads.insert(key, None);
             }
         }
         Ok(())
     }
 
-    fn pointed_at(&self, target: Row) -> Result<bool, StoreError> {
+    fn pointed_at(&self, target: Referent) -> Result<bool, StoreError> {
         let added = self
             .incoming
             .iter()
@@ -188,5 +234,13 @@ impl<'t> Work<'t> {
                 .any(|(source, _)| !self.incoming.contains_key(&(target, *source))))
         };
         Ok(added || kept()?)
+    }
+}
+
+/// From either number of a record that has two leads a way to the other.
+pub(crate) fn put_displaced(batch: &mut Batch, row: Row, referent: Referent) {
+    for (number, other) in [(row.0, referent.0), (referent.0, row.0)] {
+        let place = layout::displaced_key(number);
+        batch.put(META, place, layout::encode_number(other));
     }
 }

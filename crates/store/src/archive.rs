@@ -12,8 +12,8 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
-    BackupItem, BlobId, Instant, LedgerEntry, NameKind, NamedKey, NamedRow, Operation, Origin,
-    Position, Record, RecordId, RecordKey, Row, Space, TypeNumber, VersionNumber,
+    BackupItem, BlobId, Instant, Lane, LedgerEntry, NameKind, NamedKey, NamedRow, Operation,
+    Origin, Position, Record, RecordId, RecordKey, Row, Space, TypeNumber, VersionNumber,
 };
 
 const HEADER: &[u8] = b"isthmus-backup 1\n";
@@ -254,7 +254,7 @@ fn put_ledger(into: &mut Vec<u8>, entry: &LedgerEntry) {
     put_u64(into, u64::from(entry.kind.0));
     put_u64(into, entry.row.0);
     put_u64(into, entry.version.0);
-    put_list(into, &entry.lanes, |into, row| put_u64(into, row.0));
+    put_list(into, &entry.lanes, |into, lane| put_u64(into, lane.0));
 }
 
 fn put_key(into: &mut Vec<u8>, key: &RecordKey) {
@@ -446,7 +446,7 @@ impl Cursor {
             kind: TypeNumber(self.u32()?),
             row: Row(self.u64()?),
             version: VersionNumber(self.u64()?),
-            lanes: self.list(|cursor| cursor.u64().map(Row))?,
+            lanes: self.list(|cursor| cursor.u64().map(Lane))?,
         })
     }
 }
@@ -528,7 +528,7 @@ mod tests {
             kind: TypeNumber(1),
             row: Row(1),
             version: VersionNumber(1),
-            lanes: vec![Row(4), Row(5)],
+            lanes: vec![Lane(4), Lane(5)],
         };
         let named = |expires| NamedRow {
             value: Bytes::from_static(b"v"),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::{BlobId, Entry, LedgerEntry, NameKind, NamedKey, NamedRow, Record, RecordKey, Row};
 
-/// One item of a backup, in the order: names, versions, reserved rows, entries, ledger,
+/// One item of a backup, in the order: names, versions, reserved numbers, entries, ledger,
 /// named rows, commits, blobs.
 #[derive(Debug, Clone)]
 pub enum BackupItem {
@@ -24,11 +24,12 @@ pub enum BackupItem {
         /// Blobs that it names.
         blobs: Vec<BlobId>,
     },
-    /// A row given to a record that is referred to and not there.
+    /// The number by which others refer to a record that is not there, or was not when the first of
+    /// them did.
     Reserved {
         /// The record.
         key: RecordKey,
-        /// Its row.
+        /// A number like those of rows, of no other record's.
         row: Row,
     },
     /// What the newest version of a live record is found by.

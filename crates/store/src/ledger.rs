@@ -46,6 +46,11 @@ pub struct LedgerEntry {
     pub row: Row,
     /// The version that the change made (for a purge, the last one that was).
     pub version: VersionNumber,
-    /// The rows of the patients whose record it is.
-    pub lanes: Vec<Row>,
+    /// The lanes of the patients whose record it is.
+    pub lanes: Vec<Lane>,
 }
+
+/// The number of a record's lane: of no other record's, and the same as long as the record is there
+/// or anything refers to it, whichever came first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Lane(pub u64);

@@ -47,7 +47,7 @@ pub use commit::{
 pub use error::{PreconditionFailure, StoreError};
 pub use explain::Explanation;
 pub use job::{Job, JobId, JobState, Progress};
-pub use ledger::{LedgerEntry, Operation, Origin, Position};
+pub use ledger::{Lane, LedgerEntry, Operation, Origin, Position};
 pub use limits::StoreLimits;
 pub use name::NameKind;
 pub use named::{NamedChange, NamedExpected, NamedKey, NamedRow};
@@ -241,11 +241,11 @@ pub trait View: Send + Sync {
     /// How many versions `of` has within the page's bounds (its cursor and limit aside).
     async fn history_total(&self, of: &HistoryOf, page: &HistoryPage) -> Result<u64, StoreError>;
 
-    /// Ledger entries after a position, oldest first; with a lane, only those of that lane.
+    /// Ledger entries after a position, oldest first; with a record, only those of its lane.
     async fn ledger(
         &self,
         after: Position,
-        lane: Option<Row>,
+        lane: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<LedgerEntry>, StoreError>;
 

@@ -180,7 +180,7 @@ impl<'w> Work<'w> {
         match condition {
             Condition::Ids { sense, ids } => sensed(*sense, self.ids(ids.iter())),
             Condition::Updated(tests) => self.updated(tests),
-            Condition::Partition { part, of } => Filter::Remainder {
+            Condition::Partition { part, of } => Filter::Partition {
                 part: *part,
                 of: *of,
             },

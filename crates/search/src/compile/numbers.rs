@@ -102,7 +102,7 @@ impl<'n> Names<'n> {
                 }
                 self.of_filter(filter);
             }
-            Filter::Ids(_) | Filter::Rows(_) | Filter::Updated(_) | Filter::Remainder { .. } => {}
+            Filter::Ids(_) | Filter::Rows(_) | Filter::Updated(_) | Filter::Partition { .. } => {}
         }
     }
 
@@ -186,7 +186,7 @@ impl Numbers {
             Filter::Ids(ids) => Filter::Ids(ids.clone()),
             Filter::Rows(rows) => Filter::Rows(rows.clone()),
             Filter::Updated(range) => Filter::Updated(*range),
-            Filter::Remainder { part, of } => Filter::Remainder {
+            Filter::Partition { part, of } => Filter::Partition {
                 part: *part,
                 of: *of,
             },

@@ -103,7 +103,7 @@ impl Index {
                 }),
             Filter::ReferredToBy { .. } | Filter::Inside(_) => Filter::NOTHING,
             // Of the container.
-            Filter::Rows(_) | Filter::Updated(_) | Filter::Remainder { .. } => filter.clone(),
+            Filter::Rows(_) | Filter::Updated(_) | Filter::Partition { .. } => filter.clone(),
         }
     }
 }

@@ -82,7 +82,7 @@ impl Printer {
                 rows.iter().map(|it| it.0).collect::<Vec<_>>()
             ),
             Filter::Updated(range) => format!("updated{}", instants(range)),
-            Filter::Remainder { part, of } => format!("row % {of} = {part}"),
+            Filter::Partition { part, of } => format!("part {part} of {of}"),
             Filter::Entry { parameter, test } => {
                 format!("{} {}", self.slot(*parameter), test_text(test))
             }

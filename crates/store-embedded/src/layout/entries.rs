@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 
 use search::entry::{ordered, part_of};
 use store::{
-    Direction, EntryValue, Magnitude, ParameterNumber, Place, RecordKey, Row, StoreError,
-    SystemNumber, UnitNumber,
+    Direction, EntryValue, Magnitude, ParameterNumber, Place, RecordKey, StoreError, SystemNumber,
+    UnitNumber,
 };
 
-use super::Incoming;
+use super::{Incoming, Referent};
 use crate::codec::{Cursor, Value};
 
 const TOKEN: u8 = 1;
@@ -41,7 +41,7 @@ const TIMES: [i64; 6] = [
 /// In place of a unit of time: this end is open.
 const OPEN: u8 = 15;
 
-/// A value of an index entry as it is stored: references by row.
+/// A value of an index entry as it is stored: references by [`Referent`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stored {
     Valueless,
@@ -49,7 +49,7 @@ pub(crate) enum Stored {
         code: Box<str>,
         system: SystemNumber,
     },
-    Reference(Row),
+    Reference(Referent),
     Uri(Box<str>),
     Text {
         folded: Box<str>,
@@ -68,10 +68,10 @@ pub(crate) enum Stored {
 }
 
 impl Stored {
-    /// The stored form; `row` gives the row of a record that is referred to.
+    /// The stored form; `referent` gives the number of a record that is referred to.
     pub(crate) fn of(
         value: &EntryValue,
-        row: impl FnOnce(&RecordKey) -> Result<Row, StoreError>,
+        referent: impl FnOnce(&RecordKey) -> Result<Referent, StoreError>,
     ) -> Result<Self, StoreError> {
         Ok(match value {
             EntryValue::Valueless => Self::Valueless,
@@ -83,7 +83,7 @@ impl Stored {
                 folded: folded.clone(),
                 exact: exact.clone(),
             },
-            EntryValue::Reference(key) => Self::Reference(row(key)?),
+            EntryValue::Reference(key) => Self::Reference(referent(key)?),
             EntryValue::Uri(uri) => Self::Uri(uri.clone()),
             EntryValue::Period { low, high } => Self::Period {
                 low: *low,
@@ -98,16 +98,16 @@ impl Stored {
         })
     }
 
-    /// What was stored; `key` names the record of a row.
+    /// What was stored; `key` names the record of a referent.
     pub(crate) fn value(
         self,
-        key: impl FnOnce(Row) -> Result<RecordKey, StoreError>,
+        key: impl FnOnce(Referent) -> Result<RecordKey, StoreError>,
     ) -> Result<EntryValue, StoreError> {
         Ok(match self {
             Self::Valueless => EntryValue::Valueless,
             Self::Token { code, system } => EntryValue::Token { system, code },
             Self::Text { folded, exact } => EntryValue::Text { folded, exact },
-            Self::Reference(row) => EntryValue::Reference(key(row)?),
+            Self::Reference(referent) => EntryValue::Reference(key(referent)?),
             Self::Uri(uri) => EntryValue::Uri(uri),
             Self::Period { low, high } => EntryValue::Period { low, high },
             Self::Number { unit, low, high } => EntryValue::Number { unit, low, high },
@@ -151,7 +151,7 @@ impl Stored {
         match self {
             Self::Valueless => value,
             Self::Token { code, system } => value.bytes(code.as_bytes()).varint(system.0.into()),
-            Self::Reference(row) => value.varint(row.0),
+            Self::Reference(referent) => value.varint(referent.0),
             Self::Uri(uri) => value.bytes(uri.as_bytes()),
             Self::Text { folded, exact } => {
                 let value = value.bytes(exact.as_bytes());
@@ -202,7 +202,7 @@ impl Stored {
                 code: at.string()?,
                 system: SystemNumber(at.small()?),
             },
-            REFERENCE => Self::Reference(Row(at.varint()?)),
+            REFERENCE => Self::Reference(Referent(at.varint()?)),
             URI => Self::Uri(at.string()?),
             VALUELESS => Self::Valueless,
             TEXT | TEXT_FOLDED => {
@@ -326,13 +326,13 @@ pub(crate) struct IndexedEntry {
 pub(crate) struct Indexed {
     /// By slot.
     entries: Vec<IndexedEntry>,
-    pub(crate) references: Vec<Row>,
+    pub(crate) references: Vec<Referent>,
     /// Parts that have entries which were not decoded.
     passed_over: BTreeSet<u32>,
 }
 
 impl Indexed {
-    pub(crate) fn new(mut entries: Vec<IndexedEntry>, references: Vec<Row>) -> Self {
+    pub(crate) fn new(mut entries: Vec<IndexedEntry>, references: Vec<Referent>) -> Self {
         entries.sort_by_key(|entry| entry.parameter);
         Self {
             entries,
@@ -341,7 +341,7 @@ impl Indexed {
         }
     }
 
-    pub(crate) fn into_entries(self) -> (Vec<IndexedEntry>, Vec<Row>) {
+    pub(crate) fn into_entries(self) -> (Vec<IndexedEntry>, Vec<Referent>) {
         (self.entries, self.references)
     }
 
@@ -375,7 +375,7 @@ impl Indexed {
                 };
                 entry.value.write(form, value)
             })
-            .list(&self.references, |value, row| value.varint(row.0))
+            .list(&self.references, |value, referent| value.varint(referent.0))
             .0
     }
 
@@ -389,7 +389,7 @@ impl Indexed {
                 value: Stored::read(form, at)?,
             })
         })?;
-        let references = at.list(|at| at.varint().map(Row))?;
+        let references = at.list(|at| at.varint().map(Referent))?;
         Ok(Self::new(entries, references))
     }
 
@@ -420,16 +420,16 @@ impl Indexed {
         })
     }
 
-    /// The rows it points at, each with the ways it does.
-    pub(crate) fn targets(&self) -> Vec<(Row, u8)> {
+    /// What it points at, each with the ways it does.
+    pub(crate) fn targets(&self) -> Vec<(Referent, u8)> {
         let by_entry = self.entries.iter().filter_map(|entry| match entry.value {
-            Stored::Reference(row) => Some((row, Incoming::BY_ENTRY)),
+            Stored::Reference(referent) => Some((referent, Incoming::BY_ENTRY)),
             _ => None,
         });
         let by_reference = self
             .references
             .iter()
-            .map(|row| (*row, Incoming::BY_REFERENCE));
+            .map(|referent| (*referent, Incoming::BY_REFERENCE));
         let mut all: Vec<_> = by_entry.chain(by_reference).collect();
         all.sort_unstable();
         all.dedup_by(|later, kept| {
@@ -490,7 +490,7 @@ mod tests {
         };
         let mut entries = vec![
             entry(0, token),
-            entry(1, Stored::Reference(Row(1 << 40))),
+            entry(1, Stored::Reference(Referent(1 << 40))),
             entry(0, Stored::Uri("u".into())),
             entry(300, Stored::Valueless),
             entry(0, text("ärger", "Ärger")),
@@ -506,7 +506,7 @@ mod tests {
             ),
         ];
         entries.extend(periods);
-        let indexed = Indexed::new(entries, vec![Row(7)]);
+        let indexed = Indexed::new(entries, vec![Referent(7)]);
         let bytes = indexed.encode();
         assert_eq!(Indexed::decode(&bytes).unwrap(), indexed);
         let none = Indexed::new(indexed.entries.clone(), Vec::new());
@@ -520,7 +520,7 @@ mod tests {
             text("a", "a"),
             text("ae", "ä"),
             Stored::Uri("u".into()),
-            Stored::Reference(Row(300)),
+            Stored::Reference(Referent(300)),
             Stored::Token {
                 code: "c".into(),
                 system: SystemNumber(300),
@@ -534,7 +534,7 @@ mod tests {
             group: number << 16,
             value,
         });
-        let indexed = Indexed::new(entries.collect(), vec![Row(1)]);
+        let indexed = Indexed::new(entries.collect(), vec![Referent(1)]);
         let bytes = indexed.encode();
         for number in 0..9 {
             let wanted = [ParameterNumber(number), ParameterNumber(number + 2)];
@@ -565,10 +565,10 @@ mod tests {
         };
         let entries = vec![
             of(token),
-            of(Stored::Reference(Row(7))),
+            of(Stored::Reference(Referent(7))),
             of(Stored::Uri("u".into())),
         ];
-        let expected = Indexed::new(entries, vec![Row(7)]);
+        let expected = Indexed::new(entries, vec![Referent(7)]);
         assert_eq!(Indexed::decode(&bytes).unwrap(), expected);
     }
 }

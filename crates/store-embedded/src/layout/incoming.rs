@@ -2,6 +2,7 @@
 
 use store::{Row, Space, StoreError, TypeNumber};
 
+use super::Referent;
 use crate::codec::{Cursor, Key, Value};
 
 /// Who points at a record, and how.
@@ -39,12 +40,12 @@ impl Incoming {
     }
 }
 
-pub(crate) fn incoming_key(target: Row, source: Row) -> Vec<u8> {
+pub(crate) fn incoming_key(target: Referent, source: Row) -> Vec<u8> {
     Key::new().u64(target.0).u64(source.0).done()
 }
 
 /// Target and source of an incoming reference.
-pub(crate) fn rows_of_incoming(key: &[u8]) -> Result<(Row, Row), StoreError> {
+pub(crate) fn rows_of_incoming(key: &[u8]) -> Result<(Referent, Row), StoreError> {
     let mut at = Cursor::new(key, "incoming reference");
-    Ok((Row(at.u64()?), Row(at.u64()?)))
+    Ok((Referent(at.u64()?), Row(at.u64()?)))
 }

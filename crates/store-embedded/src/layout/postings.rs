@@ -24,7 +24,7 @@ use store::{
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::entries::{Indexed, Stored};
-use super::{kind_key, row_of_key};
+use super::{Referent, kind_key, row_of_key};
 use crate::codec::{Cursor, Key};
 
 pub(crate) const TOKEN: u8 = 1;
@@ -106,7 +106,7 @@ pub(crate) fn value_postings(slot: &[u8], value: &Stored) -> Vec<u8> {
     match value {
         Stored::Valueless => key.tag(VALUELESS),
         Stored::Token { code, system } => key.tag(TOKEN).text(code).u32(system.0),
-        Stored::Reference(row) => key.tag(REFERENCE).u64(row.0),
+        Stored::Reference(referent) => key.tag(REFERENCE).u64(referent.0),
         Stored::Uri(uri) => key.tag(URI).text(uri),
         Stored::Text { folded, exact } => {
             let hash = hash_of(exact).to_be_bytes();
@@ -136,14 +136,14 @@ pub(crate) fn value_postings(slot: &[u8], value: &Stored) -> Vec<u8> {
 }
 
 /// The posting of a reference.
-pub(crate) fn reference_posting(slot: &[u8], target: Row, source: Row) -> Vec<u8> {
+pub(crate) fn reference_posting(slot: &[u8], target: Referent, source: Row) -> Vec<u8> {
     posting_key(&value_postings(slot, &Stored::Reference(target)), source)
 }
 
 /// Target and source of the posting of a reference.
-pub(crate) fn reference_of_posting(key: &[u8]) -> Result<(Row, Row), StoreError> {
+pub(crate) fn reference_of_posting(key: &[u8]) -> Result<(Referent, Row), StoreError> {
     let target = value_cursor(key).u64()?;
-    Ok((Row(target), row_of_posting(key)?))
+    Ok((Referent(target), row_of_posting(key)?))
 }
 
 /// The other posting of a value that has two: by its upper end.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use search::entry::part_of;
-use store::{ParameterNumber, Row, Space, StoreError, TypeNumber};
+use store::{ParameterNumber, RecordId, Row, Space, StoreError, TypeNumber};
 
 use super::Kind;
 use super::nearby::Nearby;
@@ -159,7 +159,10 @@ impl<'s> Checker<'s> {
             }
             Node::Not(node) => !self.holds(node, candidate, part)?,
             Node::Rows(rows) => rows.binary_search(&candidate.row).is_ok(),
-            Node::Remainder { part, of } => candidate.row.0 % of == *part,
+            Node::Partition { part, of } => {
+                let key = self.state.key_of(candidate.row)?;
+                key.is_some_and(|key| RecordId::part(&key.id.0, *of) == *part)
+            }
             Node::Updated { first, last } => {
                 let version = candidate.version(self)?;
                 version.is_some_and(|it| (*first..=*last).contains(&it.time.0))
@@ -199,10 +202,10 @@ impl<'s> Checker<'s> {
         };
         let is_target = |row| self.remembered(refers.number, row, || self.is_target(refers, row));
         for entry in own(indexed, refers.slot.parameter, part) {
-            let Stored::Reference(row) = entry.value else {
+            let Stored::Reference(referent) = entry.value else {
                 continue;
             };
-            if is_target(row)? {
+            if is_target(self.state.row_of(referent)?)? {
                 return Ok(true);
             }
         }
@@ -247,7 +250,7 @@ impl<'s> Checker<'s> {
         candidate: &Candidate,
         part: Option<u32>,
     ) -> Result<bool, StoreError> {
-        let target = Stored::Reference(candidate.row);
+        let target = Stored::Reference(self.state.referent_of(candidate.row)?);
         let sources = Stream::of_value(&referred.slot.postings, &target, self.state);
         if self.any_source(referred, sources)? {
             return Ok(true);

@@ -53,7 +53,7 @@ fn wanted(checker: &Checker<'_>, node: &Node, kind: Kind<'_>, which: Wanted) -> 
         Node::All(nodes) => all(checker, nodes, kind, which),
         Node::Any(nodes) => any(nodes.iter().map(|node| wanted(checker, node, kind, which))),
         Node::Rows(rows) => Ok(Some(rows.clone())),
-        Node::Not(_) | Node::Remainder { .. } => Ok(None),
+        Node::Not(_) | Node::Partition { .. } => Ok(None),
         Node::Updated { first, last } => updated(checker, kind, *first, *last),
         Node::Entry(condition) => posted(checker, condition, kind),
         Node::Together(members) => together(checker, node, members, kind),
@@ -384,11 +384,11 @@ fn targets(
         let Some(indexed) = source.indexed(checker)? else {
             continue;
         };
-        let entries = indexed.of(referred.slot.parameter).iter();
-        targets.extend(entries.filter_map(|entry| match entry.value {
-            Stored::Reference(row) => Some(row),
-            _ => None,
-        }));
+        for entry in indexed.of(referred.slot.parameter) {
+            if let Stored::Reference(referent) = entry.value {
+                targets.push(state.row_of(referent)?);
+            }
+        }
     }
     Ok(in_order(targets))
 }

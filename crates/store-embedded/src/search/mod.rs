@@ -30,7 +30,7 @@ use store::{Entry, Found, ParameterNumber, RecordKey, Row, Space, StoreError, Ty
 
 use crate::engine::Snapshot;
 use crate::fault;
-use crate::layout::{self, Head, IDS, META};
+use crate::layout::{self, Head, IDS, META, Referent};
 use candidate::{Candidate, Checker};
 use gather::Wanted;
 use node::{Compiler, Node};
@@ -179,9 +179,9 @@ pub(crate) fn entries(
             return Ok(found);
         };
         for entry in indexed.entries() {
-            let known = |row: Row| {
-                let missing = || StoreError::Corrupt(format!("row {} has no id", row.0));
-                state.key_of(row)?.ok_or_else(missing)
+            let known = |referent: Referent| {
+                let missing = || StoreError::Corrupt(format!("number {} has no id", referent.0));
+                state.key_of_referent(referent)?.ok_or_else(missing)
             };
             found.push(Entry {
                 parameter: entry.parameter,

@@ -25,7 +25,7 @@ pub(super) enum Node {
         first: i64,
         last: i64,
     },
-    Remainder {
+    Partition {
         part: u64,
         of: u64,
     },
@@ -111,7 +111,7 @@ impl Node {
     /// What is checked first: what needs nothing read, one value, several.
     fn cost(&self) -> u8 {
         match self {
-            Self::Rows(_) | Self::Remainder { .. } => 0,
+            Self::Rows(_) | Self::Partition { .. } => 0,
             Self::Entry(_) => 1,
             Self::Together(_) => 2,
             Self::Updated { .. } => 3,
@@ -158,7 +158,7 @@ impl<'s> Compiler<'s> {
             Filter::Ids(ids) => Node::Rows(self.rows_of(ids, kind)?),
             Filter::Rows(rows) => Node::Rows(self.live(rows, kind)?),
             Filter::Updated((from, to)) => updated(*from, *to),
-            Filter::Remainder { part, of } => Node::Remainder {
+            Filter::Partition { part, of } => Node::Partition {
                 part: *part,
                 of: (*of).max(1),
             },
@@ -251,7 +251,7 @@ impl<'s> Compiler<'s> {
 
     fn probe(&self, test: &search::plan::Test) -> Result<Probe, StoreError> {
         Probe::new(test, |key| {
-            Ok(self.state.head_of(key)?.map(|head| head.row))
+            Ok(self.state.head_of(key)?.map(|head| head.referent))
         })
     }
 

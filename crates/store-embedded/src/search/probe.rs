@@ -3,12 +3,12 @@
 use std::ops::Bound;
 
 use search::plan::{EARTH_RADIUS_METRES, Range, Test};
-use store::{EntryValue, Magnitude, Place, RecordKey, Row, StoreError, SystemNumber, UnitNumber};
+use store::{EntryValue, Magnitude, Place, RecordKey, StoreError, SystemNumber, UnitNumber};
 
 use crate::codec::after_prefix;
 use crate::layout::{
-    self, PERIOD_BY_HIGH, PERIOD_BY_LOW, POINT, RANGE_BY_HIGH, RANGE_BY_LOW, SHORT_PERIOD,
-    SHORT_PERIOD_MAX, Stored, TEXT, TOKEN, URI,
+    self, PERIOD_BY_HIGH, PERIOD_BY_LOW, POINT, RANGE_BY_HIGH, RANGE_BY_LOW, Referent,
+    SHORT_PERIOD, SHORT_PERIOD_MAX, Stored, TEXT, TOKEN, URI,
 };
 
 /// A test on stored values.
@@ -66,15 +66,15 @@ impl Span {
 }
 
 impl Probe {
-    /// `row` gives the row of a record, if it has one.
+    /// `referent` gives what a record is referred to by, if by anything.
     pub(super) fn new(
         test: &Test,
-        row: impl FnOnce(&RecordKey) -> Result<Option<Row>, StoreError>,
+        referent: impl FnOnce(&RecordKey) -> Result<Option<Referent>, StoreError>,
     ) -> Result<Self, StoreError> {
         Ok(match test {
             Test::Present => Self::Present,
             Test::Is(EntryValue::Reference(key)) => {
-                row(key)?.map_or(Self::Nothing, |row| Self::Is(Stored::Reference(row)))
+                referent(key)?.map_or(Self::Nothing, |it| Self::Is(Stored::Reference(it)))
             }
             Test::Is(value) => {
                 let unknown = |_: &RecordKey| Err(StoreError::Backend("no reference".to_owned()));
@@ -352,8 +352,8 @@ mod tests {
     }
 
     /// The row of a record is the length of its id.
-    fn row(key: &RecordKey) -> Row {
-        Row(key.id.0.len() as u64)
+    fn referent(key: &RecordKey) -> Referent {
+        Referent(key.id.0.len() as u64)
     }
 
     fn places() -> [Place; 4] {
@@ -441,11 +441,11 @@ mod tests {
         let values = values();
         let stored = values
             .iter()
-            .map(|it| Stored::of(it, |key| Ok(row(key))).unwrap());
+            .map(|it| Stored::of(it, |key| Ok(referent(key))).unwrap());
         let stored: Vec<Stored> = stored.collect();
         let mut passed = [0_usize; 2];
         for test in tests() {
-            let probe = Probe::new(&test, |key| Ok(Some(row(key)))).unwrap();
+            let probe = Probe::new(&test, |key| Ok(Some(referent(key)))).unwrap();
             for (value, stored) in values.iter().zip(&stored) {
                 let passes = test.passes(value);
                 let at = (&test, stored);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use search::plan::{After, Plan, SortBy};
-use store::{Direction, Row, StoreError, TypeNumber};
+use store::{Direction, RecordKey, Row, StoreError, TypeNumber};
 
 use super::candidate::{Candidate, Checker};
 use super::walk::Tie;
@@ -78,7 +78,7 @@ fn key(
             let mut best: SortKey = None;
             for entry in indexed.of(*parameter) {
                 let key = match &entry.value {
-                    Stored::Reference(row) => id(checker, *row)?,
+                    Stored::Reference(referent) => id_of(checker.state.key_of_referent(*referent)?),
                     value => value.sort_key(direction),
                 };
                 let better = match (&key, &best, direction) {
@@ -97,8 +97,11 @@ fn key(
 }
 
 fn id(checker: &Checker<'_>, row: Row) -> Result<SortKey, StoreError> {
-    let key = checker.state.key_of(row)?;
-    Ok(key.map(|key| key.id.0.as_bytes().into()))
+    checker.state.key_of(row).map(id_of)
+}
+
+fn id_of(key: Option<RecordKey>) -> SortKey {
+    key.map(|key| key.id.0.as_bytes().into())
 }
 
 /// A record with its place in the order.

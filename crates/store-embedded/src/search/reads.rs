@@ -13,7 +13,7 @@ use store::{RecordKey, Row, StoreError};
 
 use crate::engine::{self, Snapshot, Space as Tree};
 use crate::fault;
-use crate::layout::{self, Head, IDS, ROWS};
+use crate::layout::{self, Head, IDS, META, ROWS, Referent};
 
 /// What looking up one key costs, in postings read.
 const LOOKUP_STEPS: u64 = 10;
@@ -61,6 +61,8 @@ impl Allowance {
 /// A state of a tenant, read by one search.
 pub(crate) struct Reads<'s> {
     snapshot: &'s Snapshot,
+    /// Of the state: whether rows and referents have to be looked up.
+    displaced: bool,
     allowance: &'s Allowance,
     /// Where the steps of all searches are added up.
     all_steps: &'s AtomicU64,
@@ -73,11 +75,13 @@ pub(crate) struct Reads<'s> {
 impl<'s> Reads<'s> {
     pub(crate) fn new(
         snapshot: &'s Snapshot,
+        displaced: bool,
         allowance: &'s Allowance,
         all_steps: &'s AtomicU64,
     ) -> Self {
         Self {
             snapshot,
+            displaced,
             allowance,
             all_steps,
             steps: Cell::new(0),
@@ -179,6 +183,28 @@ impl<'s> Reads<'s> {
     pub(super) fn head_of(&self, key: &RecordKey) -> Result<Option<Head>, StoreError> {
         let bytes = self.get(IDS, &layout::id_key(key))?;
         bytes.map(|bytes| Head::decode(&bytes)).transpose()
+    }
+
+    fn other_number(&self, number: u64) -> Result<u64, StoreError> {
+        layout::other_number(self.displaced, number, |key| self.get(META, key))
+    }
+
+    /// What a record is referred to by.
+    pub(super) fn referent_of(&self, row: Row) -> Result<Referent, StoreError> {
+        self.other_number(row.0).map(Referent)
+    }
+
+    /// The row of what is referred to; there is no record in it if that is not there.
+    pub(super) fn row_of(&self, referent: Referent) -> Result<Row, StoreError> {
+        self.other_number(referent.0).map(Row)
+    }
+
+    /// What is referred to. The key space of rows has referents, too.
+    pub(super) fn key_of_referent(
+        &self,
+        referent: Referent,
+    ) -> Result<Option<RecordKey>, StoreError> {
+        self.key_of(Row(referent.0))
     }
 
     /// What a row stands for.

@@ -5,19 +5,22 @@ use std::ops::Bound;
 
 use store::{Row, StoreError};
 
-use super::node::Slot;
+use super::node::{Slot, in_order};
 use super::reads::{Reads, SEEK_STEPS};
 use crate::codec::after_prefix;
-use crate::layout::{self, POSTINGS, REFERENCE};
+use crate::layout::{self, POSTINGS, REFERENCE, Referent};
 
-/// A target, and a record that refers to it.
-type Pair = (Row, Row);
+/// What is referred to, and a record that refers to it.
+type Pair = (Referent, Row);
 
-/// The records that refer to one of these, which are in order.
+/// The records that refer to one of these.
 pub(super) fn to(state: &Reads<'_>, slot: &Slot, targets: &[Row]) -> Result<Vec<Row>, StoreError> {
+    let targets = targets.iter().map(|row| state.referent_of(*row));
+    let mut targets: Vec<Referent> = targets.collect::<Result<_, _>>()?;
+    targets.sort_unstable();
     let mut sources = Vec::new();
     leap(state, slot, |(target, source)| {
-        let next = first_from(targets, target)?;
+        let next = first_from(&targets, target)?;
         if next == target {
             sources.push(source);
             Some((target, after(source)))
@@ -39,18 +42,23 @@ pub(super) fn from(
         Some(match first_from(sources, source) {
             Some(next) if next == source => {
                 targets.push(target);
-                (after(target), Row(0))
+                (beyond(target), Row(0))
             }
             Some(next) => (target, next),
-            None => (after(target), Row(0)),
+            None => (beyond(target), Row(0)),
         })
     })?;
-    Ok(targets)
+    let rows = targets.into_iter().map(|target| state.row_of(target));
+    Ok(in_order(rows.collect::<Result<_, _>>()?))
 }
 
-fn first_from(rows: &[Row], from: Row) -> Option<Row> {
-    let at = rows.partition_point(|row| *row < from);
-    rows.get(at).copied()
+fn first_from<T: Copy + Ord>(all: &[T], from: T) -> Option<T> {
+    let at = all.partition_point(|it| *it < from);
+    all.get(at).copied()
+}
+
+fn beyond(referent: Referent) -> Referent {
+    Referent(referent.0.saturating_add(1))
 }
 
 fn after(row: Row) -> Row {
@@ -65,7 +73,7 @@ fn leap(
 ) -> Result<(), StoreError> {
     let end = after_prefix(&layout::form_postings(&slot.postings, REFERENCE));
     let end = end.map_or(Bound::Unbounded, Bound::Excluded);
-    let mut wanted = (Row(0), Row(0));
+    let mut wanted = (Referent(0), Row(0));
     'seek: loop {
         let begin = layout::reference_posting(&slot.postings, wanted.0, wanted.1);
         let mut passed = 0;

@@ -25,7 +25,7 @@ fn add(filter: &Filter, slots: &mut BTreeSet<ParameterNumber>) -> Option<()> {
             filters.iter().try_for_each(|filter| add(filter, slots))
         }
         Filter::Not(filter) | Filter::Inside(filter) => add(filter, slots),
-        Filter::Ids(_) | Filter::Rows(_) | Filter::Updated(_) | Filter::Remainder { .. } => {
+        Filter::Ids(_) | Filter::Rows(_) | Filter::Updated(_) | Filter::Partition { .. } => {
             Some(())
         }
         Filter::Entry { parameter, .. } => {

@@ -56,7 +56,7 @@ pub(super) fn exact<'s>(
         Node::Entry(condition) => of_condition(condition, kind)?,
         Node::RefersTo(refers) => of_targets(checker, refers, kind)?,
         Node::Updated { .. }
-        | Node::Remainder { .. }
+        | Node::Partition { .. }
         | Node::Together(_)
         | Node::Inside(_)
         | Node::ReferredToBy(_) => None,
@@ -154,7 +154,7 @@ fn of_targets<'s>(
             if streams.len() == TARGETS_MAX {
                 return Ok(None);
             }
-            let value = Stored::Reference(*row);
+            let value = Stored::Reference(kind.state.referent_of(*row)?);
             streams.push(Stream::of_value(&refers.slot.postings, &value, kind.state));
         }
     }

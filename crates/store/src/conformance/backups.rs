@@ -28,7 +28,7 @@ async fn furnish(bench: &Bench) -> crate::BlobId {
     let blob = store_blob(bench, &Bytes::from("blob ".repeat(500_000))).await;
     let full = NewVersion {
         entries: vec![token(1, 1, "c")],
-        references: vec![key("later"), key("b")],
+        references: vec![key("later"), key("b"), key("early")],
         lanes: vec![key("p")],
         ..naming(blob)
     };
@@ -44,6 +44,14 @@ async fn furnish(bench: &Bench) -> crate::BlobId {
             put(key("b"), "2"),
             put(key_in(NEWEST, KIND, "n"), "1"),
             put(key("c"), "1"),
+            // It was referred to before.
+            put_version(
+                key("early"),
+                NewVersion {
+                    lanes: vec![key("p")],
+                    ..body("1")
+                },
+            ),
         ])
         .await;
     bench
@@ -143,10 +151,10 @@ pub(super) async fn a_restored_tenant_equals_the_original(bench: &Bench) {
         must(restored.ledger(Position(0), None, 1_000).await),
         ledger
     );
-    let lane = ledger[0].lanes[0];
+    let lane = key("p");
     let (theirs, mine) = (
-        original.ledger(Position(0), Some(lane), 9).await,
-        restored.ledger(Position(0), Some(lane), 9).await,
+        original.ledger(Position(0), Some(&lane), 9).await,
+        restored.ledger(Position(0), Some(&lane), 9).await,
     );
     assert_eq!(must(theirs), must(mine));
     let system = must(
@@ -196,7 +204,7 @@ async fn same_index_and_future(bench: &Bench) {
             must(mine.search(&plan).await)
         );
     }
-    for target in ["later", "b"] {
+    for target in ["later", "b", "early"] {
         let (a, b) = (
             theirs.referrers(&key(target), None, 9).await,
             mine.referrers(&key(target), None, 9).await,
@@ -205,7 +213,10 @@ async fn same_index_and_future(bench: &Bench) {
     }
     let used: std::collections::HashSet<_> = must(mine.ledger(Position(0), None, 1_000).await)
         .iter()
-        .flat_map(|entry| entry.lanes.iter().copied().chain([entry.row]))
+        .flat_map(|entry| {
+            let lanes = entry.lanes.iter().map(|lane| crate::Row(lane.0));
+            lanes.chain([entry.row]).collect::<Vec<_>>()
+        })
         .collect();
     let next = changes_of(vec![put(key("later"), "1"), put(key("new"), "1")]);
     let done = must(store.commit(&copy(), next).await);

@@ -156,6 +156,15 @@ impl Bench {
     }
 }
 
+/// What a plan finds in the space that keeps all versions.
+pub(super) async fn ids(bench: &Bench, plan: &Plan) -> String {
+    let view = bench.newest().await;
+    let found = must(view.search(plan).await);
+    let records = must(view.read_rows(KEPT, &found.rows).await);
+    let ids = records.into_iter().flatten().map(|it| it.key.id.0);
+    ids.collect::<Vec<_>>().join(" ")
+}
+
 fn setup(clock: &Arc<StandingClock>, limits: &StoreLimits) -> Setup {
     let clock: Arc<StandingClock> = Arc::clone(clock);
     Setup {

@@ -4,7 +4,7 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 
 use super::KEPT;
 use super::bench::{
-    Bench, KIND, body, change, changes_of, delete, entry, key, key_in, must, part, plan, put,
+    Bench, KIND, body, change, changes_of, delete, entry, ids, key, key_in, must, part, plan, put,
     put_version, refused, tenant, token,
 };
 use crate::{
@@ -28,14 +28,6 @@ fn on(parameter: u32, test: Test) -> Filter {
         parameter: ParameterNumber(parameter),
         test,
     }
-}
-
-async fn ids(bench: &Bench, plan: &Plan) -> String {
-    let view = bench.newest().await;
-    let found = must(view.search(plan).await);
-    let records = must(view.read_rows(KEPT, &found.rows).await);
-    let ids = records.into_iter().flatten().map(|it| it.key.id.0);
-    ids.collect::<Vec<_>>().join(" ")
 }
 
 async fn check(bench: &Bench, cases: Vec<(Filter, &str)>) {
@@ -584,7 +576,7 @@ pub(super) async fn order_and_pages(bench: &Bench) {
     }
 }
 
-pub(super) async fn remainders_times_and_explanations(bench: &Bench) {
+pub(super) async fn partitions_times_and_explanations(bench: &Bench) {
     for n in 0..20 {
         bench.clock.advance(1_000);
         bench
@@ -599,7 +591,7 @@ pub(super) async fn remainders_times_and_explanations(bench: &Bench) {
     let all = bench.found(&plan(Filter::EVERYTHING)).await;
     let mut parted = Vec::new();
     for part in 0..3 {
-        let filter = Filter::Remainder { part, of: 3 };
+        let filter = Filter::Partition { part, of: 3 };
         parted.extend(bench.found(&plan(filter)).await);
     }
     parted.sort_unstable();
@@ -624,7 +616,7 @@ pub(super) async fn remainders_times_and_explanations(bench: &Bench) {
     }
     let explained = plan(Filter::All(vec![
         on(1, Test::Code("c".into())),
-        Filter::Remainder { part: 0, of: 1 },
+        Filter::Partition { part: 0, of: 1 },
     ]));
     let explanation = must(bench.newest().await.explain(&explained).await);
     let inner = &explanation.parts[0].parts[0];

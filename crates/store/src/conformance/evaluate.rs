@@ -9,7 +9,7 @@ use search::entry::part_of;
 use super::model::{Held, Model};
 use crate::{
     Direction, Entry, EntryValue, Filter, Found, Member, Operation, ParameterNumber, Place, Plan,
-    RecordKey, Row, SortBy, Space, Test, Total, TypeNumber,
+    RecordId, RecordKey, Row, SortBy, Space, Test, Total, TypeNumber,
 };
 
 type Keys = Vec<Option<Box<[u8]>>>;
@@ -74,7 +74,7 @@ impl Model {
                     last.operation != Operation::Delete && range.contains(&last.time.0)
                 })
             }
-            Filter::Remainder { part, of } => held.row.0 % of == *part,
+            Filter::Partition { part, of } => RecordId::part(&key.id.0, *of) == *part,
             Filter::Entry { parameter, test } => {
                 let entries = own.iter();
                 let mut entries = entries.filter(|entry| entry.parameter == *parameter);

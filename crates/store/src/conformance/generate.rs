@@ -240,7 +240,7 @@ fn filter(random: &mut Random, ground: Ground, space: Space, depth: u64) -> Filt
         3 => {
             let of = random.below(4) + 1;
             let part = random.below(of);
-            Filter::Remainder { part, of }
+            Filter::Partition { part, of }
         }
         4 => {
             let members = (0..=random.below(2)).map(|_| member(random, ground, space));

@@ -118,9 +118,9 @@ const CASES: &[(&str, Case)] = cases! {
     tenants: created_listed_deleted data_of_tenants_is_apart unknown_tenants closed_stores_refuse;
     limits: each_limit_by_name;
     searches: every_test_and_filter pages_and_totals only_the_newest_is_searched
-        referrers_of_records_that_come_later;
+        referrers_of_records_that_come_later without_a_sort_the_order_is_that_of_creation;
     conditions: texts_and_uris periods numbers places groups parts chains references_by_name order_and_pages
-        remainders_times_and_explanations indexed_anew entries_of_rows;
+        partitions_times_and_explanations indexed_anew entries_of_rows;
     concurrency: conditional_creates_make_one_record transactions_on_the_same_records
         groups_of_commits;
     random: a_random_life_equals_the_model;

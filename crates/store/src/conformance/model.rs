@@ -1,11 +1,11 @@
 //! The contract in a few slow lines: everything in memory, every answer by looking at everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::NEWEST;
 use crate::{
     Action, Change, Commit, Committed, Effect, Entry, Expected, HistoryOf, HistoryOrder,
-    HistoryPage, Instant, LedgerEntry, NewVersion, Operation, Position, PreconditionFailure,
+    HistoryPage, Instant, Lane, LedgerEntry, NewVersion, Operation, Position, PreconditionFailure,
     Record, RecordKey, Row, StoreError, TypeNumber, VersionNumber,
 };
 
@@ -34,6 +34,8 @@ impl Held {
 pub(super) struct Model {
     pub(super) records: BTreeMap<RecordKey, Held>,
     pub(super) ledger: Vec<LedgerEntry>,
+    /// The record of each ledger entry, and the records whose lanes it is in.
+    lanes: Vec<(RecordKey, Vec<RecordKey>)>,
     pub(super) transaction: u64,
 }
 
@@ -130,8 +132,9 @@ impl Model {
             kind,
             row,
             version: VersionNumber(version),
-            lanes: self.rows_of(&lanes, &change.key, row),
+            lanes: Vec::new(),
         };
+        self.lanes.push((change.key.clone(), lanes));
         self.hold(change, &entry);
         self.ledger.push(entry);
         effect
@@ -160,13 +163,24 @@ impl Model {
         }
     }
 
-    /// The cases use lanes of records that are there, or the record's own.
-    fn rows_of(&self, lanes: &[RecordKey], own: &RecordKey, row: Row) -> Vec<Row> {
-        let row_of = |key: &RecordKey| match self.records.get(key) {
-            _ if key == own => Some(row),
-            held => held.map(|held| held.row),
-        };
-        lanes.iter().filter_map(row_of).collect()
+    /// What is in the ledger is what should be; the numbers of lanes are the provider's.
+    pub(super) fn compare_ledger(&self, mut ledger: Vec<LedgerEntry>, seed: u64) {
+        let mut known: HashMap<&RecordKey, Lane> = HashMap::new();
+        for (entry, (record, keys)) in ledger.iter_mut().zip(&self.lanes) {
+            let lanes = std::mem::take(&mut entry.lanes);
+            assert_eq!(lanes.len(), keys.len(), "seed {seed}");
+            for (key, lane) in keys.iter().zip(lanes) {
+                let same = *known.entry(key).or_insert(lane);
+                assert_eq!(same, lane, "seed {seed}: a record has one lane");
+            }
+            if entry.operation == Operation::Purge {
+                // Its lane may be another one from now on.
+                known.remove(record);
+            }
+            let different: HashSet<_> = known.values().collect();
+            assert_eq!(different.len(), known.len(), "seed {seed}");
+        }
+        assert_eq!(ledger, self.ledger, "seed {seed}");
     }
 
     fn hold(&mut self, change: &Change, entry: &LedgerEntry) {

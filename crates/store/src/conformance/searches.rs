@@ -2,12 +2,12 @@
 
 use super::KEPT;
 use super::bench::{
-    Bench, KIND, body, delete, entry, key, key_in, must, part, plan, put, put_version, refused,
-    tenant, token,
+    Bench, KIND, body, change, delete, entry, ids, key, key_in, must, part, plan, put, put_version,
+    refused, tenant, token,
 };
 use crate::{
-    At, EntryValue, Filter, NewVersion, ParameterNumber, Plan, Position, Row, StoreError,
-    SystemNumber, Test, Total, TypeNumber, View,
+    Action, At, EntryValue, Expected, Filter, NewVersion, ParameterNumber, Plan, Position, Row,
+    StoreError, SystemNumber, Target, Test, Total, TypeNumber, View,
 };
 
 fn passes(test: Test) -> Filter {
@@ -228,4 +228,74 @@ pub(super) async fn referrers_of_records_that_come_later(bench: &Bench) {
         must(bench.newest().await.referrers(&key("?"), None, 10).await),
         []
     );
+}
+
+/// Whatever referred to a record before it was there leaves no trace in its place.
+pub(super) async fn without_a_sort_the_order_is_that_of_creation(bench: &Bench) {
+    let refers = |id: &str, to: &[&str]| {
+        let to = to.iter().map(|id| key(id));
+        let version = NewVersion {
+            references: to.clone().collect(),
+            entries: to.map(|to| entry(1, EntryValue::Reference(to))).collect(),
+            ..body("x")
+        };
+        put_version(key(id), version)
+    };
+    let purge = |id: &str| change(key(id), Expected::Any, Action::Purge);
+    let life = [
+        (vec![refers("x", &["late", "later"])], "x"),
+        (
+            vec![
+                put(key("a"), "1"),
+                refers("later", &["late", "y"]),
+                put(key("late"), "1"),
+            ],
+            "x a later late",
+        ),
+        // Within a commit, too.
+        (
+            vec![refers("m", &["n"]), put(key("o"), "1"), put(key("n"), "1")],
+            "x a later late m o n",
+        ),
+        (vec![delete(key("a"))], "x later late m o n"),
+        (
+            vec![put(key("a"), "2"), put(key("y"), "1")],
+            "x a later late m o n y",
+        ),
+        (vec![purge("late")], "x a later m o n y"),
+        (
+            vec![put(key("z"), "1"), put(key("late"), "2")],
+            "x a later m o n y z late",
+        ),
+        (vec![purge("late"), purge("a")], "x later m o n y z"),
+        (
+            vec![put(key("late"), "3"), put(key("a"), "3")],
+            "x later m o n y z late a",
+        ),
+    ];
+    for (changes, expected) in life {
+        bench.change(changes).await;
+        bench.pause().await;
+        assert_eq!(ids(bench, &plan(Filter::All(vec![]))).await, expected);
+        let to_late = passes(Test::Is(EntryValue::Reference(key("late"))));
+        let to_late = ids(bench, &plan(to_late)).await;
+        assert_eq!(to_late, if expected == "x" { "x" } else { "x later" });
+    }
+    let chained = Filter::RefersTo {
+        parameter: ParameterNumber(1),
+        names: None,
+        targets: vec![Target {
+            kind: KIND,
+            names: None,
+            filter: Filter::Ids(vec!["late".into()]),
+        }],
+    };
+    assert_eq!(ids(bench, &plan(chained)).await, "x later");
+    let referred = Filter::ReferredToBy {
+        kind: KIND,
+        parameter: ParameterNumber(1),
+        names: None,
+        filter: Box::new(Filter::EVERYTHING),
+    };
+    assert_eq!(ids(bench, &plan(referred)).await, "later n y late");
 }
