@@ -1,6 +1,6 @@
 //! Archives and image layouts made in memory, and read out of a text that says what they are made of.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use convert::source::layout;
@@ -48,6 +48,15 @@ fn add_up(block: &mut [u8]) {
     block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
 }
 
+/// Makes every header add up that is where one was.
+pub(crate) fn with_sums(archive: &mut [u8]) {
+    for block in archive.chunks_exact_mut(512) {
+        if &block[257..262] == b"ustar" {
+            add_up(block);
+        }
+    }
+}
+
 fn add(entry: &Entry, archive: &mut Vec<u8>) {
     let size = format!("{:011o}\0", entry.2.len());
     archive.extend(header(entry, size.as_bytes()));
@@ -83,7 +92,7 @@ pub(crate) fn shown(read: Result<Sources, SourceError>) -> String {
 
 /// An image layout in memory.
 #[derive(Default)]
-pub(crate) struct Layout(HashMap<String, Vec<u8>>);
+pub(crate) struct Layout(BTreeMap<String, Vec<u8>>);
 
 impl Layout {
     pub(crate) fn put(&mut self, bytes: Vec<u8>) -> String {
@@ -94,10 +103,20 @@ impl Layout {
         format!(r#"{{"digest":"sha256:{hex}","size":{length}}}"#)
     }
 
-    pub(crate) fn image(&mut self, layers: &[Vec<u8>]) -> String {
+    /// The text of a manifest of these layers.
+    pub(crate) fn manifest(&mut self, layers: &[Vec<u8>]) -> String {
         let layers: Vec<String> = layers.iter().map(|it| self.put(it.clone())).collect();
-        let manifest = format!(r#"{{"schemaVersion":2,"layers":[{}]}}"#, layers.join(","));
+        format!(r#"{{"schemaVersion":2,"layers":[{}]}}"#, layers.join(","))
+    }
+
+    pub(crate) fn image(&mut self, layers: &[Vec<u8>]) -> String {
+        let manifest = self.manifest(layers);
         self.put(manifest.into_bytes())
+    }
+
+    /// Does something to every file, in the order of their names.
+    pub(crate) fn each(&mut self, mut change: impl FnMut(&mut Vec<u8>)) {
+        self.0.values_mut().for_each(&mut change);
     }
 
     pub(crate) fn index(mut self, manifests: &[String]) -> Self {
@@ -115,11 +134,15 @@ impl Layout {
     }
 
     pub(crate) fn read(&self, tag: Option<&str>) -> String {
+        shown(self.sources(tag))
+    }
+
+    pub(crate) fn sources(&self, tag: Option<&str>) -> Result<Sources, SourceError> {
         let mut fetch = |path: &str, _: u64| {
             let found = self.0.get(path).cloned();
             found.ok_or_else(|| SourceError::file(path, "is not there"))
         };
-        shown(layout::read(tag, &LIMITS, &mut fetch))
+        layout::read(tag, &LIMITS, &mut fetch)
     }
 }
 

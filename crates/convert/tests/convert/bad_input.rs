@@ -19,7 +19,8 @@ const TIME_MAX: Duration = Duration::from_secs(10);
 /// Fewer kinds are not enough for a parser.
 const KINDS_MIN: usize = 100;
 
-fn budgets() -> Budgets {
+/// Small ones, which no honest input here exceeds.
+pub(crate) fn budgets() -> Budgets {
     Budgets {
         input_bytes_max: 1 << 20,
         steps_max: 200_000,
@@ -246,7 +247,7 @@ fn text(input: &[u8]) -> &str {
 
 /// Whether a message says where the fault is: a line and column, a place in a template, a part of
 /// a message, a byte or file of an archive, a limit that all of the input exceeds.
-fn has_place(message: &str) -> bool {
+pub(crate) fn has_place(message: &str) -> bool {
     let numbered = |before: &str| {
         let mut found = message.match_indices(before);
         found.any(|(at, _)| message[at + before.len()..].starts_with(|c: char| c.is_ascii_digit()))

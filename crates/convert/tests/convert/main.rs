@@ -14,6 +14,8 @@ mod ccda_own;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod damaged;
+#[cfg(test)]
 mod data;
 #[cfg(test)]
 mod dialect;
@@ -25,6 +27,8 @@ mod guide;
 mod hostile;
 #[cfg(test)]
 mod messages;
+#[cfg(test)]
+mod mutator;
 #[cfg(test)]
 mod ours;
 #[cfg(test)]
