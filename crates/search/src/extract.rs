@@ -96,8 +96,8 @@ pub fn extract(
     let own = (resource_type == "Patient").then_some(id);
     let inside = std::mem::take(&mut values.inside);
     let mut extracted = named(index, values.placed, own);
-    if let Some(all) = resource.get("contained") {
-        let parts = contained::Parts::of(all);
+    let parts = contained::Parts::of(resource.get("contained"), &inside);
+    if !parts.is_empty() {
         parts.refer(index, &inside, &mut extracted.entries);
         parts.extract(surroundings, *limits, &mut extracted.entries)?;
         extracted.entries.sort_unstable();
@@ -111,7 +111,7 @@ fn walked<'s>(
     index: &Index,
     surroundings: Surroundings<'s>,
     limits: ExtractLimits,
-    resource: Value<'_>,
+    resource: Value<'s>,
 ) -> Result<Values<'s>, ExtractError> {
     let mut values = Values::new(surroundings, index.slots.len(), limits.entries_max);
     let are_apart = index

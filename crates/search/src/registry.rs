@@ -57,6 +57,8 @@ pub enum Facets {
         names: Option<Slot>,
         /// That they refer to a contained resource: an entry in that part of the resource.
         inside: Slot,
+        /// They are whole resources in this one: a chain goes into these parts and nowhere else.
+        is_held: bool,
     },
     /// URIs.
     Uri(Slot),

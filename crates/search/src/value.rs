@@ -274,12 +274,20 @@ pub(crate) struct Surroundings<'s> {
 /// A value with its place.
 pub(crate) type Placed = (u16, u16, EntryValue<ByName>);
 
+/// A resource within another one.
+pub(crate) enum Inside<'v> {
+    /// Contained, with this id.
+    Contained(Box<str>),
+    /// Somewhere else in it.
+    Held(Value<'v>),
+}
+
 /// Collects values; more than the limit are counted, not kept.
 pub(crate) struct Values<'s> {
     pub(crate) surroundings: Surroundings<'s>,
     pub(crate) placed: Vec<Placed>,
-    /// The slots and the ids of contained resources that are referred to.
-    pub(crate) inside: Vec<(u16, Box<str>)>,
+    /// What is referred to within the resource, with the slots of that.
+    pub(crate) inside: Vec<(u16, Inside<'s>)>,
     entries_max: usize,
     pub(crate) has_too_many: bool,
     /// By slot: the next group of what numbers its groups itself.
@@ -311,7 +319,7 @@ impl<'s> Values<'s> {
     }
 
     /// Adds what the facet makes of an element.
-    pub(crate) fn add(&mut self, sink: Sink, group: u16, found: Found<'_>, of: &Kind) {
+    pub(crate) fn add(&mut self, sink: Sink, group: u16, found: Found<'s>, of: &Kind) {
         let Found::Element(value) = found else {
             return self.truth(sink, group, found);
         };

@@ -76,6 +76,8 @@ pub struct Yardstick<'w> {
     terminology: Vec<&'w Stored>,
     /// What each of the world contains.
     contained: Vec<Vec<Stored>>,
+    /// What each Bundle of the world begins with.
+    begins: Vec<Option<Stored>>,
     compiled: RefCell<BTreeMap<&'static str, Rc<FhirPath>>>,
     led_to: RefCell<BTreeMap<Place, Rc<LedTo>>>,
     referred_to: RefCell<BTreeMap<Referrer, Rc<BTreeSet<u64>>>>,
@@ -122,6 +124,7 @@ impl<'w> Yardstick<'w> {
             published,
             terminology: world.iter().filter(|it| codes::defines(it)).collect(),
             contained: world.iter().map(contained::of).collect(),
+            begins: world.iter().map(contained::first_of).collect(),
             compiled: RefCell::default(),
             led_to: RefCell::default(),
             referred_to: RefCell::default(),
@@ -226,6 +229,9 @@ impl<'w> Yardstick<'w> {
                         && self.refers_inside(stored, code, inner)
                         && self.meets_inside(inner, condition)
                 };
+                if let Some(held) = self.held(stored, code) {
+                    return targets.contains(&held.kind) && self.meets_inside(held, condition);
+                }
                 self.targets(stored, code).any(is_target)
                     || self.inside(stored).iter().any(is_inside)
             }

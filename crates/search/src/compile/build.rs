@@ -321,6 +321,7 @@ impl<'w> Work<'w> {
                     literal,
                     names,
                     inside,
+                    is_held,
                     ..
                 },
         }) = self.parameter(kind, code)
@@ -347,6 +348,9 @@ impl<'w> Work<'w> {
         });
         let targets: Vec<Target<ByName>> = targets.collect();
         let contained = Filter::any(inside_any);
+        if *is_held {
+            return contained;
+        }
         let is_named = targets.iter().any(|it| it.names.is_some());
         let refers = Filter::RefersTo {
             parameter: *literal,

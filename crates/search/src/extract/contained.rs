@@ -1,4 +1,5 @@
-//! Contained resources: each is a part of its container, numbered from one.
+//! Contained resources: each is a part of its container, numbered from one; so is the resource in a
+//! Bundle that parameters look into.
 
 use std::collections::BTreeMap;
 
@@ -9,49 +10,70 @@ use crate::entry::{Entry, EntryValue, in_part};
 use crate::measure::fit;
 use crate::name::ByName;
 use crate::registry::{Index, Registry};
-use crate::value::Surroundings;
+use crate::value::{Inside, Surroundings};
 
-/// What is contained, by the numbers of its parts; more than have numbers are not searched.
-pub(super) struct Parts<'v>(Vec<(u16, Value<'v>)>);
+/// What is contained, and then what is held in other places, by the numbers of the parts; more than
+/// have numbers are not searched.
+pub(super) struct Parts<'v> {
+    all: Vec<(u16, Value<'v>)>,
+    contained: usize,
+}
 
 impl<'v> Parts<'v> {
-    pub(super) fn of(contained: Value<'v>) -> Self {
-        Self((1..=u16::MAX).zip(contained.items()).collect())
+    pub(super) fn of(contained: Option<Value<'v>>, inside: &[(u16, Inside<'v>)]) -> Self {
+        let contained: Vec<_> = contained.into_iter().flat_map(Value::items).collect();
+        let held = inside.iter().filter_map(|(_, it)| match it {
+            Inside::Held(resource) => Some(*resource),
+            Inside::Contained(_) => None,
+        });
+        Self {
+            contained: contained.len(),
+            all: (1..=u16::MAX)
+                .zip(contained.into_iter().chain(held))
+                .collect(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
     }
 
     /// Adds what the container refers to.
     pub(super) fn refer(
         &self,
         index: &Index,
-        inside: &[(u16, Box<str>)],
+        inside: &[(u16, Inside<'_>)],
         entries: &mut Vec<Entry<ByName>>,
     ) {
         if inside.is_empty() {
             return;
         }
-        let parts = self.0.iter();
+        let parts = self.all.iter().take(self.contained);
         let by_id = parts.filter_map(|(part, it)| Some((it.get("id")?.as_str()?, *part)));
         let by_id: BTreeMap<_, _> = by_id.collect();
-        for (slot, id) in inside {
-            if let Some(part) = by_id.get(&**id) {
-                entries.push(Entry {
-                    parameter: index.slots[usize::from(*slot)],
-                    group: in_part(*part, 0),
-                    value: EntryValue::Valueless,
-                });
-            }
+        let mut held = self.all.iter().skip(self.contained).map(|it| it.0);
+        for (slot, it) in inside {
+            let part = match it {
+                Inside::Contained(id) => by_id.get(&**id).copied(),
+                Inside::Held(_) => held.next(),
+            };
+            entries.extend(part.map(|part| Entry {
+                parameter: index.slots[usize::from(*slot)],
+                group: in_part(part, 0),
+                value: EntryValue::Valueless,
+            }));
         }
     }
 
     /// Adds what each is found by.
     pub(super) fn extract(
         &self,
-        surroundings: Surroundings<'_>,
+        surroundings: Surroundings<'v>,
         limits: ExtractLimits,
         entries: &mut Vec<Entry<ByName>>,
     ) -> Result<(), ExtractError> {
         let registry = Registry::of(surroundings.definitions.version());
-        for (part, resource) in &self.0 {
+        for (part, resource) in &self.all {
             let kind = resource.get("resourceType").and_then(Value::as_str);
             let Some(index) = kind.and_then(|it| registry.index(&it)) else {
                 continue;

@@ -363,7 +363,8 @@ impl Builder {
         };
         let literal = self.slot(facet, text);
         let identifier = has_references.then(|| self.slot("reference-identifier", text));
-        let inside = self.slot("inside", text);
+        let is_held = has(&[Datatype::Resource]);
+        let inside = self.slot(if is_held { "held" } else { "inside" }, text);
         self.walk(
             source,
             Sink::Reference {
@@ -382,6 +383,7 @@ impl Builder {
             identifier,
             names,
             inside,
+            is_held,
         }
     }
 

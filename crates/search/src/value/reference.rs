@@ -7,20 +7,20 @@
 
 use fhir::json::Value;
 
-use super::{At, Datatype, Surroundings, Values};
+use super::{At, Datatype, Inside, Surroundings, Values};
 use crate::entry::EntryValue;
 use crate::measure::fit;
 use crate::name::ResourceName;
 use crate::reference::Target;
 
-impl Values<'_> {
+impl<'s> Values<'s> {
     pub(super) fn reference(
         &mut self,
         literal: At,
         identifier: Option<At>,
         inside: u16,
         datatype: Datatype,
-        value: Value<'_>,
+        value: Value<'s>,
     ) {
         match datatype {
             Datatype::Reference => {
@@ -38,7 +38,10 @@ impl Values<'_> {
                 }
                 self.leads_to(literal, inside, text.as_deref());
             }
-            Datatype::Resource => self.held(literal, value),
+            Datatype::Resource => {
+                self.inside.push((inside, Inside::Held(value)));
+                self.held(literal, value);
+            }
             _ => {
                 let text = value.as_str();
                 self.leads_to(literal, inside, text.as_deref());
@@ -91,14 +94,15 @@ impl Values<'_> {
             Some(Target::Elsewhere(uri)) => self.canonical(at, uri),
             Some(Target::Contained) => {
                 let id = text.and_then(|it| it.strip_prefix('#')).unwrap_or_default();
-                self.inside.push((inside, id.into()));
+                self.inside.push((inside, Inside::Contained(id.into())));
                 self.push(at, EntryValue::Valueless);
             }
             None => self.push(at, EntryValue::Valueless),
         }
     }
 
-    /// A resource inside a bundle counts as a reference to the resource of its type and id.
+    /// A resource in a bundle is one of its parts, and counts as a reference to the resource of its
+    /// type and id, too.
     fn held(&mut self, at: At, resource: Value<'_>) {
         let text = |name| resource.get(name).and_then(Value::as_str);
         match (text("resourceType"), text("id")) {

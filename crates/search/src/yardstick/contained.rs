@@ -32,21 +32,30 @@ impl Asked<'_> {
 /// What a resource contains; it has the place and the time of its container.
 pub(super) fn of(stored: &Stored) -> Vec<Stored> {
     let all = stored.content.root().get("contained");
-    let each = all.into_iter().flat_map(Value::items).filter_map(|it| {
-        let text = |name| it.get(name).and_then(Value::as_str);
-        let definitions = fhir::FhirVersion::ALL.map(Definitions::of);
-        let kind = text("resourceType")?;
-        let known = definitions.iter().find_map(|of| of.resource(&kind))?;
-        let content = Document::parse(it.raw().to_owned().into(), &Limits::DEFAULT);
-        Some(Stored {
-            kind: known.name,
-            id: text("id")?.into(),
-            updated: stored.updated,
-            row: stored.row,
-            content: content.ok()?,
-        })
-    });
-    each.collect()
+    let all = all.into_iter().flat_map(Value::items);
+    let each = all.filter(|it| it.get("id").is_some());
+    each.filter_map(|it| taken_out(stored, it)).collect()
+}
+
+/// The resource that a Bundle begins with.
+pub(super) fn first_of(stored: &Stored) -> Option<Stored> {
+    let entries = stored.content.root().get("entry")?;
+    taken_out(stored, entries.items().next()?.get("resource")?)
+}
+
+fn taken_out(stored: &Stored, it: Value<'_>) -> Option<Stored> {
+    let text = |name| it.get(name).and_then(Value::as_str);
+    let definitions = fhir::FhirVersion::ALL.map(Definitions::of);
+    let kind = text("resourceType")?;
+    let known = definitions.iter().find_map(|of| of.resource(&kind))?;
+    let content = Document::parse(it.raw().to_owned().into(), &Limits::DEFAULT);
+    Some(Stored {
+        kind: known.name,
+        id: text("id").unwrap_or_default().into(),
+        updated: stored.updated,
+        row: stored.row,
+        content: content.ok()?,
+    })
 }
 
 impl Yardstick<'_> {
@@ -68,10 +77,22 @@ impl Yardstick<'_> {
 
     /// What a resource contains; what is contained contains nothing.
     pub(super) fn inside(&self, stored: &Stored) -> &[Stored] {
-        let place = self.place(stored.kind, &stored.id);
-        let place =
-            place.filter(|at| std::ptr::from_ref(&self.world[*at]) == std::ptr::from_ref(stored));
+        let place = self.place_of(stored);
         place.map_or(&[], |at| &self.contained[at])
+    }
+
+    /// The resource in a Bundle that a parameter of it is about.
+    pub(super) fn held(&self, stored: &Stored, code: &str) -> Option<&Stored> {
+        let definition = self.definition(stored.kind, code)?;
+        let is_there = self.any(stored, definition, &|it| it.is_resource());
+        let place = self.place_of(stored).filter(|_| is_there)?;
+        self.begins[place].as_ref()
+    }
+
+    /// Where it is itself in the world.
+    fn place_of(&self, stored: &Stored) -> Option<usize> {
+        let place = self.place(stored.kind, &stored.id);
+        place.filter(|at| std::ptr::from_ref(&self.world[*at]) == std::ptr::from_ref(stored))
     }
 
     /// Whether a contained resource meets a condition. Nothing refers to it from outside.

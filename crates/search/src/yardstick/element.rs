@@ -98,14 +98,17 @@ impl<'d> Element<'d> {
                 is_in(TEXTS) || is_in(CODES) || is_in(URIS) || is_in(CODED) || is_place
             }
             SearchType::Reference => {
-                let is_resource = value.get("resourceType").is_some();
-                is_in(URIS) || is_in(&["Reference", "canonical"]) || is_resource
+                is_in(URIS) || is_in(&["Reference", "canonical"]) || self.is_resource()
             }
             SearchType::Quantity => is_in(QUANTITIES) || is_in(&["Range", "SampledData"]),
             SearchType::Uri => is_in(URIS) || is_in(&["canonical"]),
             SearchType::Special => is_in(&["BackboneElement"]),
             SearchType::Composite => false,
         }
+    }
+
+    pub(super) fn is_resource(&self) -> bool {
+        matches!(self, Self::Of(_, value, _) if value.get("resourceType").is_some())
     }
 
     pub(super) fn texts(&self) -> Vec<String> {

@@ -116,7 +116,7 @@ fn what_the_resource_says_is_decided() {
         (PATIENT, "_id=q", false),
         (PATIENT, "_lastUpdated=2020", true),
         (PATIENT, "_lastUpdated=gt2020", false),
-        (PATIENT, "_partition=1/7", true),
+        (PATIENT, "_partition=2/7", true),
         (PATIENT, "_partition=1/2", false),
         (PATIENT, "family=low", true),
         (PATIENT, "family:exact=low", false),

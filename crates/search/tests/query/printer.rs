@@ -178,6 +178,7 @@ fn name_slots(facets: &Facets, code: &str, slots: &mut BTreeMap<Slot, String>) {
             identifier,
             names,
             inside,
+            is_held: _,
         } => {
             name(literal, "");
             if let Some(slot) = identifier {
