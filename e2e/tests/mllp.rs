@@ -278,6 +278,31 @@ fn a_foreign_listener_is_sent_to_until_it_answers() {
 }
 
 #[test]
+fn a_foreign_file_of_batches_is_answered_by_a_file() {
+    const SUITE: &str = "mllp file";
+    let Some(python) = python(SUITE) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, port) = configure(folder.path());
+    let arguments = ["--config", file.to_str().expect("UTF-8")];
+    let server = Server::start_with(isthmus(), &folder.path().join("data"), &arguments);
+    let send = |counted: &str| {
+        let sent = Command::new(&python)
+            .arg(script("mllp_file.py"))
+            .args([&port.to_string(), counted])
+            .output()
+            .expect("Python runs");
+        let text = String::from_utf8_lossy(&sent.stdout).replace('\n', ", ");
+        text + &String::from_utf8_lossy(&sent.stderr)
+    };
+    assert_eq!(send("1"), "AE , ");
+    let answered = "file F of 2, batch B1 of 2, AA 1, AA 2, batch B2 of 1, AA 3, ";
+    assert_eq!(send("2"), answered);
+    let mut connection = server.connect();
+    wait_for_states(&mut connection, &["stored", "stored", "stored"]);
+    println!("isthmus-suite: {SUITE}: 2 cases");
+}
+
+#[test]
 fn a_channel_is_defined_and_looked_after_through_the_interface() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(&folder.path().join("data"));

@@ -12,7 +12,7 @@ mod reply;
 
 pub use crate::data::hl7v2::segment_count;
 pub use acknowledgment::{Acknowledgment, Code, Fault, HL70357, Mode, When};
-pub use batch::{Batch, BatchFrame, is_batch, messages};
+pub use batch::{Batch, BatchFile, FileFrame, is_batch, messages};
 pub use charset::{Charset, CharsetFault, names as charset_names};
 pub use header::{Header, VERSIONS, patients};
 pub use reply::{Reply, Verdict};

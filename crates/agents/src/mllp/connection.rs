@@ -1,12 +1,13 @@
 //! One connection: frames in, answers out, in the order of the frames. What comes is submitted
 //! to the intake while earlier messages are still on their way to the disk, a bounded number at a time.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
-use convert::hl7v2::{Batch, Charset, Fault, HL70357, Header, Mode, is_batch};
+use convert::hl7v2::{BatchFile, Charset, Fault, HL70357, Header, Mode, is_batch};
 use fhir::Instant;
 use futures::{Answer, Reply};
 use interactions::channel::{Acknowledge, Incoming, Receipt};
@@ -267,7 +268,7 @@ impl Connection {
             }
         };
         if is_batch(&text) {
-            return self.batch(&text, charset, room).await;
+            return self.batches(&text, charset, room).await;
         }
         self.single(&text, raw.clone(), charset, room)
             .await
@@ -324,38 +325,46 @@ impl Connection {
         Ok(Submitted { question, receipt })
     }
 
-    /// Submits the messages of a batch in their order; they are answered together.
-    async fn batch(
+    /// Submits the messages of a file of batches in their order; they are answered together.
+    async fn batches(
         &self,
         text: &str,
         charset: Charset,
         room: Option<OwnedSemaphorePermit>,
     ) -> Answer {
-        let batch = match Batch::read(text) {
-            Ok(batch) => batch,
+        let file = match BatchFile::read(text) {
+            Ok(file) => file,
             Err(fault) => return self.refuse(None, charset, &fault),
         };
         let control_id = format!("B{}", now().micros());
-        let frame = batch.frame();
-        let mut submitted = Vec::with_capacity(batch.messages.len());
-        for message in &batch.messages {
-            let raw = Bytes::from(charset.encode(message));
-            submitted.push(self.single(message, raw, charset, None).await);
+        let frame = file.frame();
+        let mut batches = Vec::with_capacity(file.batches.len());
+        for batch in &file.batches {
+            let mut submitted = Vec::with_capacity(batch.messages.len());
+            for message in &batch.messages {
+                let raw = Bytes::from(charset.encode(message));
+                submitted.push(self.single(message, raw, charset, None).await);
+            }
+            batches.push(submitted);
         }
         let (shared, later) = (Arc::clone(&self.shared), self.later.clone());
         Box::pin(async move {
             let _room = room;
-            let (mut answers, mut is_last) = (Vec::new(), false);
-            for it in submitted {
-                let reply = match it {
-                    Ok(it) => it.answer(Arc::clone(&shared), Some(later.clone())).await,
-                    Err(refused) => refused.await,
-                };
-                is_last |= reply.is_last;
-                let text = reply
-                    .bytes
-                    .map(|bytes| charset.decode(&bytes).map(std::borrow::Cow::into_owned));
-                answers.extend(text.into_iter().flatten());
+            let (mut answers, mut is_last) = (Vec::with_capacity(batches.len()), false);
+            for batch in batches {
+                let mut of_batch = Vec::with_capacity(batch.len());
+                for it in batch {
+                    let reply = match it {
+                        Ok(it) => it.answer(Arc::clone(&shared), Some(later.clone())).await,
+                        Err(refused) => refused.await,
+                    };
+                    is_last |= reply.is_last;
+                    let text = reply
+                        .bytes
+                        .map(|bytes| charset.decode(&bytes).map(Cow::into_owned));
+                    of_batch.extend(text.into_iter().flatten());
+                }
+                answers.push(of_batch);
             }
             let text = frame.answer(&answers, &control_id, now());
             Reply {

@@ -153,6 +153,45 @@ async fn a_batch_is_answered_by_a_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_batches_is_answered_by_a_file() {
+    let world = World::new(&[LIBRARY]).await;
+    let mut client = world.connect().await;
+    let text =
+        |control_id: &str| String::from_utf8(admission(control_id, "p1", control_id, "")).unwrap();
+    let file = |counted: &str| {
+        format!(
+            "FHS|^~\\&|A|B|C|D|||||F\rBHS|^~\\&|A|B|C|D|||||77\r{}{}BTS|2\r\
+             BHS|^~\\&|A|B|C|D|||||78\r{}BTS|1\rFTS|{counted}\r",
+            text("1"),
+            text("2"),
+            text("3")
+        )
+    };
+    let refused = client.ask(file("3").as_bytes()).await;
+    let told = "the file's trailer does not count the 2 batches there are";
+    assert!(
+        refused.starts_with(&format!("MSA|AE||{told} / ERR||FTS^1^1|100^")),
+        "{refused}"
+    );
+    let answer = client.ask(file("2").as_bytes()).await;
+    let lines: Vec<&str> = answer.split(" / ").collect();
+    let ends = [
+        "|F", "|77", "MSA|AA|1", "MSA|AA|2", "BTS|2", "|78", "MSA|AA|3", "BTS|1", "FTS|2",
+    ];
+    assert_eq!(lines.len(), ends.len(), "{answer}");
+    assert!(
+        lines
+            .iter()
+            .zip(ends)
+            .all(|(line, end)| line.ends_with(end)),
+        "{answer}"
+    );
+    assert_eq!(world.settled().await.len(), 3);
+    assert_eq!(world.patient("p1").await, Some((3, "3".to_owned())));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn characters_are_those_of_msh_18() {
     let world = World::new(&[LIBRARY, ("charset", "8859/1")]).await;
     let mut client = world.connect().await;
