@@ -15,12 +15,15 @@
 //! | `hl7v2/log/{channel}/k/{hash}` | which messages had this control id, for a named time |
 //! | `hl7v2/log/{channel}/open/{number}` | it is parked, or waits behind one that is |
 //! | `hl7v2/log/{channel}/retry/{number}` | it is to be tried again |
+//! | `hl7v2/log/{channel}/removed` | up to this number, messages were removed or left |
+//! | `hl7v2/log/{channel}/left/{number}` | it was not settled when those around it were removed |
 //!
 //! Nothing here listens, converts or knows a segment: the agents do.
 
 mod definition;
 mod intake;
 mod progress;
+mod removal;
 mod review;
 mod row;
 
@@ -32,6 +35,7 @@ pub use definition::{
 };
 pub use intake::{Incoming, Receipt, Standing};
 pub use progress::Outcome;
+pub use removal::Removal;
 pub use review::{Listed, Query, Retry};
 pub use row::{Message, Settled, State};
 use store::{NamedKey, TenantId};
@@ -74,6 +78,11 @@ impl Log<'_> {
 
     fn numbered(&self, kind: &str, number: u64) -> NamedKey {
         self.key(&format!("{kind}/{number:016x}"))
+    }
+
+    /// The number in a key that has one.
+    fn number(key: &NamedKey) -> Option<u64> {
+        u64::from_str_radix(key.0.rsplit('/').next()?, 16).ok()
     }
 }
 

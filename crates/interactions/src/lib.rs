@@ -111,6 +111,12 @@ impl Interactions {
         }
     }
 
+    /// The same, told the time by that clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
     /// Waits until there is room to parse and prepare a bundle of that many bytes, which takes many
     /// times its size. A small one finds room always, one beyond `work_bytes_max` when it is alone.
     pub async fn room(&self, bytes: usize) -> Room {

@@ -138,12 +138,11 @@ fn check_may_see(app: &App) -> Result<(), Issue> {
 }
 
 async fn message(app: &App, asked: &Asked) -> Result<(Message, Settled), Rejection> {
+    let (tenant, channel) = (&asked.tenant, &asked.channel);
     let found = app
         .interactions
-        .message(&asked.tenant, &asked.channel, asked.number)
-        .await?;
-    let none = || Issue::error(Fault::NotFound, "the channel has no message of that number");
-    Ok(found.ok_or_else(none)?)
+        .known_message(tenant, channel, asked.number);
+    Ok(found.await?)
 }
 
 async fn list(app: &App, tenant: &TenantId) -> Result<Answer, Rejection> {

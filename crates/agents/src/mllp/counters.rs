@@ -62,6 +62,11 @@ const COUNTERS: &[(Count, &str, &str)] = &[
         "unread_elements",
         "Elements that no template read.",
     ),
+    (
+        Count::Removed,
+        "removed",
+        "Settled messages that were removed after `keep_days`.",
+    ),
 ];
 
 /// What is counted.
@@ -80,6 +85,7 @@ pub(super) enum Count {
     Failed,
     Waiting,
     UnreadElements,
+    Removed,
 }
 
 /// The counters of a channel.

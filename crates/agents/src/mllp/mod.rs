@@ -13,6 +13,7 @@ mod counters;
 pub mod frame;
 mod intake;
 mod listener;
+mod removal;
 pub mod sender;
 mod service;
 pub mod tls;

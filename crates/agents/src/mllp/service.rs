@@ -19,7 +19,7 @@ use tracing::{error, info};
 
 use super::counters::Metrics;
 use super::tls::{self, TlsError};
-use super::{Shared, UNIT_BYTES, intake, listener, worker};
+use super::{Shared, UNIT_BYTES, intake, listener, removal, worker};
 
 /// Where the libraries of channels come from.
 #[async_trait]
@@ -70,7 +70,6 @@ pub enum StartError {
 struct Open {
     channel: Channel,
     shared: Arc<Shared>,
-    #[expect(dead_code, reason = "held for what dropping it does")]
     tasks: JoinSet<()>,
 }
 
@@ -157,8 +156,17 @@ impl Service {
             }
         }
         let is_as_it_was = |place: &Place, open: &Open| wanted.get(place) == Some(&open.channel);
-        self.defined
-            .retain(|place, open| place.0 != *tenant || is_as_it_was(place, open));
+        let changed =
+            |place: &Place, open: &mut Open| place.0 == *tenant && !is_as_it_was(place, open);
+        let closing: Vec<Open> = self
+            .defined
+            .extract_if(.., changed)
+            .map(|it| it.1)
+            .collect();
+        for mut open in closing {
+            // To the end: its address may be wanted again.
+            open.tasks.shutdown().await;
+        }
         for (place, channel) in wanted {
             if self.defined.contains_key(&place) || self.configured.contains_key(&place) {
                 continue;
@@ -211,6 +219,7 @@ impl Service {
         let mut tasks = JoinSet::new();
         tasks.spawn(intake::run(Arc::clone(&shared), queue));
         tasks.spawn(listener::run(Arc::clone(&shared), listener, tls));
+        tasks.spawn(removal::run(Arc::clone(&shared)));
         tasks.spawn(worker::run(
             Arc::clone(&shared),
             Arc::clone(&self.libraries),

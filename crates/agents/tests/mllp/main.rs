@@ -5,5 +5,6 @@
 mod answers;
 mod hostile;
 mod order;
+mod removal;
 mod sending;
 mod world;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use agents::mllp::frame::{Decoder, Event, framed};
@@ -11,7 +12,7 @@ use convert::{Library, Sources};
 use fhir::FhirVersion;
 use interactions::channel::{Channel, ChannelName, Listed, Query, State};
 use interactions::{Caller, Handling, Interactions, ReadOutcome, ResourceKey, SPACES, Settings};
-use store::{Origin, Store, TenantId};
+use store::{Clock, Origin, Store, SystemClock, TenantId};
 use store_embedded::{EmbeddedStore, Options};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -51,7 +52,24 @@ impl Libraries for OneTemplate {
     }
 }
 
+/// A clock that runs ahead by so many days.
+#[derive(Default)]
+pub(crate) struct Ahead(AtomicI64);
+
+impl Ahead {
+    pub(crate) fn by_days(&self, days: i64) {
+        self.0.store(days, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Ahead {
+    fn now(&self) -> store::Instant {
+        store::Instant(SystemClock.now().0 + self.0.load(Ordering::Relaxed) * 86_400_000_000)
+    }
+}
+
 pub(crate) struct World {
+    pub(crate) clock: Arc<Ahead>,
     pub(crate) interactions: Interactions,
     pub(crate) address: SocketAddr,
     pub(crate) channel: ChannelName,
@@ -79,7 +97,9 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(folder.path(), SPACES, Options::default()).unwrap();
         store.create_tenant(&TenantId::default()).await.ok();
-        let interactions = Interactions::new(Arc::new(store.clone()), Settings::default());
+        let clock = Arc::<Ahead>::default();
+        let interactions = Interactions::new(Arc::new(store.clone()), Settings::default())
+            .with_clock(Arc::<Ahead>::clone(&clock));
         let address = free_address();
         let fields = fields
             .iter()
@@ -97,6 +117,7 @@ impl World {
         );
         let service = tokio::spawn(service.await.unwrap().run());
         Self {
+            clock,
             interactions,
             address,
             channel: name,
@@ -114,13 +135,22 @@ impl World {
         self.service.abort();
         (&mut self.service).await.ok();
         meanwhile(&self.interactions, &self.definition).await;
-        let service = Service::start(
-            self.interactions.clone(),
-            vec![(TenantId::default(), self.definition.clone())],
-            Arc::clone(&self.library) as Arc<dyn Libraries>,
-            self.metrics.clone(),
-        );
-        self.service = tokio::spawn(service.await.unwrap().run());
+        let began = std::time::Instant::now();
+        let service = loop {
+            let service = Service::start(
+                self.interactions.clone(),
+                vec![(TenantId::default(), self.definition.clone())],
+                Arc::clone(&self.library) as Arc<dyn Libraries>,
+                self.metrics.clone(),
+            );
+            match service.await {
+                Ok(service) => break service,
+                Err(error) => assert!(began.elapsed() < PATIENCE, "{error}"),
+            }
+            // tidy: sleep: the former one leaves its address in its own time, in a bounded loop
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        self.service = tokio::spawn(service.run());
     }
 
     pub(crate) async fn end(self) {
@@ -163,6 +193,15 @@ impl World {
             // tidy: sleep: waiting for the worker, in a bounded loop
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// A line of the metrics: what was counted under that name.
+    pub(crate) fn counted(&self, name: &str) -> u64 {
+        let mut text = String::new();
+        self.metrics.print(&mut text);
+        let start = format!("isthmus_hl7v2_{name}_total{{channel=\"lab\"}} ");
+        let value = text.lines().find_map(|line| line.strip_prefix(&start));
+        value.expect("it is counted").parse().unwrap()
     }
 
     /// Version and family name of a patient.

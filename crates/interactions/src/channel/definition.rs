@@ -74,6 +74,8 @@ pub struct Channel {
     pub reused_control_id: ReusedControlId,
     /// How long a control id is remembered.
     pub duplicate_days: u64,
+    /// How long settled messages are kept; zero: for ever.
+    pub keep_days: u64,
     /// What a failure holds up.
     pub on_failure: OnFailure,
     /// Messages that are stored at one time.
@@ -161,6 +163,9 @@ const PATH: &str = "a path";
 /// The most that a message may have: what the store takes as one row, and room for its marks.
 const MESSAGE_BYTES_MOST: usize = 15 << 20;
 
+/// The most days that anything is kept: a hundred years.
+const DAYS_MOST: u64 = 36_500;
+
 /// Every field.
 #[rustfmt::skip]
 pub const FIELDS: &[Field] = &[
@@ -185,7 +190,9 @@ pub const FIELDS: &[Field] = &[
     field("reused_control_id", "accept", "accept or refuse", "what is done with another message under a used control id",
         |it, text| set(&mut it.reused_control_id, word(text, &[("accept", ReusedControlId::Accept), ("refuse", ReusedControlId::Refuse)]))),
     field("duplicate_days", "7", COUNT, "days that control ids are remembered",
-        |it, text| set(&mut it.duplicate_days, count(text, 36_500))),
+        |it, text| set(&mut it.duplicate_days, count(text, DAYS_MOST))),
+    field("keep_days", "0", "a whole number, 36500 at most", "days after which stored, refused and dismissed messages are removed; 0: never",
+        |it, text| set(&mut it.keep_days, text.parse().ok().filter(|it| *it <= DAYS_MOST))),
     field("on_failure", "park", "park or stop", "what a message that fails holds up: its patients' later ones, or all",
         |it, text| set(&mut it.on_failure, word(text, &[("park", OnFailure::Park), ("stop", OnFailure::Stop)]))),
     field("parallel", "32", "a whole number from 1 to 1000", "messages stored at one time; those that touch each other go in order",
@@ -274,6 +281,7 @@ impl Channel {
             acknowledge: Acknowledge::OnReceipt,
             reused_control_id: ReusedControlId::Accept,
             duplicate_days: 0,
+            keep_days: 0,
             on_failure: OnFailure::Park,
             parallel: 0,
             parked_max: 0,
@@ -354,6 +362,18 @@ impl Channel {
                 "cannot be on_store where no `library` converts",
             );
         }
+        if self.library.is_none() && self.keep_days > 0 {
+            fault(
+                "keep_days",
+                "removes nothing where no `library` settles messages",
+            );
+        }
+        if (1..self.duplicate_days).contains(&self.keep_days) {
+            fault(
+                "keep_days",
+                "is less than `duplicate_days`: a message that is repeated must still be there",
+            );
+        }
         faults
     }
 
@@ -406,6 +426,7 @@ mod tests {
             ("ids", "salt"),
             ("tls_key", "k.pem"),
             ("acknowledge", "on_store"),
+            ("keep_days", "6"),
         ]);
         let told: Vec<_> = faults
             .unwrap_err()
@@ -422,6 +443,8 @@ mod tests {
                 "`ids` is not hash, salted or conditional",
                 "`tls_certificate` is missing beside `tls_key`",
                 "`acknowledge` cannot be on_store where no `library` converts",
+                "`keep_days` removes nothing where no `library` settles messages",
+                "`keep_days` is less than `duplicate_days`: a message that is repeated must still be there",
             ]
         );
     }

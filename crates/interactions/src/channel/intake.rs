@@ -15,7 +15,7 @@ use crate::{InteractionError, Interactions};
 /// Messages remembered under one control id; of more, the oldest are forgotten.
 const REMEMBERED_MAX: usize = 64;
 
-const DAY_MICROS: i64 = 86_400_000_000;
+pub(super) const DAY_MICROS: i64 = 86_400_000_000;
 
 /// A message to be taken. `Debug` shows none of it.
 #[derive(Clone)]

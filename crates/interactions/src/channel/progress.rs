@@ -1,13 +1,12 @@
 //! What an agent notes of a channel's messages: stored, failed, waiting. What was stored is noted in
 //! the commit that stores it, so that it is stored once whatever happens in between.
 
-use std::ops::RangeInclusive;
-
 use fhir::json::Document;
 use fhir::{Fault, Issue};
 use store::{At, Commit, NamedChange, NamedExpected, NamedKey, NamedRow, Precondition, TenantId};
 
 use super::intake::number_of;
+use super::removal::{missing, removed_up_to};
 use super::row::{Message, Settled, State};
 use super::{ChannelName, Log};
 use crate::job::Beside;
@@ -103,12 +102,13 @@ impl Interactions {
         Ok(())
     }
 
-    /// Messages by number, with what became of them; those that do not exist are left out.
+    /// Messages by number, in the order of the numbers, with what became of them; those that do not
+    /// exist are left out.
     pub async fn messages_in(
         &self,
         tenant: &TenantId,
         channel: &ChannelName,
-        numbers: RangeInclusive<u64>,
+        numbers: impl Iterator<Item = u64> + Clone + Send,
     ) -> Result<Vec<(Message, Settled)>, InteractionError> {
         let log = Log(channel);
         let view = self.store.view(tenant, At::Newest).await?;
@@ -120,12 +120,27 @@ impl Interactions {
         };
         let messages = view.named(&keys("m")).await?;
         let settled = view.named(&keys("s")).await?;
-        let rows = numbers.clone().zip(messages.into_iter().zip(settled));
+        let rows = numbers.zip(messages.into_iter().zip(settled));
         let found =
             rows.filter_map(|(number, (message, settled))| Some((number, message?, settled)));
         found
             .map(|(number, message, settled)| read(number, &message, settled.as_ref()))
             .collect()
+    }
+
+    /// One message, with what became of it, or why it is not there: it never was, or was removed.
+    pub async fn known_message(
+        &self,
+        tenant: &TenantId,
+        channel: &ChannelName,
+        number: u64,
+    ) -> Result<(Message, Settled), InteractionError> {
+        if let Some(found) = self.message(tenant, channel, number).await? {
+            return Ok(found);
+        }
+        let view = self.store.view(tenant, At::Newest).await?;
+        let removed = removed_up_to(&*view, &Log(channel)).await?;
+        Err(missing(number, removed).into())
     }
 
     /// One message, with what became of it.
@@ -165,7 +180,7 @@ impl Interactions {
         Ok(rows.into_iter().map(|it| it.0).collect())
     }
 
-    async fn numbered_rows(
+    pub(super) async fn numbered_rows(
         &self,
         tenant: &TenantId,
         channel: &ChannelName,
@@ -181,10 +196,9 @@ impl Interactions {
                 .await?;
             let is_last = page.len() < PAGE;
             after = page.last().map(|(key, _)| key.clone());
-            let number = |key: &NamedKey| u64::from_str_radix(key.0.rsplit('/').next()?, 16).ok();
             found.extend(
                 page.into_iter()
-                    .filter_map(|(key, row)| Some((number(&key)?, row))),
+                    .filter_map(|(key, row)| Some((Log::number(&key)?, row))),
             );
             if is_last {
                 return Ok(found);

@@ -1,20 +1,23 @@
 //! Looking after a channel: its definitions, finding messages, trying them again, correcting and
 //! dismissing them. Whoever may see a message's text is decided before these are called.
 
+use std::ops::RangeInclusive;
+
 use bytes::Bytes;
 use fhir::{Fault, Instant, Issue};
 use store::{At, Commit, NamedChange, NamedExpected, NamedKey, Precondition, TenantId};
 
 use super::intake::{control_id_key, number_of, remembered_numbers};
 use super::progress::read;
+use super::removal::{missing, removed_up_to};
 use super::row::{Message, Settled, State};
 use super::{Channel, ChannelFault, ChannelName, Log};
 use crate::{InteractionError, Interactions};
 
 /// Messages looked at for one page, whether or not they are among its answers.
-const LOOKED_AT_MAX: u64 = 10_000;
+const LOOKED_AT_MAX: usize = 10_000;
 /// Messages read at one time.
-const READ_AT_ONCE: u64 = 250;
+const READ_AT_ONCE: usize = 250;
 
 /// What to look for in a log; the newest first.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +34,15 @@ pub struct Query {
     pub before: Option<u64>,
     /// Greatest number of answers.
     pub count: usize,
+}
+
+impl Query {
+    /// Whether a message is looked for, by its state and time.
+    fn takes(&self, (message, settled): &(Message, Settled)) -> bool {
+        self.state.is_none_or(|it| it == settled.state)
+            && self.from.is_none_or(|it| message.time >= it)
+            && self.until.is_none_or(|it| message.time < it)
+    }
 }
 
 /// A page of messages, the newest first.
@@ -134,31 +146,35 @@ impl Interactions {
                 .with_control_id(tenant, channel, query, control_id)
                 .await;
         }
+        let (removed, left) = self.left_messages(tenant, channel).await?;
         let mut end = query
             .before
             .map_or(last, |before| last.min(before.saturating_sub(1)));
-        if let Some(until) = query.until {
-            end = self.newest_before(tenant, channel, until, end).await?;
+        if let Some(until) = query.until
+            && end > removed
+        {
+            let range = removed..=end;
+            end = self.newest_before(tenant, channel, until, range).await?;
         }
-        let lowest = end.saturating_sub(LOOKED_AT_MAX);
-        let mut messages = Vec::new();
-        while end > lowest {
-            let start = end.saturating_sub(READ_AT_ONCE - 1).max(lowest + 1);
-            let page = self.messages_in(tenant, channel, start..=end).await?;
-            for found in page.into_iter().rev() {
+        let mut numbers = (removed + 1..=end)
+            .rev()
+            .chain(left.into_iter().rev().filter(|it| *it <= end));
+        let looked_at: Vec<u64> = numbers.by_ref().take(LOOKED_AT_MAX).collect();
+        let mut messages: Vec<(Message, Settled)> = Vec::new();
+        for numbers in looked_at.chunks(READ_AT_ONCE) {
+            let numbers = numbers.iter().copied();
+            for found in self.messages_in(tenant, channel, numbers).await? {
                 if query.from.is_some_and(|from| found.0.time < from) {
                     return Ok(Listed {
                         messages,
                         next_before: None,
                     });
                 }
-                if query.state.is_some_and(|state| found.1.state != state) {
+                if !query.takes(&found) {
                     continue;
                 }
                 if messages.len() == query.count {
-                    let next_before = messages
-                        .last()
-                        .map(|(it, _): &(Message, Settled)| it.number);
+                    let next_before = messages.last().map(|(it, _)| it.number);
                     return Ok(Listed {
                         messages,
                         next_before,
@@ -166,11 +182,11 @@ impl Interactions {
                 }
                 messages.push(found);
             }
-            end = start - 1;
         }
+        let is_last = numbers.next().is_none();
         Ok(Listed {
             messages,
-            next_before: (end > 0).then_some(end + 1),
+            next_before: looked_at.last().copied().filter(|_| !is_last),
         })
     }
 
@@ -189,26 +205,23 @@ impl Interactions {
         for number in rows.iter().flatten().flat_map(remembered_numbers).rev() {
             messages.extend(self.message(tenant, channel, number).await?);
         }
-        messages.retain(|(message, settled)| {
-            query.state.is_none_or(|it| it == settled.state)
-                && query.from.is_none_or(|it| message.time >= it)
-                && query.until.is_none_or(|it| message.time < it)
-        });
+        messages.retain(|found| query.takes(found));
         Ok(Listed {
             messages,
             next_before: None,
         })
     }
 
-    /// The newest message before an instant: numbers and times grow together.
-    async fn newest_before(
+    /// The newest message before an instant, of those after the beginning of a range without gaps;
+    /// its beginning if there is none. Numbers and times grow together.
+    pub(super) async fn newest_before(
         &self,
         tenant: &TenantId,
         channel: &ChannelName,
         until: Instant,
-        end: u64,
+        range: RangeInclusive<u64>,
     ) -> Result<u64, InteractionError> {
-        let (mut low, mut high) = (0, end);
+        let (mut low, mut high) = range.into_inner();
         while low < high {
             let middle = low + (high - low).div_ceil(2);
             let found = self.message(tenant, channel, middle).await?;
@@ -236,8 +249,8 @@ impl Interactions {
         let position = log.key("position");
         let rows = view.named(&[&keys[..], &[position]].concat()).await?;
         let [Some(row), settled_row, original, position] = &rows[..] else {
-            let issue = Issue::error(Fault::NotFound, "the channel has no message of that number");
-            return Err(issue.into());
+            let removed = removed_up_to(&*view, &log).await?;
+            return Err(missing(number, removed).into());
         };
         let (message, settled) = read(number, row, settled_row.as_ref())?;
         if settled_row.is_none() && number > number_of(position.as_ref()) {
