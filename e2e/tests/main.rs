@@ -4,6 +4,7 @@
 
 mod backup;
 mod convert;
+mod convert_data;
 mod crash;
 mod demo;
 mod full_disk;

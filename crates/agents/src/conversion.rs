@@ -228,12 +228,9 @@ fn converted(
 ) -> Result<Converted, Issue> {
     let input = std::str::from_utf8(&conversion.input)
         .map_err(|_| Issue::error(Fault::Structure, "the input is not UTF-8"))?;
-    let named = conversion.root.clone();
-    let root = named.or_else(|| library.root_for(processor, input));
-    let root = root.ok_or_else(|| {
-        let what = "the input names no template that the library has";
-        Issue::error(Fault::Required, what).mend("give `rootTemplate`")
-    })?;
+    let named = conversion.root.clone().map(Ok);
+    let root = named.unwrap_or_else(|| library.root_named_by(processor, input));
+    let root = root.map_err(|error| issue(&error))?;
     let began = Instant::now();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let micros = now.map_or(0, |it| i64::try_from(it.as_micros()).unwrap_or(i64::MAX));
@@ -276,7 +273,12 @@ pub fn issue(error: &ConvertError) -> Issue {
         .iter()
         .map(|it| format!(", included at {it}"));
     let stack: String = included.collect();
-    Issue::error(fault, error.to_string()).mend(format!("code {}{stack}", error.kind.code()))
+    let remedy = match error.kind {
+        ErrorKind::RootNotFound => "give `rootTemplate`; ",
+        _ => "",
+    };
+    let told = format!("{remedy}code {}{stack}", error.kind.code());
+    Issue::error(fault, error.to_string()).mend(told)
 }
 
 #[cfg(test)]

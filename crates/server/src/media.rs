@@ -242,13 +242,21 @@ pub(crate) fn body_type(headers: &HeaderMap, version: FhirVersion) -> Result<Bod
     Ok(BodyType::Resource(media.format))
 }
 
+/// Whether a body of that media type is a resource.
+pub(crate) fn is_resource(name: &str) -> bool {
+    MEDIA_TYPES
+        .iter()
+        .any(|it| it.name == name && it.name != "text/html" && !it.name.contains('*'))
+}
+
 /// The issue about a body in a media type that is not a resource's.
 pub(crate) fn unsupported_body() -> Issue {
     unsupported("the body's media type is not one of a resource")
         .mend("send application/fhir+json or application/fhir+xml")
 }
 
-fn unsupported(what: &str) -> Issue {
+/// The issue about a body of another media type than are taken.
+pub(crate) fn unsupported(what: &str) -> Issue {
     Issue::error(Fault::UnsupportedMediaType, what).at("http.Content-Type")
 }
 

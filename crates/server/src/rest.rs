@@ -3,6 +3,7 @@
 //! <https://hl7.org/fhir/R4/http.html>, <https://hl7.org/fhir/STU3/http.html>. What an interaction
 //! means, and how it is kept free of races, is not decided here.
 
+mod message;
 mod operate;
 mod read;
 mod write;

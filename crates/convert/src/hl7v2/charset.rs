@@ -93,6 +93,12 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     OFFERED.iter().map(|(name, _)| *name)
 }
 
+fn not_offered(name: &str, why: &'static str) -> CharsetFault {
+    let is_shown = |c: &char| c.is_ascii_graphic() || *c == ' ';
+    let shown: String = name.chars().filter(is_shown).take(20).collect();
+    CharsetFault::NotOffered(shown, why)
+}
+
 impl Charset {
     /// The set of that name.
     pub fn named(name: &str) -> Result<Self, CharsetFault> {
@@ -103,9 +109,23 @@ impl Charset {
         }
         let refused = REFUSED.iter().find(|(it, _)| same(it));
         let why = refused.map_or("table 0211 lists the names", |(_, why)| why);
-        let is_shown = |c: &char| c.is_ascii_graphic() || *c == ' ';
-        let shown: String = name.chars().filter(is_shown).take(20).collect();
-        Err(CharsetFault::NotOffered(shown, why))
+        Err(not_offered(name, why))
+    }
+
+    /// The set that a media type's `charset` names (the labels of the web, RFC 9110 §8.3.2).
+    pub fn labelled(label: &str) -> Result<Self, CharsetFault> {
+        let label = label.trim();
+        let way = match label.to_ascii_lowercase().as_str() {
+            // The web reads these two as a set of Windows.
+            "us-ascii" | "ascii" => Some(Way::Ascii),
+            "iso-8859-1" | "latin1" => Some(Way::Latin1),
+            _ => Encoding::for_label(label.as_bytes()).map(Way::Web),
+        };
+        let row = OFFERED.iter().find(|it| Some(it.1) == way);
+        match row {
+            Some((name, way)) => Ok(Self { name, way: *way }),
+            None => Err(not_offered(label, "send UTF-8")),
+        }
     }
 
     /// The set that MSH-18 names, or else that one. Further repeats switch within the text (ISO 2022):
@@ -257,6 +277,26 @@ mod tests {
             ),
         ] {
             assert_eq!(decoded(field, bytes), expected, "{field}");
+        }
+    }
+
+    #[test]
+    fn labels_of_media_types() {
+        for (label, expected) in [
+            ("utf-8", "UNICODE UTF-8"),
+            ("US-ASCII", "ASCII"),
+            ("iso-8859-1", "8859/1"),
+            ("ISO-8859-15", "8859/15"),
+            ("big5", "BIG-5"),
+            (
+                "utf-16",
+                "the character set `utf-16` is not offered; send UTF-8",
+            ),
+            ("x", "the character set `x` is not offered; send UTF-8"),
+        ] {
+            let found = Charset::labelled(label);
+            let found = found.map_or_else(|fault| fault.to_string(), |it| it.name().to_owned());
+            assert_eq!(found, expected);
         }
     }
 

@@ -9,6 +9,10 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::{Library, Processor};
+use crate::budget::Budgets;
+use crate::data;
+use crate::error::{ConvertError, ErrorKind, Result};
+use crate::value::Arena;
 
 /// Documents of C-CDA R2.1 by the LOINC code of `ClinicalDocument.code`; several codes name a kind,
 /// those here are what its template demands or prefers.
@@ -35,18 +39,44 @@ const ELEMENTS_BEFORE_CODE_MAX: usize = 1_000;
 impl Library {
     /// The root template that an input asks for, if the library has it.
     pub fn root_for(&self, processor: Processor, input: &str) -> Option<String> {
-        let wanted = match processor {
-            Processor::Hl7v2 => return crate::root_of(input, self).ok(),
+        self.root_named_by(processor, input).ok()
+    }
+
+    /// The same; the error says why there is none: the input is malformed, or the library has nothing
+    /// for it.
+    pub fn root_named_by(&self, processor: Processor, input: &str) -> Result<String> {
+        if input.trim().is_empty() {
+            return Err(ConvertError::new(ErrorKind::Input, "the input is empty"));
+        }
+        let (wanted, by) = match processor {
+            Processor::Hl7v2 => return crate::root_of(input, self),
             Processor::Ccda => {
                 let code = document_code(input).unwrap_or_default();
                 let kind = DOCUMENTS.iter().find(|it| it.0 == code);
                 let kind = kind.map(|it| it.1.to_owned());
-                kind.into_iter().chain([ANY_DOCUMENT.to_owned()]).collect()
+                let wanted = kind.into_iter().chain([ANY_DOCUMENT.to_owned()]).collect();
+                (wanted, "`ClinicalDocument.code`")
             }
-            Processor::FhirToHl7v2 => of_event(input, &self.roots()),
-            Processor::Json | Processor::Fhir => of_resource(input),
+            Processor::FhirToHl7v2 => (of_event(input, &self.roots()), "its `MessageHeader`"),
+            Processor::Json | Processor::Fhir => (of_resource(input), "`resourceType`"),
         };
-        wanted.into_iter().find(|it| self.partial(it).is_some())
+        let found = wanted.into_iter().find(|it| self.partial(it).is_some());
+        found.ok_or_else(|| {
+            readable(processor, input).err().unwrap_or_else(|| {
+                let what =
+                    format!("the library has no root template for what the input says in {by}");
+                ConvertError::new(ErrorKind::RootNotFound, what)
+            })
+        })
+    }
+}
+
+/// Whether an input is of its format.
+fn readable(processor: Processor, input: &str) -> Result<()> {
+    let (budgets, arena) = (Budgets::default(), Arena::new());
+    match processor {
+        Processor::Ccda => data::xml::read(input, &budgets, &arena).map(|_| ()),
+        _ => data::json::read(input, &budgets, &arena).map(|_| ()),
     }
 }
 
