@@ -15,9 +15,9 @@ use e2e::random::Random;
 use e2e::{data, http::Connection};
 use serde_json::Value;
 
-const CONNECTIONS: usize = 50;
-const MESSAGES: usize = 20;
-const KILLS: usize = 5;
+pub(crate) const CONNECTIONS: usize = 50;
+pub(crate) const MESSAGES: usize = 20;
+pub(crate) const KILLS: usize = 5;
 /// How long conversions may take after the last message.
 const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -41,18 +41,18 @@ const TEMPLATE: &str = r#"{
 }"#;
 
 /// The package's Python; where it cannot be had, the run's last lines say so.
-fn python(suite: &str) -> Option<PathBuf> {
+pub(crate) fn python(suite: &str) -> Option<PathBuf> {
     let environment = data::set(suite, "pypi/hl7-0.4.5")?;
     Some(environment.join("bin/python"))
 }
 
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests")
         .join(name)
 }
 
-fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
+pub(crate) fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     let output = child.stdout.take().expect("stdout is piped");
     BufReader::new(output).lines().map_while(Result::ok)
 }

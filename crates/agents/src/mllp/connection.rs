@@ -18,8 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use super::answer::Question;
 use super::counters::Count;
 use super::frame::{Broken, Decoder, Event, framed};
-use super::intake::Submission;
-use super::{Shared, UNIT_BYTES};
+use super::intake::{Submission, Taken};
+use super::{Port, UNIT_BYTES};
 
 /// Messages of one connection that are on their way to the disk.
 const UNANSWERED_MAX: usize = 64;
@@ -56,28 +56,28 @@ fn ready(text: Option<String>, charset: Charset) -> Answer {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(shared: Arc<Shared>, stream: impl AsyncRead + AsyncWrite + Send) {
+pub(super) async fn serve(port: Arc<Port>, stream: impl AsyncRead + AsyncWrite + Send) {
     let (reader, writer) = tokio::io::split(stream);
     let (answers, due) = mpsc::channel(UNANSWERED_MAX);
     let (later, later_due) = mpsc::channel(LATER_MAX);
     let connection = Connection {
-        decoder: Decoder::new(shared.channel.message_bytes_max),
+        decoder: Decoder::new(port.channel.message_bytes_max),
         is_broken: Arc::default(),
         answers,
         later,
         room: None,
-        shared: Arc::clone(&shared),
+        port: Arc::clone(&port),
     };
     // Either half ends the other: a reader that failed has nothing to answer, a writer nobody to.
     let _ = tokio::try_join!(
         connection.read(reader),
-        write(&shared, writer, due, later_due)
+        write(&port, writer, due, later_due)
     );
 }
 
 /// Sends answers in their order; later ones between them as they come.
 async fn write(
-    shared: &Shared,
+    port: &Port,
     mut writer: impl AsyncWrite + Unpin,
     mut due: mpsc::Receiver<Answer>,
     mut later: mpsc::Receiver<Vec<u8>>,
@@ -95,7 +95,7 @@ async fn write(
                 writer.write_all(&framed(&bytes)).await?;
                 writer.flush().await
             };
-            tokio::time::timeout(shared.channel.frame_timeout, sent).await??;
+            tokio::time::timeout(port.channel.frame_timeout, sent).await??;
         }
         if reply.is_last {
             break;
@@ -106,7 +106,7 @@ async fn write(
 }
 
 struct Connection {
-    shared: Arc<Shared>,
+    port: Arc<Port>,
     decoder: Decoder,
     is_broken: Arc<AtomicBool>,
     answers: mpsc::Sender<Answer>,
@@ -122,8 +122,8 @@ impl Connection {
         let mut began = tokio::time::Instant::now();
         loop {
             let (idle, frame) = (
-                self.shared.channel.idle_timeout,
-                self.shared.channel.frame_timeout,
+                self.port.channel.idle_timeout,
+                self.port.channel.frame_timeout,
             );
             let deadline = if self.decoder.is_inside() {
                 began + frame
@@ -142,7 +142,7 @@ impl Connection {
             let was_inside = self.decoder.is_inside();
             let ignored = self.decoder.ignored;
             self.decoder.push(&bytes[..count], &mut events);
-            self.shared
+            self.port
                 .counters
                 .add(Count::IgnoredBytes, self.decoder.ignored - ignored);
             if !was_inside || !events.is_empty() {
@@ -167,17 +167,17 @@ impl Connection {
     /// Ends a connection whose message does not come to its end.
     async fn give_up(&mut self) {
         if self.decoder.is_inside() {
-            self.shared.counters.one(Count::Broken);
+            self.port.counters.one(Count::Broken);
             let fault = Fault::new(
                 HL70357::Internal,
                 "the message did not come to its end within `frame_timeout_ms`",
             );
             let question = Question {
                 header: None,
-                charset: self.shared.charset,
+                charset: self.port.charset,
                 mode: Mode::Original,
             };
-            let answer = ready(question.refusal(&fault, now()), self.shared.charset);
+            let answer = ready(question.refusal(&fault, now()), self.port.charset);
             self.answers.send(answer).await.ok();
         }
     }
@@ -193,7 +193,7 @@ impl Connection {
             .as_ref()
             .map_or(0, OwnedSemaphorePermit::num_permits);
         let wanted = held.div_ceil(UNIT_BYTES).saturating_sub(has);
-        if let Some(more) = acquire(&self.shared, wanted).await {
+        if let Some(more) = acquire(&self.port, wanted).await {
             match &mut self.room {
                 Some(room) => room.merge(more),
                 None => self.room = Some(more),
@@ -208,17 +208,17 @@ impl Connection {
                 // A message whose last bytes came at once may hold more than there was room for.
                 let has = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
                 let room = match room {
-                    None if has == 0 => acquire(&self.shared, raw.len().div_ceil(UNIT_BYTES)).await,
+                    None if has == 0 => acquire(&self.port, raw.len().div_ceil(UNIT_BYTES)).await,
                     room => room,
                 };
                 Some(self.message(raw, room).await)
             }
             Event::Broken(why, first) => {
-                self.shared.counters.one(Count::Broken);
+                self.port.counters.one(Count::Broken);
                 let fault = match why {
                     Broken::Abandoned => return None,
                     Broken::TooLong => {
-                        let max = self.shared.channel.message_bytes_max;
+                        let max = self.port.channel.message_bytes_max;
                         Fault::new(
                             HL70357::ValueTooLong,
                             format!("the message has more than {max} bytes (`message_bytes_max`)"),
@@ -227,13 +227,13 @@ impl Connection {
                     Broken::NotEnded => Fault::new(HL70357::DataType, "FS is not followed by CR"),
                 };
                 let text: String = first.iter().map(|byte| char::from(*byte)).collect();
-                Some(self.refuse(Header::read(&text).ok(), self.shared.charset, &fault))
+                Some(self.refuse(Header::read(&text).ok(), self.port.charset, &fault))
             }
         }
     }
 
     fn refuse(&self, header: Option<Header>, charset: Charset, fault: &Fault) -> Answer {
-        self.shared.counters.one(Count::NotTaken);
+        self.port.counters.one(Count::NotTaken);
         let mode = header
             .as_ref()
             .and_then(|it| Mode::of(it).ok())
@@ -248,7 +248,7 @@ impl Connection {
 
     /// Submits what a frame held; gives the answer to come.
     async fn message(&mut self, raw: Bytes, room: Option<OwnedSemaphorePermit>) -> Answer {
-        let charset = match Header::charset(&raw, self.shared.charset) {
+        let charset = match Header::charset(&raw, self.port.charset) {
             Ok(charset) => charset,
             Err(fault) => {
                 let text: String = raw
@@ -256,7 +256,7 @@ impl Connection {
                     .take(READ_BYTES)
                     .map(|byte| char::from(*byte))
                     .collect();
-                return self.refuse(Header::read(&text).ok(), self.shared.charset, &fault);
+                return self.refuse(Header::read(&text).ok(), self.port.charset, &fault);
             }
         };
         let text = match charset.decode(&raw) {
@@ -275,7 +275,7 @@ impl Connection {
             .map_or_else(
                 |refused| refused,
                 |submitted| {
-                    Box::pin(submitted.answer(Arc::clone(&self.shared), Some(self.later.clone())))
+                    Box::pin(submitted.answer(Arc::clone(&self.port), Some(self.later.clone())))
                 },
             )
     }
@@ -296,7 +296,7 @@ impl Connection {
             Ok(mode) => mode,
             Err(fault) => return Err(self.refuse(Some(header), charset, &fault)),
         };
-        self.shared.pace().await;
+        self.port.pace().await;
         let incoming = Incoming {
             charset: charset.name().to_owned(),
             control_id: header.control_id().to_owned(),
@@ -307,7 +307,7 @@ impl Connection {
         let (reply, receipt) = oneshot::channel();
         let is_broken = Arc::clone(&self.is_broken);
         // An intake that is gone drops the reply, which says the same.
-        self.shared
+        self.port
             .intake
             .send(Submission {
                 incoming,
@@ -347,7 +347,7 @@ impl Connection {
             }
             batches.push(submitted);
         }
-        let (shared, later) = (Arc::clone(&self.shared), self.later.clone());
+        let (port, later) = (Arc::clone(&self.port), self.later.clone());
         Box::pin(async move {
             let _room = room;
             let (mut answers, mut is_last) = (Vec::with_capacity(batches.len()), false);
@@ -355,7 +355,7 @@ impl Connection {
                 let mut of_batch = Vec::with_capacity(batch.len());
                 for it in batch {
                     let reply = match it {
-                        Ok(it) => it.answer(Arc::clone(&shared), Some(later.clone())).await,
+                        Ok(it) => it.answer(Arc::clone(&port), Some(later.clone())).await,
                         Err(refused) => refused.await,
                     };
                     is_last |= reply.is_last;
@@ -375,52 +375,49 @@ impl Connection {
     }
 }
 
-async fn acquire(shared: &Shared, units: usize) -> Option<OwnedSemaphorePermit> {
-    let most = shared.channel.buffer_bytes_max.div_ceil(UNIT_BYTES);
+async fn acquire(port: &Port, units: usize) -> Option<OwnedSemaphorePermit> {
+    let most = port.channel.buffer_bytes_max.div_ceil(UNIT_BYTES);
     let units = u32::try_from(units.min(most)).unwrap_or(u32::MAX);
     if units == 0 {
         return None;
     }
-    Arc::clone(&shared.room)
-        .acquire_many_owned(units)
-        .await
-        .ok()
+    Arc::clone(&port.room).acquire_many_owned(units).await.ok()
 }
 
 /// A message on its way to the log, and how it is to be answered.
 struct Submitted {
     question: Question,
-    receipt: oneshot::Receiver<Option<Receipt>>,
+    receipt: oneshot::Receiver<Taken>,
 }
 
 impl Submitted {
-    async fn answer(self, shared: Arc<Shared>, later: Option<mpsc::Sender<Vec<u8>>>) -> Reply {
+    async fn answer(self, port: Arc<Port>, later: Option<mpsc::Sender<Vec<u8>>>) -> Reply {
         let Self { question, receipt } = self;
         let charset = question.charset;
-        let Some(receipt) = receipt.await.ok().flatten() else {
-            let fault = Fault::new(
-                HL70357::Internal,
-                "the message could not be made durable: send it again later",
-            );
-            let bytes = question
-                .refusal(&fault, now())
-                .map(|text| charset.encode(&text));
-            return Reply {
-                bytes,
-                is_last: true,
-            };
+        let refused = |fault: &Fault, is_last| {
+            let text = question.refusal(fault, now());
+            let bytes = text.map(|text| charset.encode(&text));
+            Reply { bytes, is_last }
         };
-        let patience = shared.channel.frame_timeout;
+        let receipt = match receipt.await {
+            Ok(Taken::Durable(receipt)) => receipt,
+            Ok(Taken::Refused(fault)) => return refused(&fault, false),
+            Ok(Taken::NotDurable) | Err(_) => {
+                let what = "the message could not be made durable: send it again later";
+                return refused(&Fault::new(HL70357::Internal, what), true);
+            }
+        };
+        let patience = port.channel.frame_timeout;
         let text = if question.mode == Mode::Original
-            && shared.channel.acknowledge == Acknowledge::OnStore
+            && port.channel.acknowledge == Acknowledge::OnStore
         {
-            let settled = shared.settled(receipt.number, patience).await;
+            let settled = port.keeper.settled(receipt.number, patience).await;
             question.outcome(receipt, settled.as_ref())
         } else {
             question.receipt(receipt)
         };
         if question.wants_outcome() {
-            tokio::spawn(tell_later(shared, question, receipt, later));
+            tokio::spawn(tell_later(port, question, receipt, later));
         }
         Reply {
             bytes: text.map(|text| charset.encode(&text)),
@@ -431,22 +428,15 @@ impl Submitted {
 
 /// Sends what became of a message, when that is known, if its sender is still there.
 async fn tell_later(
-    shared: Arc<Shared>,
+    port: Arc<Port>,
     question: Question,
     receipt: Receipt,
     later: Option<mpsc::Sender<Vec<u8>>>,
 ) {
     let Some(later) = later else { return };
-    let settled = if shared.channel.library.is_none() {
-        // Keeping is all that such a channel does.
-        let mut settled = interactions::channel::Settled::received(receipt.time);
-        settled.state = interactions::channel::State::Stored;
-        Some(settled)
-    } else {
-        tokio::select! {
-            settled = shared.settled(receipt.number, shared.channel.idle_timeout) => settled,
-            () = later.closed() => return,
-        }
+    let settled = tokio::select! {
+        settled = port.keeper.settled(receipt.number, port.channel.idle_timeout) => settled,
+        () = later.closed() => return,
     };
     if let Some(text) = question.outcome(receipt, settled.as_ref()) {
         later.send(question.charset.encode(&text)).await.ok();

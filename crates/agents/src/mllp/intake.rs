@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use convert::hl7v2::Fault;
 use interactions::channel::{Incoming, Receipt, Standing};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tracing::warn;
 
-use super::Shared;
+use super::Port;
 use super::counters::Count;
 
 /// Messages that wait to be made durable.
@@ -16,29 +16,39 @@ pub(super) const QUEUE: usize = 1_024;
 /// Messages of one commit.
 const GROUP_MAX: usize = 512;
 
+/// What became of a message on its way to the log.
+pub(super) enum Taken {
+    /// It is durable.
+    Durable(Receipt),
+    /// It cannot be kept, and is not.
+    Refused(Fault),
+    /// It could not be made durable now.
+    NotDurable,
+}
+
 /// A message on its way to the log.
 pub(super) struct Submission {
     pub(super) incoming: Incoming,
     /// Set when a message of this connection could not be taken: later ones must not overtake it.
     pub(super) is_broken: Arc<AtomicBool>,
-    pub(super) reply: oneshot::Sender<Option<Receipt>>,
+    pub(super) reply: oneshot::Sender<Taken>,
     /// The room that its bytes take.
     pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
 /// Takes messages until nobody brings any.
-pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Submission>) {
+pub(super) async fn run(port: Arc<Port>, mut queue: mpsc::Receiver<Submission>) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while queue.recv_many(&mut group, GROUP_MAX).await > 0 {
-        take(&shared, std::mem::take(&mut group)).await;
+        take(&port, std::mem::take(&mut group)).await;
     }
 }
 
-async fn take(shared: &Shared, group: Vec<Submission>) {
+async fn take(port: &Port, group: Vec<Submission>) {
     let is_broken = |it: &Submission| it.is_broken.load(Ordering::Acquire);
     let (refused, group): (Vec<_>, Vec<_>) = group.into_iter().partition(is_broken);
     for it in refused {
-        it.reply.send(None).ok();
+        it.reply.send(Taken::NotDurable).ok();
     }
     if group.is_empty() {
         return;
@@ -47,38 +57,32 @@ async fn take(shared: &Shared, group: Vec<Submission>) {
         .into_iter()
         .map(|it| (it.incoming, (it.is_broken, it.reply, it.room)))
         .unzip();
-    let taken = shared
-        .interactions
-        .take_messages(&shared.tenant, &shared.channel, &incoming);
-    match taken.await {
-        Ok(receipts) => {
-            for ((_, reply, _), receipt) in waiting.into_iter().zip(receipts) {
-                count(shared, receipt);
-                // A connection that went away asks again, and is told the same.
-                reply.send(Some(receipt)).ok();
-            }
-            shared.wake.notify_one();
+    let Some(all) = port.keeper.take(&incoming).await else {
+        port.counters.add(Count::Unavailable, waiting.len() as u64);
+        for (is_broken, ..) in &waiting {
+            is_broken.store(true, Ordering::Release);
         }
-        Err(error) => {
-            shared
-                .counters
-                .add(Count::Unavailable, waiting.len() as u64);
-            warn!(channel = %shared.channel.name, %error, cause = error.cause, "messages cannot be taken");
-            for (is_broken, ..) in &waiting {
-                is_broken.store(true, Ordering::Release);
-            }
-            for (_, reply, _) in waiting {
-                reply.send(None).ok();
-            }
+        for (_, reply, _) in waiting {
+            reply.send(Taken::NotDurable).ok();
         }
+        return;
+    };
+    for ((_, reply, _), taken) in waiting.into_iter().zip(all) {
+        let taken = taken.map_or_else(Taken::Refused, Taken::Durable);
+        port.counters.one(count(&taken));
+        // A connection that went away asks again, and is told the same.
+        reply.send(taken).ok();
     }
 }
 
-fn count(shared: &Shared, receipt: Receipt) {
-    let count = match receipt.standing {
-        Standing::New => Count::Received,
-        Standing::Repeated => Count::Repeated,
-        Standing::Reused | Standing::Refused => Count::Reused,
-    };
-    shared.counters.one(count);
+fn count(taken: &Taken) -> Count {
+    match taken {
+        Taken::Durable(receipt) => match receipt.standing {
+            Standing::New => Count::Received,
+            Standing::Repeated => Count::Repeated,
+            Standing::Reused | Standing::Refused => Count::Reused,
+        },
+        Taken::Refused(_) => Count::NotTaken,
+        Taken::NotDurable => Count::Unavailable,
+    }
 }

@@ -9,11 +9,11 @@ use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
 use super::counters::Count;
-use super::{Shared, connection};
+use super::{Port, connection};
 
 /// Takes connections for ever; all of them end when this is dropped.
-pub(super) async fn run(shared: Arc<Shared>, listener: TcpListener, tls: Option<TlsAcceptor>) {
-    let free = Arc::new(Semaphore::new(shared.channel.connections_max));
+pub(super) async fn run(port: Arc<Port>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+    let free = Arc::new(Semaphore::new(port.channel.connections_max));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -23,40 +23,40 @@ pub(super) async fn run(shared: Arc<Shared>, listener: TcpListener, tls: Option<
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                debug!(channel = %shared.channel.name, %error, "a connection was not taken");
+                debug!(channel = %port.channel.name, %error, "a connection was not taken");
                 // Out of files, most often: others must end first.
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 continue;
             }
         };
         let Ok(place) = Arc::clone(&free).try_acquire_owned() else {
-            shared.counters.one(Count::RefusedConnections);
+            port.counters.one(Count::RefusedConnections);
             continue;
         };
-        let (shared, tls) = (Arc::clone(&shared), tls.clone());
+        let (port, tls) = (Arc::clone(&port), tls.clone());
         connections.spawn(async move {
-            serve(shared, stream, tls).await;
+            serve(port, stream, tls).await;
             drop(place);
         });
     }
 }
 
-async fn serve(shared: Arc<Shared>, stream: TcpStream, tls: Option<TlsAcceptor>) {
+async fn serve(port: Arc<Port>, stream: TcpStream, tls: Option<TlsAcceptor>) {
     stream.set_nodelay(true).ok();
     let Some(tls) = tls else {
-        shared.counters.one(Count::Connections);
-        return connection::serve(shared, stream).await;
+        port.counters.one(Count::Connections);
+        return connection::serve(port, stream).await;
     };
-    let shaken = tokio::time::timeout(shared.channel.frame_timeout, tls.accept(stream)).await;
+    let shaken = tokio::time::timeout(port.channel.frame_timeout, tls.accept(stream)).await;
     match shaken {
         Ok(Ok(stream)) => {
-            shared.counters.one(Count::Connections);
-            connection::serve(shared, stream).await;
+            port.counters.one(Count::Connections);
+            connection::serve(port, stream).await;
         }
         Ok(Err(error)) => {
-            shared.counters.one(Count::RefusedConnections);
-            debug!(channel = %shared.channel.name, %error, "TLS was not agreed on");
+            port.counters.one(Count::RefusedConnections);
+            debug!(channel = %port.channel.name, %error, "TLS was not agreed on");
         }
-        Err(_) => shared.counters.one(Count::RefusedConnections),
+        Err(_) => port.counters.one(Count::RefusedConnections),
     }
 }

@@ -10,6 +10,7 @@ mod answer;
 mod connection;
 mod conversion;
 mod counters;
+mod folder;
 pub mod frame;
 mod intake;
 mod listener;
@@ -23,14 +24,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use convert::hl7v2::Charset;
+use async_trait::async_trait;
+use convert::hl7v2::{Charset, Fault};
 pub use counters::Metrics;
+pub use folder::Form;
 use interactions::Interactions;
-use interactions::channel::{Channel, Settled, State};
-pub use service::{Libraries, Reading, Service, StartError};
-use store::{Origin, TenantId};
+use interactions::channel::{Channel, Incoming, Receipt, Settled, State};
+pub use service::{Libraries, Reading, Service, StartError, into_folder};
+use store::{Clock as _, Origin, SystemClock, TenantId};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
+use tracing::warn;
 
 use counters::Counters;
 use intake::Submission;
@@ -41,30 +45,90 @@ pub const ORIGIN: Origin = Origin(4);
 /// The unit in which bytes of messages being received are counted.
 const UNIT_BYTES: usize = 1 << 10;
 
-/// What the tasks of one channel share.
-struct Shared {
-    interactions: Interactions,
-    tenant: TenantId,
+/// Where the messages of a port go.
+#[async_trait]
+trait Keeper: Send + Sync {
+    /// Makes messages durable, in their order, all or none; a fault for one that is not to be kept.
+    /// `None`, told in the log, if that cannot be done now.
+    async fn take(&self, group: &[Incoming]) -> Option<Vec<Result<Receipt, Fault>>>;
+
+    /// Waits until a message is settled, for so long at most.
+    async fn settled(&self, number: u64, patience: Duration) -> Option<Settled>;
+}
+
+/// What the connections of one channel share.
+struct Port {
     channel: Channel,
     /// The characters of messages that name none.
     charset: Charset,
     counters: Arc<Counters>,
+    keeper: Arc<dyn Keeper>,
     intake: mpsc::Sender<Submission>,
-    /// Those who wait for messages to be settled, by number.
-    waiting: Mutex<HashMap<u64, Vec<oneshot::Sender<Settled>>>>,
-    /// There is something for the worker.
-    wake: Notify,
-    /// Somebody asked for messages to be tried again.
-    asked: Notify,
     /// Units of messages that may still be received.
     room: Arc<Semaphore>,
     /// When the next message may come, under a limit of messages per second.
     next_at: Mutex<Option<Instant>>,
 }
 
-impl Shared {
-    /// Waits until a message is settled, for so long at most.
+impl Port {
+    /// Waits until the channel's limit of messages per second allows another.
+    async fn pace(&self) {
+        let max = self.channel.messages_per_second_max;
+        if max == 0 {
+            return;
+        }
+        let at = {
+            let mut next = self.next_at.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            let at = next.map_or(now, |it| it.max(now));
+            *next = Some(at + Duration::from_secs(1) / u32::try_from(max).unwrap_or(u32::MAX));
+            at
+        };
+        tokio::time::sleep_until(at).await;
+    }
+}
+
+/// What those share who work on the log of one channel.
+struct Shared {
+    interactions: Interactions,
+    tenant: TenantId,
+    channel: Channel,
+    counters: Arc<Counters>,
+    /// Those who wait for messages to be settled, by number.
+    waiting: Mutex<HashMap<u64, Vec<oneshot::Sender<Settled>>>>,
+    /// There is something for the worker.
+    wake: Notify,
+    /// Somebody asked for messages to be tried again.
+    asked: Notify,
+}
+
+#[async_trait]
+impl Keeper for Shared {
+    async fn take(&self, group: &[Incoming]) -> Option<Vec<Result<Receipt, Fault>>> {
+        let taken = self
+            .interactions
+            .take_messages(&self.tenant, &self.channel, group);
+        match taken.await {
+            Ok(receipts) => {
+                self.wake.notify_one();
+                Some(receipts.into_iter().map(Ok).collect())
+            }
+            Err(error) => {
+                warn!(channel = %self.channel.name, %error, cause = error.cause, "messages cannot be taken");
+                None
+            }
+        }
+    }
+
     async fn settled(&self, number: u64, patience: Duration) -> Option<Settled> {
+        if self.channel.library.is_none() {
+            // Keeping is all that such a channel does.
+            let now = fhir::Instant::from_micros(SystemClock.now().0);
+            return Some(Settled {
+                state: State::Stored,
+                ..Settled::received(now)
+            });
+        }
         let (sender, receiver) = oneshot::channel();
         self.waiters().entry(number).or_default().push(sender);
         // Asked for after waiting has begun, so that what is settled in between is not missed.
@@ -87,7 +151,9 @@ impl Shared {
         }
         told.ok()?.ok()
     }
+}
 
+impl Shared {
     fn waiters(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Vec<oneshot::Sender<Settled>>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -97,21 +163,5 @@ impl Shared {
             // Whoever asked may be gone.
             waiter.send(settled.clone()).ok();
         }
-    }
-
-    /// Waits until the channel's limit of messages per second allows another.
-    async fn pace(&self) {
-        let max = self.channel.messages_per_second_max;
-        if max == 0 {
-            return;
-        }
-        let at = {
-            let mut next = self.next_at.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            let at = next.map_or(now, |it| it.max(now));
-            *next = Some(at + Duration::from_secs(1) / u32::try_from(max).unwrap_or(u32::MAX));
-            at
-        };
-        tokio::time::sleep_until(at).await;
     }
 }

@@ -2,7 +2,7 @@
 //! interface, which may change at any time.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -17,9 +17,10 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, info};
 
-use super::counters::Metrics;
+use super::counters::{Counters, Metrics};
+use super::folder::{Folder, Form};
 use super::tls::{self, TlsError};
-use super::{Shared, UNIT_BYTES, intake, listener, removal, worker};
+use super::{Keeper, Port, Shared, UNIT_BYTES, intake, listener, removal, worker};
 
 /// Where the libraries of channels come from.
 #[async_trait]
@@ -61,6 +62,14 @@ pub enum StartError {
     /// The library cannot be used.
     #[error("channel `{0}`: the library cannot be used: {1}")]
     Library(ChannelName, String),
+    /// The folder cannot be written to.
+    #[error("{}: {cause}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        cause: std::io::Error,
+    },
     /// The characters are not offered.
     #[error("channel `{0}`: {1}")]
     Charset(ChannelName, convert::hl7v2::CharsetFault),
@@ -180,45 +189,23 @@ impl Service {
 
     async fn open(&self, tenant: &TenantId, channel: Channel) -> Result<Open, StartError> {
         let name = &channel.name;
-        let charset = Charset::named(&channel.charset);
-        let charset = charset.map_err(|fault| StartError::Charset(name.clone(), fault))?;
-        let tls = acceptor(&channel)?;
         if let Some(library) = &channel.library {
             let library = self.libraries.library(tenant, library, Reading::Anew);
-            let library = library
-                .await
-                .map_err(|what| StartError::Library(name.clone(), what))?;
-            if channel.ids != Ids::Hash && library.mode() != Mode::Strict {
-                let what = "it makes its ids itself: `ids` is for strict libraries".to_owned();
-                return Err(StartError::Library(name.clone(), what));
-            }
+            let library = library.await;
+            let library = library.map_err(|what| StartError::Library(name.clone(), what))?;
+            check_ids(&channel, &library)?;
         }
-        let listener = TcpListener::bind(channel.listen).await;
-        let listener = listener.map_err(|cause| StartError::Listen {
-            channel: name.clone(),
-            address: channel.listen,
-            cause,
-        })?;
-        info!(%tenant, channel = %name, address = %channel.listen, "listens for HL7 v2");
-        let (sender, queue) = mpsc::channel(intake::QUEUE);
         let shared = Arc::new(Shared {
             interactions: self.interactions.clone(),
             tenant: tenant.clone(),
-            charset,
             counters: self.metrics.of(name),
-            intake: sender,
             waiting: Mutex::default(),
             wake: Notify::new(),
             asked: Notify::new(),
-            room: Arc::new(Semaphore::new(
-                channel.buffer_bytes_max.div_ceil(UNIT_BYTES),
-            )),
-            next_at: Mutex::default(),
             channel: channel.clone(),
         });
-        let mut tasks = JoinSet::new();
-        tasks.spawn(intake::run(Arc::clone(&shared), queue));
-        tasks.spawn(listener::run(Arc::clone(&shared), listener, tls));
+        let keeper = Arc::clone(&shared) as Arc<dyn Keeper>;
+        let mut tasks = open_port(&channel, Arc::clone(&shared.counters), keeper).await?;
         tasks.spawn(removal::run(Arc::clone(&shared)));
         tasks.spawn(worker::run(
             Arc::clone(&shared),
@@ -230,6 +217,67 @@ impl Service {
             tasks,
         })
     }
+}
+
+/// Serves a channel whose messages go to a folder, for ever; it ends when this is dropped.
+pub async fn into_folder(
+    channel: &Channel,
+    folder: &Path,
+    form: Form,
+) -> Result<impl Future<Output = ()> + use<>, StartError> {
+    if let Form::Converted(library) = &form {
+        check_ids(channel, library)?;
+    }
+    let opened = Folder::open(folder, channel, form);
+    let keeper = opened.map_err(|cause| StartError::Folder {
+        folder: folder.to_owned(),
+        cause,
+    })?;
+    let counters = Metrics::default().of(&channel.name);
+    let mut tasks = open_port(channel, counters, Arc::new(keeper)).await?;
+    Ok(async move { while tasks.join_next().await.is_some() {} })
+}
+
+fn check_ids(channel: &Channel, library: &Library) -> Result<(), StartError> {
+    if channel.ids == Ids::Hash || library.mode() == Mode::Strict {
+        return Ok(());
+    }
+    let what = "it makes its ids itself: `ids` is for strict libraries".to_owned();
+    Err(StartError::Library(channel.name.clone(), what))
+}
+
+/// Opens a channel's address; the tasks take messages and give them to the keeper.
+async fn open_port(
+    channel: &Channel,
+    counters: Arc<Counters>,
+    keeper: Arc<dyn Keeper>,
+) -> Result<JoinSet<()>, StartError> {
+    let name = &channel.name;
+    let charset = Charset::named(&channel.charset);
+    let charset = charset.map_err(|fault| StartError::Charset(name.clone(), fault))?;
+    let tls = acceptor(channel)?;
+    let listener = TcpListener::bind(channel.listen).await;
+    let listener = listener.map_err(|cause| StartError::Listen {
+        channel: name.clone(),
+        address: channel.listen,
+        cause,
+    })?;
+    info!(channel = %name, address = %channel.listen, "listens for HL7 v2");
+    let (intake, queue) = mpsc::channel(intake::QUEUE);
+    let units = channel.buffer_bytes_max.div_ceil(UNIT_BYTES);
+    let port = Arc::new(Port {
+        channel: channel.clone(),
+        charset,
+        counters,
+        keeper,
+        intake,
+        room: Arc::new(Semaphore::new(units)),
+        next_at: Mutex::default(),
+    });
+    let mut tasks = JoinSet::new();
+    tasks.spawn(intake::run(Arc::clone(&port), queue));
+    tasks.spawn(listener::run(port, listener, tls));
+    Ok(tasks)
 }
 
 fn acceptor(channel: &Channel) -> Result<Option<TlsAcceptor>, StartError> {

@@ -1,5 +1,5 @@
 //! `isthmus hl7v2 send FILE… --to HOST:PORT`: messages of files to a listener, with a report;
-//! `isthmus hl7v2 listen`: one channel from flags, its log in the data directory.
+//! `isthmus hl7v2 listen`: one channel from flags, its log in the data directory or a folder.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use agents::mllp::sender::{self, Options, Outgoing, Progress, Reject};
-use agents::mllp::{Metrics, Service, tls};
+use agents::mllp::{Form, Metrics, Service, into_folder, tls};
 use anyhow::Context;
 use bytes::Bytes;
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use interactions::channel::{Channel, ChannelName, FIELDS};
 use serde_json::json;
+use store::TenantId;
 use tokio::sync::mpsc;
 
 use super::load::{json_switch, tenant, tenant_argument};
@@ -51,24 +52,58 @@ pub(crate) fn arguments(command: Command) -> Command {
             .default_value("rejects.ndjson"),
         )
         .arg(json_switch());
+    command
+        .subcommand_required(true)
+        .subcommands([send, listen_arguments()])
+}
+
+/// Fields of what becomes of messages in a data directory.
+const OF_THE_LOG: &[&str] = &[
+    "version",
+    "acknowledge",
+    "reused_control_id",
+    "keep_days",
+    "on_failure",
+    "parallel",
+    "parked_max",
+];
+/// Fields of conversion.
+const OF_CONVERSION: &[&str] = &["library", "root", "zone", "ids", "ids_salt"];
+
+fn listen_arguments() -> Command {
     let fields = FIELDS.iter().filter(|it| it.name != "listen").map(|field| {
         let flag = field.name.replace('_', "-");
-        Arg::new(field.name)
-            .long(flag)
-            .value_name("VALUE")
-            .help(field.doc)
+        let argument = Arg::new(field.name).long(flag).value_name("VALUE");
+        let argument = argument.help(field.doc);
+        if OF_THE_LOG.contains(&field.name) {
+            argument.conflicts_with("into")
+        } else if OF_CONVERSION.contains(&field.name) {
+            argument.conflicts_with("raw")
+        } else {
+            argument
+        }
     });
-    let listen = Command::new("listen")
-        .about("Listen for messages; each is durable in the data directory before it is answered")
+    let into = "write each message to a file of this folder instead of the data directory: as the bundle that the library makes of it";
+    Command::new("listen")
+        .about("Listen for messages; each is durable before it is answered, in the data directory or a folder")
         .arg(
             value("at", "ADDRESS:PORT", "address and port of MLLP").default_value("127.0.0.1:2575"),
         )
+        .arg(
+            value("into", "FOLDER", into)
+                .value_parser(value_parser!(PathBuf))
+                .conflicts_with_all(["channel", "tenant"]),
+        )
+        .arg(
+            Arg::new("raw")
+                .long("raw")
+                .action(ArgAction::SetTrue)
+                .requires("into")
+                .help("with --into: messages as they came"),
+        )
         .arg(value("channel", "NAME", "name of the channel's log").default_value("listen"))
         .arg(tenant_argument())
-        .args(fields);
-    command
-        .subcommand_required(true)
-        .subcommands([send, listen])
+        .args(fields)
 }
 
 fn value(name: &'static str, form: &'static str, help: &'static str) -> Arg {
@@ -288,7 +323,7 @@ fn channel(arguments: &ArgMatches) -> anyhow::Result<Channel> {
 
 /// Listens until SIGINT or SIGTERM.
 fn listen(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8> {
-    let (tenant, channel) = (tenant(arguments)?, channel(arguments)?);
+    let channel = channel(arguments)?;
     let door = if channel.tls_client_ca.is_some() {
         Door::Known
     } else {
@@ -296,6 +331,49 @@ fn listen(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8> {
     };
     serve::refuse_open_doors(config, channel.listen, door)?;
     serve::log(config);
+    match arguments.get_one::<PathBuf>("into") {
+        Some(folder) => {
+            let form = form(&channel, arguments.get_flag("raw"))?;
+            listen_into(&channel, folder, form)
+        }
+        None => listen_for_store(config, tenant(arguments)?, channel),
+    }
+}
+
+/// What the files of a folder are to be.
+fn form(channel: &Channel, is_raw: bool) -> anyhow::Result<Form> {
+    if is_raw {
+        return Ok(Form::Raw);
+    }
+    let name = channel.library.as_deref().unwrap_or("hl7v2");
+    // Names of libraries hold no separator of folders.
+    let library = if name.contains('/') {
+        super::convert::load(Path::new(name))?
+    } else {
+        let sources = convert::own::sources(name);
+        let none = || format!("`{name}` is no library of ours, nor the path of a folder");
+        convert::Library::load(&sources.with_context(none)?)
+    };
+    Ok(Form::Converted(Arc::new(library)))
+}
+
+fn listen_into(channel: &Channel, folder: &Path, form: Form) -> anyhow::Result<u8> {
+    wire::runtime()?.block_on(async {
+        let serving = into_folder(channel, folder, form).await?;
+        let shown = folder.display();
+        print(&format!(
+            "listens on {}; messages go to {shown}",
+            channel.listen
+        ));
+        tokio::select! {
+            () = serving => {}
+            () = serve::stop_signal()? => {}
+        }
+        Ok(crate::DONE)
+    })
+}
+
+fn listen_for_store(config: &Config, tenant: TenantId, channel: Channel) -> anyhow::Result<u8> {
     wire::runtime()?.block_on(async {
         let store = wire::store(config).await?;
         let (interactions, conversions) = wire::with_conversions(config, Arc::clone(&store));
