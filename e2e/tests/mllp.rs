@@ -352,6 +352,9 @@ fn a_channel_is_defined_and_looked_after_through_the_interface() {
     // The newest first: the third waits behind the second, which nobody can convert.
     wait_for_states(&mut server.connect(), &["waiting", "failed", "stored"]);
     correct(&mut server.connect(), &message("2", "ADT^Z99^ADT_Z99"));
+    let coverage = ask("GET", "/lab/coverage", "").json();
+    assert_eq!(coverage["others"], 0, "{coverage}");
+    assert!(coverage["fields"].is_array(), "{coverage}");
     assert_eq!(ask("DELETE", "/lab", "").status, 204);
     assert_eq!(all(&mut server.connect(), "/fhir/r4/Patient").len(), 1);
 }

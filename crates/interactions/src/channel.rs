@@ -9,6 +9,7 @@
 //! | `hl7v2/channel/{channel}` | its definition, if it was made through the interface |
 //! | `hl7v2/log/{channel}/last` | the newest number |
 //! | `hl7v2/log/{channel}/position` | every message up to this number is settled |
+//! | `hl7v2/log/{channel}/coverage` | which fields no template read, up to the position |
 //! | `hl7v2/log/{channel}/m/{number}` | a message as it came, or as it was corrected |
 //! | `hl7v2/log/{channel}/original/{number}` | the same before it was corrected |
 //! | `hl7v2/log/{channel}/s/{number}` | what became of it |
@@ -20,6 +21,7 @@
 //!
 //! Nothing here listens, converts or knows a segment: the agents do.
 
+mod coverage;
 mod definition;
 mod intake;
 mod progress;
@@ -29,6 +31,7 @@ mod row;
 
 use std::sync::Mutex;
 
+pub use coverage::{COVERAGE_FIELDS_MAX, Coverage, Seen};
 pub use definition::{
     Acknowledge, Channel, ChannelFault, FIELDS, Field, Ids, OnFailure, ReusedControlId,
     zone_minutes,

@@ -5,6 +5,7 @@
 //! `…/raw`, if [`crate::Config::may_see_messages`] allows it, corrected by `PUT` there, and tried again by `…/replay`.
 //! Lists hold no content: a message's text is asked for by itself.
 
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 
 use fhir::json::{Document, Limits, write_string};
@@ -14,7 +15,7 @@ use http::{HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use interactions::InteractionError;
 use interactions::channel::{
-    Channel, ChannelFault, ChannelName, Message, Query, Retry, Settled, State,
+    Channel, ChannelFault, ChannelName, Coverage, Message, Query, Retry, Settled, State,
 };
 use store::TenantId;
 
@@ -55,6 +56,10 @@ pub(crate) async fn answer(
         Endpoint::DeleteChannel => {
             app.interactions.delete_channel(tenant, channel).await?;
             done()
+        }
+        Endpoint::ReadCoverage => {
+            let coverage = app.interactions.message_coverage(tenant, channel).await?;
+            Ok(Answer::text("application/json", print_coverage(&coverage)))
         }
         Endpoint::FindMessages => {
             let listed = app
@@ -240,6 +245,24 @@ fn query(head: &Parts) -> Result<Query, Issue> {
         }
     }
     Ok(query)
+}
+
+/// The fields that no template read, the most frequent first.
+fn print_coverage(coverage: &Coverage) -> String {
+    let mut fields: Vec<_> = coverage.fields.iter().collect();
+    fields.sort_by_key(|(_, seen)| Reverse(seen.count));
+    let mut text = String::from("{\"fields\":[");
+    for (at, (field, seen)) in fields.into_iter().enumerate() {
+        text.push_str(if at == 0 {
+            "{\"field\":"
+        } else {
+            ",{\"field\":"
+        });
+        write_string(field, &mut text);
+        let _ = write!(text, ",\"count\":{},\"last\":{}}}", seen.count, seen.last);
+    }
+    let _ = writeln!(text, "],\"others\":{}}}", coverage.others);
+    text
 }
 
 /// What is known of a message, without its content.

@@ -63,6 +63,7 @@ pub(crate) enum Endpoint {
     ListChannels,
     PutChannel,
     DeleteChannel,
+    ReadCoverage,
     FindMessages,
     ReadMessage,
     ReadRawMessage,
@@ -225,6 +226,9 @@ static OTHER_ROUTES: &[Route] = &[
     Route { template: "/admin/hl7v2/channels/{channel}", segments: &[Literal("admin"), Literal("hl7v2"), CHANNELS, Name], methods: &[
         (Method::PUT, Endpoint::PutChannel),
         (Method::DELETE, Endpoint::DeleteChannel),
+    ] },
+    Route { template: "/admin/hl7v2/channels/{channel}/coverage", segments: &[Literal("admin"), Literal("hl7v2"), CHANNELS, Name, Literal("coverage")], methods: &[
+        (Method::GET, Endpoint::ReadCoverage),
     ] },
     Route { template: "/admin/hl7v2/channels/{channel}/messages", segments: &[Literal("admin"), Literal("hl7v2"), CHANNELS, Name, MESSAGES], methods: &[
         (Method::GET, Endpoint::FindMessages),

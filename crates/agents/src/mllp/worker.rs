@@ -12,7 +12,7 @@ use std::time::Duration;
 use convert::Library;
 use convert::hl7v2::HL70357;
 use fhir::{Fault, Instant};
-use interactions::channel::{Message, OnFailure, Outcome, Settled, State};
+use interactions::channel::{Coverage, Message, OnFailure, Outcome, Settled, State};
 use interactions::{Caller, Handling, InteractionError};
 use store::{Clock as _, SystemClock};
 use tokio::sync::Semaphore;
@@ -64,6 +64,10 @@ pub(super) struct Worker {
     tasks: JoinSet<Done>,
     /// Failed and waiting messages.
     open: BTreeMap<u64, Vec<Hash>>,
+    /// What no template read, up to the position that is noted.
+    coverage: Coverage,
+    /// What no template read of messages beyond it, or of those that were tried again.
+    unread: BTreeMap<u64, Vec<String>>,
     processors: Arc<Semaphore>,
 }
 
@@ -101,6 +105,7 @@ async fn begin(
     let (tenant, name) = (&shared.tenant, &shared.channel.name);
     let position = shared.interactions.message_position(tenant, name).await?;
     let open = shared.interactions.open_messages(tenant, name).await?;
+    let coverage = shared.interactions.message_coverage(tenant, name).await?;
     let processors = std::thread::available_parallelism().map_or(1, Into::into);
     Ok(Worker {
         shared: Arc::clone(shared),
@@ -113,6 +118,8 @@ async fn begin(
         known: Known::default(),
         tasks: JoinSet::new(),
         open: open.into_iter().collect(),
+        coverage,
+        unread: BTreeMap::new(),
         processors: Arc::new(Semaphore::new(processors)),
     })
 }
@@ -187,6 +194,8 @@ impl Worker {
                         message,
                         conversion,
                     });
+                } else {
+                    self.unread.insert(message.number, settled.unread);
                 }
             }
         }
@@ -327,6 +336,7 @@ impl Worker {
             _ => {}
         }
         counters.add(Count::UnreadElements, settled.unread.len() as u64);
+        self.unread.insert(number, settled.unread.clone());
         if matches!(settled.state, State::Failed | State::Waiting) {
             self.open.insert(number, patients);
         } else {
@@ -400,7 +410,7 @@ impl Worker {
         self.drain().await
     }
 
-    /// Notes the position if so many messages were settled since.
+    /// Notes the position, and what no template read up to it, if so many messages were settled since.
     async fn note_position(&mut self, at_least: u64) -> Result<(), InteractionError> {
         let running = self.running.keys().next().copied();
         let converting = self.converting.front().map(|it| it.message.number);
@@ -410,13 +420,21 @@ impl Worker {
             .min()
             .unwrap_or(self.next);
         let position = first - 1;
-        if position < self.noted + at_least {
+        let was_tried_again = |it: (&u64, _)| *it.0 <= self.noted;
+        let is_idle = at_least == 1;
+        let is_due = position >= self.noted + at_least
+            || is_idle && self.unread.first_key_value().is_some_and(was_tried_again);
+        if !is_due {
             return Ok(());
+        }
+        let beyond = self.unread.split_off(&(position + 1));
+        for (number, unread) in std::mem::replace(&mut self.unread, beyond) {
+            self.coverage.add(number, &unread);
         }
         let (tenant, name) = (&self.shared.tenant, &self.shared.channel.name);
         self.shared
             .interactions
-            .note_message_position(tenant, name, position)
+            .note_message_position(tenant, name, position, &self.coverage)
             .await?;
         self.noted = position;
         Ok(())

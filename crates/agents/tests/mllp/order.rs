@@ -1,7 +1,7 @@
 //! Order where it matters: what touches each other goes as it came.
 
 use interactions::Interactions;
-use interactions::channel::{Channel, Incoming, State};
+use interactions::channel::{Channel, Coverage, Incoming, Retry, State};
 use store::TenantId;
 
 use crate::world::{World, admission};
@@ -72,7 +72,7 @@ async fn a_worker_gets_past_what_is_settled_without_being_woken() {
             .await
             .unwrap();
         interactions
-            .note_message_position(&tenant, &channel.name, 0)
+            .note_message_position(&tenant, &channel.name, 0, &Coverage::default())
             .await
             .unwrap();
     };
@@ -80,5 +80,39 @@ async fn a_worker_gets_past_what_is_settled_without_being_woken() {
     assert_eq!(world.settled().await.len(), 101);
     assert_eq!(world.patient("late").await, Some((1, "Late".to_owned())));
     assert_eq!(world.patient("w0").await, Some((1, "W".to_owned())));
+    // What is passed over is counted where its count was not noted.
+    assert_eq!(world.unread("PID-5", 101).await, (101, 101));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_that_no_template_read_are_counted_once_for_each_message() {
+    let mut world = World::new(&[("library", "one")]).await;
+    let mut client = world.connect().await;
+    for number in 1..=600 {
+        let patient = format!("u{}", number % 9);
+        let mut message = admission(&number.to_string(), &patient, "U", "");
+        if number % 100 == 0 {
+            message.extend_from_slice(b"ZZZ|||x\r");
+        }
+        client.ask(&message).await;
+    }
+    assert_eq!(world.unread("PID-5", 600).await, (600, 600));
+    assert_eq!(world.unread("ZZZ-3", 6).await, (6, 600));
+    world.restart(async |_, _| {}).await;
+    world
+        .connect()
+        .await
+        .ask(&admission("601", "u1", "U", ""))
+        .await;
+    assert_eq!(world.unread("PID-5", 601).await, (601, 601));
+    // What is tried again is seen again.
+    let tenant = TenantId::default();
+    let again = world
+        .interactions
+        .retry_message(&tenant, &world.channel, 100, Retry::AsItIs);
+    again.await.unwrap();
+    assert_eq!(world.unread("ZZZ-3", 7).await, (7, 600));
+    assert_eq!(world.unread("PID-3", 602).await, (602, 601));
     world.end().await;
 }

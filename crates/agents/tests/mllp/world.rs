@@ -195,6 +195,22 @@ impl World {
         }
     }
 
+    /// Count and last message of a field that no template read, once the count is so great.
+    pub(crate) async fn unread(&self, field: &str, count: u64) -> (u64, u64) {
+        let (tenant, began) = (TenantId::default(), std::time::Instant::now());
+        loop {
+            let coverage = self.interactions.message_coverage(&tenant, &self.channel);
+            let coverage = coverage.await.unwrap();
+            let seen = coverage.fields.get(field).copied().unwrap_or_default();
+            if seen.count >= count {
+                return (seen.count, seen.last);
+            }
+            assert!(began.elapsed() < PATIENCE, "{coverage:?}");
+            // tidy: sleep: waiting for the worker, in a bounded loop
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// A line of the metrics: what was counted under that name.
     pub(crate) fn counted(&self, name: &str) -> u64 {
         let mut text = String::new();

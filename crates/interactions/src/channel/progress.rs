@@ -8,7 +8,7 @@ use store::{At, Commit, NamedChange, NamedExpected, NamedKey, NamedRow, Precondi
 use super::intake::number_of;
 use super::removal::{missing, removed_up_to};
 use super::row::{Message, Settled, State};
-use super::{ChannelName, Log};
+use super::{ChannelName, Coverage, Log};
 use crate::job::Beside;
 use crate::{Bundle, Caller, InteractionError, Interactions};
 
@@ -77,16 +77,18 @@ impl Interactions {
         Ok(number_of(rows[0].as_ref()))
     }
 
-    /// Notes that every message up to that number is settled. It may lag behind: what is settled
-    /// has a row that says so.
+    /// Notes that every message up to that number is settled, and which of their fields no template
+    /// read. It may lag behind: what is settled has a row that says so.
     pub async fn note_message_position(
         &self,
         tenant: &TenantId,
         channel: &ChannelName,
         position: u64,
+        coverage: &Coverage,
     ) -> Result<(), InteractionError> {
+        let log = Log(channel);
         let put = NamedChange::Put {
-            key: Log(channel).key("position"),
+            key: log.key("position"),
             value: position.to_string().into(),
             expires: None,
         };
@@ -94,7 +96,7 @@ impl Interactions {
             .commit(
                 tenant,
                 Commit {
-                    named: vec![put],
+                    named: vec![put, coverage.put(&log)],
                     ..Commit::default()
                 },
             )
