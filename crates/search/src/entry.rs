@@ -131,6 +131,11 @@ pub const fn in_part(part: u16, group: u16) -> u32 {
 
 const PART_SHIFT: u32 = 16;
 
+/// What an entry says of the part that refers to the one it is in.
+pub fn named_part<V: Vocabulary>(part: u32) -> EntryValue<V> {
+    EntryValue::Uri(part.to_string().into())
+}
+
 /// A typed value of an index entry. A slot holds values of one kind (references and URIs may share
 /// one), besides [`Self::Valueless`].
 ///

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::entry::{Entry, EntryValue, RecordId, Row, part_of};
+use crate::entry::{Entry, EntryValue, RecordId, Row, named_part, part_of};
 use crate::name::{ByName, ResourceName};
 use crate::plan::{Filter, Member, Names, Part, Target, Test};
 use crate::registry::Slot;
@@ -83,10 +83,25 @@ impl Rest {
     }
 }
 
+/// A resource, or one of its parts.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    /// With its own entries; those of a part have no others.
+    own: Subject<'a>,
+    /// The part; zero for the resource itself.
+    part: u32,
+    whole: &'a [Entry<ByName>],
+}
+
 impl Subject<'_> {
     /// Whether the resource matches.
     pub fn matches(&self, filter: &Filter<ByName>) -> Matching {
-        let rest = self.rest(filter);
+        let itself = Asked {
+            own: *self,
+            part: 0,
+            whole: self.entries,
+        };
+        let rest = itself.rest(filter);
         if let Partly::Decided(verdict) = rest {
             return Matching::Decided(verdict);
         }
@@ -94,21 +109,28 @@ impl Subject<'_> {
         let rest = rest.numbered(&mut questions);
         Matching::Open(Open { rest, questions })
     }
+}
 
+impl Asked<'_> {
     fn rest(&self, filter: &Filter<ByName>) -> Partly {
         Partly::Decided(match filter {
             Filter::All(filters) => return self.all(filters),
             Filter::Any(filters) => return self.any(filters),
             Filter::Not(filter) => return self.rest(filter).negated(),
-            Filter::Ids(ids) => self.id.is_some_and(|id| ids.iter().any(|it| *it.0 == *id)),
-            Filter::Rows(rows) => self.row.is_some_and(|row| rows.contains(&row)),
-            Filter::Updated(range) => self.updated.is_some_and(|it| within(range, it)),
-            Filter::Partition { part, of } => {
-                self.id.is_some_and(|id| RecordId::part(id, *of) == *part)
-            }
+            Filter::Ids(ids) => self
+                .own
+                .id
+                .is_some_and(|id| ids.iter().any(|it| *it.0 == *id)),
+            Filter::Rows(rows) => self.own.row.is_some_and(|row| rows.contains(&row)),
+            Filter::Updated(range) => self.own.updated.is_some_and(|it| within(range, it)),
+            Filter::Partition { part, of } => self
+                .own
+                .id
+                .is_some_and(|id| RecordId::part(id, *of) == *part),
             Filter::Entry { parameter, test } => self.passing(*parameter, test).next().is_some(),
             Filter::Together(members) => self.together(members),
             Filter::Inside(filter) => return self.inside(filter),
+            Filter::Beside { parameter, filter } => return self.beside(*parameter, filter),
             Filter::RefersTo {
                 parameter,
                 names,
@@ -145,24 +167,36 @@ impl Subject<'_> {
         Partly::any(filters.iter().map(|it| self.rest(it)))
     }
 
-    /// Whether one of its parts matches.
+    /// Whether one of its parts matches; a part has none.
     fn inside(&self, filter: &Filter<ByName>) -> Partly {
-        let parts = self.entries.iter().map(|it| part_of(it.group));
-        let parts: BTreeSet<u32> = parts.filter(|it| *it > 0).collect();
-        let one = |part| {
-            let own = self.entries.iter().filter(|it| part_of(it.group) == part);
-            let entries: Vec<_> = own.cloned().collect();
-            let part = Subject {
-                entries: &entries,
-                ..*self
-            };
-            part.rest(filter)
+        let parts = self.whole.iter().map(|it| part_of(it.group));
+        let parts: BTreeSet<u32> = parts.filter(|it| *it > 0 && self.part == 0).collect();
+        Partly::any(parts.into_iter().map(|part| self.asked_of(part, filter)))
+    }
+
+    /// Whether a part matches that this one refers to.
+    fn beside(&self, slot: Slot, filter: &Filter<ByName>) -> Partly {
+        let named = named_part(self.part);
+        let others = self.whole.iter();
+        let others = others.filter(|it| it.parameter == slot && it.value == named);
+        let others = others.map(|it| part_of(it.group)).filter(|it| *it > 0);
+        let others: BTreeSet<u32> = others.collect();
+        Partly::any(others.into_iter().map(|part| self.asked_of(part, filter)))
+    }
+
+    fn asked_of(&self, part: u32, filter: &Filter<ByName>) -> Partly {
+        let entries = self.whole.iter().filter(|it| part_of(it.group) == part);
+        let entries: Vec<_> = entries.cloned().collect();
+        let own = Subject {
+            entries: &entries,
+            ..self.own
         };
-        Partly::any(parts.into_iter().map(one))
+        let whole = self.whole;
+        Asked { own, part, whole }.rest(filter)
     }
 
     fn of(&self, parameter: Slot) -> impl Iterator<Item = &Entry<ByName>> {
-        let entries = self.entries.iter();
+        let entries = self.own.entries.iter();
         entries.filter(move |it| it.parameter == parameter)
     }
 
@@ -178,7 +212,7 @@ impl Subject<'_> {
             entries.map(|it| it.group).collect()
         };
         let Some((first, rest)) = members.split_first() else {
-            return !self.entries.is_empty();
+            return !self.own.entries.is_empty();
         };
         let mut left = groups(first);
         for member in rest {
@@ -219,8 +253,8 @@ impl Subject<'_> {
 
     /// What entries refer to the resource: by its id, and by the names that it has.
     fn referring(&self, slot: Slot, names: Option<&Names<ByName>>) -> Vec<Filter<ByName>> {
-        let itself = self.id.map(|id| ResourceName {
-            kind: self.kind,
+        let itself = self.own.id.map(|id| ResourceName {
+            kind: self.own.kind,
             id: id.into(),
         });
         let by_id = itself.map(|it| is(slot, EntryValue::Reference(it)));

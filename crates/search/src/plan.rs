@@ -111,6 +111,14 @@ pub enum Filter<V: Vocabulary = ByNumber> {
     /// A part of the record, other than the record itself, has entries that match, without those
     /// of other parts. A part has no parts.
     Inside(Box<Filter<V>>),
+    /// Of a part: it refers to another part of the record that has entries that match. The other one
+    /// has an entry of this slot that names this one ([`crate::entry::named_part`]). A record itself is no part.
+    Beside {
+        /// The slot by which it refers.
+        parameter: V::Parameter,
+        /// What the other part must match.
+        filter: Box<Filter<V>>,
+    },
     /// The record refers to a live record of one of these types that matches: by an entry of a slot
     /// of references, or by a name that the other has.
     RefersTo {
@@ -284,7 +292,9 @@ impl<V: Vocabulary> Filter<V> {
                     filter.kinds(into);
                 }
             }
-            Self::Not(filter) | Self::Inside(filter) => filter.kinds(into),
+            Self::Not(filter) | Self::Inside(filter) | Self::Beside { filter, .. } => {
+                filter.kinds(into);
+            }
             Self::RefersTo { targets, .. } => {
                 for target in targets {
                     into.insert(target.kind.clone());
@@ -330,6 +340,7 @@ impl<V: Vocabulary> fmt::Debug for Filter<V> {
             Self::Entry { parameter, test } => write!(f, "Entry({parameter:?}, {test:?})"),
             Self::Together(members) => f.debug_tuple("Together").field(members).finish(),
             Self::Inside(filter) => f.debug_tuple("Inside").field(filter).finish(),
+            Self::Beside { parameter, filter } => write!(f, "Beside({parameter:?}, {filter:?})"),
             Self::RefersTo {
                 parameter,
                 names,

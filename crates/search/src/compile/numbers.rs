@@ -64,6 +64,10 @@ impl<'n> Names<'n> {
                 }
             }
             Filter::Not(filter) | Filter::Inside(filter) => self.of_filter(filter),
+            Filter::Beside { parameter, filter } => {
+                self.parameters.insert(parameter.0);
+                self.of_filter(filter);
+            }
             Filter::Entry { parameter, test } => {
                 self.parameters.insert(parameter.0);
                 self.of_test(test);
@@ -183,6 +187,13 @@ impl Numbers {
                 Filter::All(all) if all.contains(&Filter::NOTHING) => Filter::NOTHING,
                 filter => Filter::Inside(Box::new(filter)),
             },
+            Filter::Beside { parameter, filter } => {
+                let beside = |parameter| Filter::Beside {
+                    parameter,
+                    filter: Box::new(self.filter(space, filter)),
+                };
+                self.slot(*parameter).map_or(Filter::NOTHING, beside)
+            }
             Filter::Ids(ids) => Filter::Ids(ids.clone()),
             Filter::Rows(rows) => Filter::Rows(rows.clone()),
             Filter::Updated(range) => Filter::Updated(*range),

@@ -1,12 +1,13 @@
 //! Contained resources: each is a part of its container, numbered from one; so is the resource in a
 //! Bundle that parameters look into.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use fhir::json::Value;
 
 use super::{ExtractError, ExtractLimits, walked};
-use crate::entry::{Entry, EntryValue, in_part};
+use crate::entry::{Entry, EntryValue, in_part, named_part};
 use crate::measure::fit;
 use crate::name::ByName;
 use crate::registry::{Index, Registry};
@@ -38,6 +39,12 @@ impl<'v> Parts<'v> {
         self.all.is_empty()
     }
 
+    fn by_id(&self) -> BTreeMap<Cow<'v, str>, u16> {
+        let parts = self.all.iter().take(self.contained);
+        let by_id = parts.filter_map(|(part, it)| Some((it.get("id")?.as_str()?, *part)));
+        by_id.collect()
+    }
+
     /// Adds what the container refers to.
     pub(super) fn refer(
         &self,
@@ -48,9 +55,7 @@ impl<'v> Parts<'v> {
         if inside.is_empty() {
             return;
         }
-        let parts = self.all.iter().take(self.contained);
-        let by_id = parts.filter_map(|(part, it)| Some((it.get("id")?.as_str()?, *part)));
-        let by_id: BTreeMap<_, _> = by_id.collect();
+        let by_id = self.by_id();
         let mut held = self.all.iter().skip(self.contained).map(|it| it.0);
         for (slot, it) in inside {
             let part = match it {
@@ -61,6 +66,28 @@ impl<'v> Parts<'v> {
                 parameter: index.slots[usize::from(*slot)],
                 group: in_part(part, 0),
                 value: EntryValue::Valueless,
+            }));
+        }
+    }
+
+    /// Adds what a contained resource refers to beside it: to that, the number of who refers.
+    fn refer_beside(
+        &self,
+        part: u16,
+        index: &Index,
+        inside: &[(u16, Inside<'_>)],
+        entries: &mut Vec<Entry<ByName>>,
+    ) {
+        if inside.is_empty() {
+            return;
+        }
+        let by_id = self.by_id();
+        for (slot, it) in inside {
+            let Inside::Contained(id) = it else { continue };
+            entries.extend(by_id.get(&**id).map(|other| Entry {
+                parameter: index.contained().by_place[usize::from(*slot)],
+                group: in_part(*other, 0),
+                value: named_part(part.into()),
             }));
         }
     }
@@ -88,6 +115,7 @@ impl<'v> Parts<'v> {
                 }),
             });
             let values = walked(index, surroundings, limits, *resource)?;
+            self.refer_beside(*part, index, &values.inside, entries);
             let placed = values.placed.into_iter();
             entries.extend(placed.map(|(slot, group, value)| Entry {
                 parameter: index.contained().by_place[usize::from(slot)],

@@ -364,7 +364,7 @@ impl Builder {
         let literal = self.slot(facet, text);
         let identifier = has_references.then(|| self.slot("reference-identifier", text));
         let is_held = has(&[Datatype::Resource]);
-        let inside = self.slot(if is_held { "held" } else { "inside" }, text);
+        let inside = self.slot(if is_held { "held" } else { INSIDE }, text);
         self.walk(
             source,
             Sink::Reference {
@@ -541,6 +541,9 @@ fn text_of(terms: &[Term]) -> String {
 }
 
 /// Whether a slot holds the words of a narrative, or of all texts.
+/// The facet of what refers to something inside of the resource.
+pub(super) const INSIDE: &str = "inside";
+
 pub(super) fn is_of_words(slot: Slot) -> bool {
     [NARRATIVE, CONTENT]
         .iter()

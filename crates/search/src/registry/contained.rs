@@ -4,7 +4,7 @@
 //! What is asked of a contained resource is what is asked of any other of its type, in these slots.
 //! <https://hl7.org/fhir/R4/search.html#contained>
 
-use super::build::{is_of_words, named};
+use super::build::{INSIDE, is_of_words, named};
 use super::{Index, Registry, Slot};
 use crate::entry::EntryValue;
 use crate::name::ByName;
@@ -14,8 +14,9 @@ use crate::plan::{Filter, Member, Test};
 /// compare where it has none. Each contained resource has one.
 const ID: &str = "id";
 
-/// Tells the slots of words from those of a build that left words of contained resources out.
-const WORDS: &str = " of contained resources";
+/// Tells the slots of words, and of what is inside, from those of a build that left them out of
+/// contained resources.
+const CONTAINED: &str = " of contained resources";
 
 /// The slots of the contained resources of a type.
 #[derive(Debug)]
@@ -33,8 +34,9 @@ impl Contained {
         let facet = ["#", resource_type].concat();
         let id = named(&facet, ID);
         let by_place = slots.iter().map(|it| {
-            let words = if is_of_words(*it) { WORDS } else { "" };
-            named(&facet, &[it.0, words].concat())
+            let since = is_of_words(*it) || it.0.starts_with(INSIDE);
+            let since = if since { CONTAINED } else { "" };
+            named(&facet, &[it.0, since].concat())
         });
         let by_place: Vec<Slot> = by_place.collect();
         let mut slots = by_place.clone();
@@ -101,16 +103,34 @@ impl Index {
                     names: names.and_then(|it| self.within(it)),
                     targets: targets.clone(),
                 }),
-            Filter::ReferredToBy { .. } | Filter::Inside(_) => Filter::NOTHING,
+            Filter::Inside(filter) => self.beside(filter),
+            Filter::ReferredToBy { .. } | Filter::Beside { .. } => Filter::NOTHING,
             // Of the container.
             Filter::Rows(_) | Filter::Updated(_) | Filter::Partition { .. } => filter.clone(),
         }
     }
 }
 
+impl Index {
+    /// A part refers to others as its resource would refer to what it contains.
+    fn beside(&self, inside: &Filter<ByName>) -> Filter<ByName> {
+        let Filter::All(all) = inside else {
+            return Filter::NOTHING;
+        };
+        let Some((Filter::Entry { parameter, .. }, rest)) = all.split_first() else {
+            return Filter::NOTHING;
+        };
+        self.within(*parameter)
+            .map_or(Filter::NOTHING, |parameter| Filter::Beside {
+                parameter,
+                filter: Box::new(Filter::All(rest.to_vec())),
+            })
+    }
+}
+
 impl Registry {
     /// What contains a resource of that type that matches; perhaps one that is referred to by a
-    /// reference of the container.
+    /// reference of the container, which is then the first condition.
     pub(crate) fn containing(
         &self,
         kind: &str,

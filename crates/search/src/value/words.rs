@@ -16,9 +16,12 @@ use crate::text::{fold, words};
 /// Strings that are no texts.
 const NO_TEXTS: &[&str] = &["Reference.reference", "SampledData.data"];
 
-/// Calls `found` with every text below a value of that shape; a resource has its own.
+/// Calls `found` with every text below a value of that shape. Where any resource may be, its type says
+/// which shape it has; `ExampleScenario.instance` has a `resourceType`, too, and is none.
 fn texts(definitions: &Definitions, shape: Shape, value: Value<'_>, found: &mut dyn FnMut(&str)) {
-    let kind = value.get("resourceType").and_then(Value::as_str);
+    let any = definitions.type_named("Resource").map(|it| it.shape);
+    let kind = value.get("resourceType").filter(|_| any == Some(shape));
+    let kind = kind.and_then(Value::as_str);
     let shape = kind
         .and_then(|it| definitions.resource(&it))
         .map_or(shape, |it| it.shape);

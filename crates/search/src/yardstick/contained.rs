@@ -75,9 +75,9 @@ impl Yardstick<'_> {
         }
     }
 
-    /// What a resource contains; what is contained contains nothing.
+    /// What a resource contains; of what is contained, what its container does.
     pub(super) fn inside(&self, stored: &Stored) -> &[Stored] {
-        let place = self.place_of(stored);
+        let place = self.world.iter().position(|it| it.row == stored.row);
         place.map_or(&[], |at| &self.contained[at])
     }
 

@@ -32,6 +32,7 @@ impl Printer {
         for resource in fhir::Definitions::of(version).resources() {
             for slot in Registry::of(version).contained_slots(resource.name) {
                 let (facet, name) = slot.0.split_once(' ').unwrap();
+                let name = name.trim_end_matches(" of contained resources");
                 let name = own.get(name).map_or(name, |it| it);
                 slots.insert(*slot, format!("{facet} {name}"));
             }
@@ -91,6 +92,9 @@ impl Printer {
                 format!("{{{}}}", members.join("; "))
             }
             Filter::Inside(filter) => format!("inside({})", self.filter(filter)),
+            Filter::Beside { parameter, filter } => {
+                format!("{} beside({})", self.slot(*parameter), self.filter(filter))
+            }
             Filter::RefersTo {
                 parameter,
                 names,

@@ -61,7 +61,7 @@ fn hidden_resources_are_neither_matches_nor_ways_to_them() {
         "Observation",
         "subject:Patient.general-practitioner.name=x",
         &expect![
-            "Observation: ((subject -> Patient(((general-practitioner -> Organization((name ~ x… and row in [1, 2])) | Practitioner((name ~ x… and row in [1, 2])) or inside((general-practitioner/inside is there and #Organization id is there and #Organization name ~ x…)) or inside((general-practitioner/inside is there and #Practitioner id is there and #Practitioner name ~ x…))) and id in [p] and row in [1, 2])) or inside((subject/inside is there and #Patient id is there and (#Patient general-practitioner -> Organization((name ~ x… and row in [1, 2])) | Practitioner((name ~ x… and row in [1, 2])) or nothing or nothing)))) and id in [o] and row in [1, 2])"
+            "Observation: ((subject -> Patient(((general-practitioner -> Organization((name ~ x… and row in [1, 2])) | Practitioner((name ~ x… and row in [1, 2])) or inside((general-practitioner/inside is there and #Organization id is there and #Organization name ~ x…)) or inside((general-practitioner/inside is there and #Practitioner id is there and #Practitioner name ~ x…))) and id in [p] and row in [1, 2])) or inside((subject/inside is there and #Patient id is there and (#Patient general-practitioner -> Organization((name ~ x… and row in [1, 2])) | Practitioner((name ~ x… and row in [1, 2])) or #Patient general-practitioner/inside beside((#Organization id is there and #Organization name ~ x…)) or #Patient general-practitioner/inside beside((#Practitioner id is there and #Practitioner name ~ x…)))))) and id in [o] and row in [1, 2])"
         ],
     );
     check(

@@ -132,6 +132,10 @@ impl Stored {
         }
     }
 
+    pub(crate) fn named_part(part: u32) -> Self {
+        Self::Uri(part.to_string().into())
+    }
+
     fn form(&self) -> u8 {
         match self {
             Self::Valueless => VALUELESS,

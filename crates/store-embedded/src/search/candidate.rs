@@ -174,6 +174,10 @@ impl<'s> Checker<'s> {
                 .indexed(self)?
                 .is_some_and(|it| together(it, members, part)),
             Node::Inside(node) => part.is_none() && self.is_inside(node, candidate)?,
+            Node::Beside { slot, node } => match part {
+                Some(part) => self.is_beside(*slot, node, candidate, part)?,
+                None => false,
+            },
             Node::RefersTo(refers) => self.refers(refers, candidate, part)?,
             Node::ReferredToBy(referred) => self.is_referred_to(referred, candidate, part)?,
         })
@@ -185,6 +189,26 @@ impl<'s> Checker<'s> {
         };
         for part in indexed.parts() {
             if self.holds(node, candidate, Some(part))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn is_beside(
+        &self,
+        slot: ParameterNumber,
+        node: &Node,
+        candidate: &Candidate,
+        part: u32,
+    ) -> Result<bool, StoreError> {
+        let Some(indexed) = candidate.indexed(self)? else {
+            return Ok(false);
+        };
+        let named = Stored::named_part(part);
+        let others = indexed.of(slot).iter().filter(|it| it.value == named);
+        for other in others.map(|it| part_of(it.group)).filter(|it| *it > 0) {
+            if self.holds(node, candidate, Some(other))? {
                 return Ok(true);
             }
         }

@@ -53,7 +53,7 @@ fn wanted(checker: &Checker<'_>, node: &Node, kind: Kind<'_>, which: Wanted) -> 
         Node::All(nodes) => all(checker, nodes, kind, which),
         Node::Any(nodes) => any(nodes.iter().map(|node| wanted(checker, node, kind, which))),
         Node::Rows(rows) => Ok(Some(rows.clone())),
-        Node::Not(_) | Node::Partition { .. } => Ok(None),
+        Node::Not(_) | Node::Partition { .. } | Node::Beside { .. } => Ok(None),
         Node::Updated { first, last } => updated(checker, kind, *first, *last),
         Node::Entry(condition) => posted(checker, condition, kind),
         Node::Together(members) => together(checker, node, members, kind),

@@ -34,6 +34,11 @@ pub(super) enum Node {
     Together(Vec<Vec<Condition>>),
     /// One part of the record.
     Inside(Box<Node>),
+    /// Another part, to which the one that is asked refers by this slot.
+    Beside {
+        slot: ParameterNumber,
+        node: Box<Node>,
+    },
     RefersTo(RefersTo),
     ReferredToBy(ReferredToBy),
 }
@@ -118,7 +123,7 @@ impl Node {
             Self::All(nodes) | Self::Any(nodes) => {
                 nodes.iter().map(Self::cost).max().unwrap_or_default()
             }
-            Self::Not(node) | Self::Inside(node) => node.cost(),
+            Self::Not(node) | Self::Inside(node) | Self::Beside { node, .. } => node.cost(),
             Self::RefersTo(_) => OTHERS_COST,
             Self::ReferredToBy(_) => OTHERS_COST + 1,
         }
@@ -155,6 +160,10 @@ impl<'s> Compiler<'s> {
             }
             Filter::Not(filter) => Node::Not(Box::new(self.node(filter, kind)?)),
             Filter::Inside(filter) => Node::Inside(Box::new(self.node(filter, kind)?)),
+            Filter::Beside { parameter, filter } => Node::Beside {
+                slot: *parameter,
+                node: Box::new(self.node(filter, kind)?),
+            },
             Filter::Ids(ids) => Node::Rows(self.rows_of(ids, kind)?),
             Filter::Rows(rows) => Node::Rows(self.live(rows, kind)?),
             Filter::Updated((from, to)) => updated(*from, *to),

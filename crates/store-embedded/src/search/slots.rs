@@ -25,6 +25,10 @@ fn add(filter: &Filter, slots: &mut BTreeSet<ParameterNumber>) -> Option<()> {
             filters.iter().try_for_each(|filter| add(filter, slots))
         }
         Filter::Not(filter) | Filter::Inside(filter) => add(filter, slots),
+        Filter::Beside { parameter, filter } => {
+            slots.insert(*parameter);
+            add(filter, slots)
+        }
         Filter::Ids(_) | Filter::Rows(_) | Filter::Updated(_) | Filter::Partition { .. } => {
             Some(())
         }

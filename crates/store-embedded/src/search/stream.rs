@@ -59,6 +59,7 @@ pub(super) fn exact<'s>(
         | Node::Partition { .. }
         | Node::Together(_)
         | Node::Inside(_)
+        | Node::Beside { .. }
         | Node::ReferredToBy(_) => None,
     })
 }

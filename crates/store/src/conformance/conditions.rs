@@ -2,6 +2,8 @@
 
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
+use search::entry::named_part;
+
 use super::KEPT;
 use super::bench::{
     Bench, KIND, body, change, changes_of, delete, entry, ids, key, key_in, must, part, plan, put,
@@ -296,13 +298,60 @@ async fn parted(bench: &Bench) {
             ],
         ),
         with(key("none"), vec![b]),
+        with(
+            key_in(KEPT, OTHER_KIND, "beside"),
+            vec![
+                inside(1, 0, token(2, 1, "first")),
+                inside(2, 0, token(2, 1, "second")),
+                inside(2, 0, entry(3, named_part(1))),
+                inside(3, 0, token(2, 1, "third")),
+                inside(3, 0, entry(3, named_part(2))),
+                token(2, 1, "itself"),
+                entry(3, named_part(1)),
+            ],
+        ),
     ];
     bench.change(changes).await;
+}
+
+async fn beside(bench: &Bench) {
+    let code = |code: &str| on(2, Test::Code(code.into()));
+    let inside = |all| Filter::Inside(Box::new(Filter::All(all)));
+    let beside = |all| Filter::Beside {
+        parameter: ParameterNumber(3),
+        filter: Box::new(Filter::All(all)),
+    };
+    let cases = vec![
+        (
+            inside(vec![code("first"), beside(vec![code("second")])]),
+            "beside",
+        ),
+        (inside(vec![code("first"), beside(vec![code("third")])]), ""),
+        (
+            inside(vec![code("second"), beside(vec![code("first")])]),
+            "",
+        ),
+        (inside(vec![beside(vec![code("third")])]), "beside"),
+        (
+            inside(vec![beside(vec![beside(vec![code("third")])])]),
+            "beside",
+        ),
+        (inside(vec![beside(vec![beside(vec![code("second")])])]), ""),
+        (
+            inside(vec![Filter::Not(Box::new(beside(vec![])))]),
+            "beside",
+        ),
+        // The record itself is no part, and none refers to it.
+        (beside(vec![code("second")]), ""),
+        (inside(vec![beside(vec![code("itself")])]), ""),
+    ];
+    check_in(bench, &[OTHER_KIND], cases).await;
 }
 
 pub(super) async fn parts(bench: &Bench) {
     parted(bench).await;
     bench.pause().await;
+    beside(bench).await;
     let code = |slot, code: &str| on(slot, Test::Code(code.into()));
     let inside = |filter| Filter::Inside(Box::new(filter));
     let member = |slot, code: &str| Member {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ops::RangeBounds;
 
-use search::entry::part_of;
+use search::entry::{named_part, part_of};
 
 use super::model::{Held, Model};
 use crate::{
@@ -92,6 +92,17 @@ impl Model {
                 let mut inner = parts.into_iter().filter(|it| *it > 0 && part.is_none());
                 inner.any(|it| self.holds(filter, key, held, Some(it)))
             }
+            Filter::Beside { parameter, filter } => part.is_some_and(|part| {
+                let named = named_part(part);
+                let mut others = held.newest.entries.iter();
+                others.any(|it| {
+                    let other = part_of(it.group);
+                    it.parameter == *parameter
+                        && it.value == named
+                        && other > 0
+                        && self.holds(filter, key, held, Some(other))
+                })
+            }),
             Filter::RefersTo {
                 parameter,
                 names,

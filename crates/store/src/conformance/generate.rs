@@ -21,7 +21,7 @@ const TEXTS: [(&str, &str); 8] = [
     ("a\0", "A\0"),
 ];
 const PIECES: [&str; 7] = ["", "n", "an", "bo", "b a", "x", "\0"];
-const URIS: [&str; 5] = ["urn:a", "urn:a:b", "urn:b", "", "a"];
+const URIS: [&str; 6] = ["1", "urn:a", "urn:a:b", "urn:b", "", "a"];
 const NUMBERS: [&[u8]; 7] = [
     &[],
     &[0x10],
@@ -222,7 +222,7 @@ fn after(random: &mut Random, ground: Ground, order: &[Direction]) -> After {
 }
 
 fn filter(random: &mut Random, ground: Ground, space: Space, depth: u64) -> Filter {
-    match random.below(if depth == 0 { 10 } else { 17 }) {
+    match random.below(if depth == 0 { 10 } else { 18 }) {
         0 => {
             let ids = (0..random.below(6)).map(|_| key(random, ground, space).id);
             Filter::Ids(ids.collect())
@@ -254,6 +254,10 @@ fn filter(random: &mut Random, ground: Ground, space: Space, depth: u64) -> Filt
         10 | 11 => Filter::All(filters(random, ground, space, depth)),
         12 => Filter::Any(filters(random, ground, space, depth)),
         13 => Filter::Not(Box::new(filter(random, ground, space, depth - 1))),
+        17 => Filter::Beside {
+            parameter: ParameterNumber(7),
+            filter: Box::new(filter(random, ground, space, depth - 1)),
+        },
         16 => Filter::Inside(Box::new(filter(random, ground, space, depth - 1))),
         14 => Filter::RefersTo {
             parameter: ParameterNumber(5),

@@ -214,21 +214,22 @@ impl<'m> Maker<'m> {
         }
         members.extend(self.extensions());
         self.members(shape, 0, &mut members);
-        let contained = std::mem::take(&mut self.contained);
-        let contained = contained.iter().enumerate().map(|(place, kind)| {
-            let of_each = self.of_each;
-            Maker::new(self.definitions, kind, of_each, self.dice).inside(place)
-        });
-        let contained: Vec<String> = contained.collect();
+        let mut contained: Vec<String> = Vec::new();
+        while let Some(kind) = self.contained.get(contained.len()) {
+            let mut inner = Maker::new(self.definitions, kind, self.of_each, self.dice);
+            inner.contained = std::mem::take(&mut self.contained);
+            contained.push(inner.inside(contained.len()));
+            self.contained = inner.contained;
+        }
         if !contained.is_empty() {
             members.push(format!(r#""contained":[{}]"#, contained.join(",")));
         }
         format!("{{{}}}", members.join(","))
     }
 
-    /// What is contained has no narrative, no labels and contains nothing.
-    fn inside(mut self, place: usize) -> String {
-        self.contained_max = 0;
+    /// What is contained has no narrative and no labels, and refers to what is contained beside it.
+    fn inside(&mut self, place: usize) -> String {
+        self.contained_max = CONTAINED_MAX + 1;
         let mut members = vec![
             format!(r#""resourceType":"{}""#, self.kind),
             format!(r#""id":"{}""#, contained_id(place)),
