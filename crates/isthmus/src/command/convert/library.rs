@@ -240,7 +240,7 @@ mod tests {
             (
                 "templateCollectionReference=site",
                 "{}",
-                "names no template",
+                "no root template for what the input says in `resourceType`",
             ),
             ("inputDataType=x", "{}", "data type"),
             (
