@@ -12,6 +12,7 @@ mod libraries;
 mod load;
 mod logs;
 mod mllp;
+mod mllp_destination;
 mod mllp_folder;
 mod paging;
 mod power;

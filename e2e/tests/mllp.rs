@@ -19,7 +19,7 @@ pub(crate) const CONNECTIONS: usize = 50;
 pub(crate) const MESSAGES: usize = 20;
 pub(crate) const KILLS: usize = 5;
 /// How long conversions may take after the last message.
-const PATIENCE: Duration = Duration::from_mins(5);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A patient for each connection, written by each of its messages; and a new observation for each.
 const TEMPLATE: &str = r#"{
@@ -405,12 +405,18 @@ fn correct(connection: &mut Connection, sent: &str) {
 fn all_faults_of_configured_channels_are_told_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("isthmus.toml");
-    let text = "[[hl7v2.channel]]\nname = \"A B\"\nzone = \"CET\"\n[[hl7v2.channel]]\nname = \"b\"\nparallel = true\n[fhir]\nintegrity = \"x\"\n";
+    let text = "[[hl7v2.channel]]\nname = \"A B\"\nzone = \"CET\"\n[[hl7v2.channel]]\nname = \"b\"\nparallel = true\n[[hl7v2.destination]]\nname = \"c\"\nconnect = \"x\"\n[fhir]\nintegrity = \"x\"\n";
     std::fs::write(&file, text).expect("a file");
     let output = run(&["config", "--config", file.to_str().expect("UTF-8")]);
     assert_eq!(output.status.code(), Some(2));
     let told = String::from_utf8_lossy(&output.stderr);
-    for part in ["1: name", "1: zone", "2: parallel", "`fhir.integrity`"] {
+    for part in [
+        "channel 1: name",
+        "channel 1: zone",
+        "channel 2: parallel",
+        "destination 1: connect",
+        "`fhir.integrity`",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
 }

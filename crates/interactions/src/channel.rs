@@ -19,10 +19,14 @@
 //! | `hl7v2/log/{channel}/removed` | up to this number, messages were removed or left |
 //! | `hl7v2/log/{channel}/left/{number}` | it was not settled when those around it were removed |
 //!
+//! A destination's log is one more, under the name `to.{destination}`.
+//!
 //! Nothing here listens, converts or knows a segment: the agents do.
 
 mod coverage;
 mod definition;
+mod destination;
+mod field;
 mod intake;
 mod progress;
 mod removal;
@@ -32,10 +36,9 @@ mod row;
 use std::sync::Mutex;
 
 pub use coverage::{COVERAGE_FIELDS_MAX, Coverage, Seen};
-pub use definition::{
-    Acknowledge, Channel, ChannelFault, FIELDS, Field, Ids, OnFailure, ReusedControlId,
-    zone_minutes,
-};
+pub use definition::{Acknowledge, Channel, FIELDS, Ids, OnFailure, ReusedControlId, zone_minutes};
+pub use destination::Destination;
+pub use field::{DefinitionFault, Field};
 pub use intake::{Incoming, Receipt, Standing};
 pub use progress::Outcome;
 pub use removal::Removal;
@@ -57,6 +60,12 @@ impl ChannelName {
         let is_name = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
         let fits = !text.is_empty() && text.len() <= Self::LENGTH_MAX && text.bytes().all(is_name);
         fits.then(|| Self(text.into()))
+    }
+
+    /// The name of the log of what is sent to the destination of this name; no channel has it.
+    #[must_use]
+    pub fn outbound(&self) -> Self {
+        Self(format!("to.{}", self.0).into())
     }
 
     /// As text.

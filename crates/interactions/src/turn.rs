@@ -1,4 +1,4 @@
-//! Who may go when: a tenant's turn, and one request at a time for one idempotency key.
+//! Who may go when: a tenant's turn, and one request at a time for one idempotency key, or one log.
 //!
 //! Nothing here is needed for correctness of what is stored, which the commit's preconditions
 //! guard; a turn keeps an interaction from starving, a key's turn from doing work twice.
@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use store::{IdempotencyKey, TenantId};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+
+use crate::channel::ChannelName;
 
 /// Locks by name, kept only while somebody holds or awaits them.
 struct Locks<K> {
@@ -39,10 +41,11 @@ impl<K: Eq + Hash> Locks<K> {
     }
 }
 
-/// The turns of tenants and keys.
+/// The turns of tenants, keys and logs.
 pub(crate) struct Turns {
     tenants: Locks<TenantId>,
     keys: Locks<(TenantId, IdempotencyKey)>,
+    logs: Locks<(TenantId, ChannelName)>,
 }
 
 /// A tenant's turn, held until dropped.
@@ -59,6 +62,7 @@ impl Turns {
         Self {
             tenants: Locks::new(),
             keys: Locks::new(),
+            logs: Locks::new(),
         }
     }
 
@@ -70,6 +74,12 @@ impl Turns {
         } else {
             Turn::Shared(lock.read_owned().await)
         }
+    }
+
+    /// The turn of a log that a message is to be added to.
+    pub(crate) async fn of_log(&self, tenant: &TenantId, log: &ChannelName) -> Turn {
+        let lock = self.logs.named((tenant.clone(), log.clone()));
+        Turn::Alone(lock.write_owned().await)
     }
 
     /// One request at a time for a key: a repeat waits until the first is done.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
-use interactions::channel::Channel;
+use interactions::channel::{Channel, Destination};
 pub(crate) use keys::KEYS;
 use store::TenantId;
 pub(crate) use value::policy;
@@ -73,6 +73,14 @@ impl fmt::Display for ConfigFault {
 pub(crate) struct Config {
     values: BTreeMap<&'static str, (String, String)>,
     channels: Vec<(TenantId, Channel)>,
+    destinations: Vec<(TenantId, Destination)>,
+}
+
+/// The tables of the file that are lists.
+#[derive(Default)]
+struct Lists {
+    channels: Vec<(TenantId, Channel)>,
+    destinations: Vec<(TenantId, Destination)>,
 }
 
 impl Config {
@@ -83,8 +91,8 @@ impl Config {
             .iter()
             .map(|key| (key.name, (key.default.to_owned(), "default".to_owned())))
             .collect();
-        let mut channels = Vec::new();
-        for (source, name, text) in given(sources, &mut channels, &mut faults) {
+        let mut lists = Lists::default();
+        for (source, name, text) in given(sources, &mut lists, &mut faults) {
             let Some(key) = KEYS.iter().find(|key| key.name == name) else {
                 faults.push(unknown(source, &name));
                 continue;
@@ -101,7 +109,11 @@ impl Config {
             }
         }
         if faults.is_empty() {
-            Ok(Self { values, channels })
+            Ok(Self {
+                values,
+                channels: lists.channels,
+                destinations: lists.destinations,
+            })
         } else {
             Err(faults)
         }
@@ -119,6 +131,11 @@ impl Config {
     /// The HL7 v2 channels of the file, each with its tenant.
     pub(crate) fn channels(&self) -> &[(TenantId, Channel)] {
         &self.channels
+    }
+
+    /// The HL7 v2 destinations of the file, each with its tenant.
+    pub(crate) fn destinations(&self) -> &[(TenantId, Destination)] {
+        &self.destinations
     }
 
     /// A number: a count, bytes, milliseconds or days.
@@ -156,14 +173,14 @@ impl Config {
             out.push_str(&lines.join("\n"));
             out.push('\n');
         }
-        out + &channels::print(&self.channels)
+        out + &channels::print(&self.channels, &self.destinations)
     }
 }
 
 /// All values that anything sets, weakest source first: (source, key, text).
 fn given(
     sources: &Sources,
-    channels: &mut Vec<(TenantId, Channel)>,
+    lists: &mut Lists,
     faults: &mut Vec<ConfigFault>,
 ) -> Vec<(String, String, String)> {
     let mut given = Vec::new();
@@ -171,10 +188,13 @@ fn given(
         let source = path.display().to_string();
         match text.parse::<toml::Table>() {
             Ok(mut table) => {
-                if let Some(toml::Value::Table(hl7v2)) = table.get_mut("hl7v2")
-                    && let Some(toml::Value::Array(tables)) = hl7v2.remove("channel")
-                {
-                    *channels = channels::read(&source, &tables, faults);
+                if let Some(toml::Value::Table(hl7v2)) = table.get_mut("hl7v2") {
+                    if let Some(toml::Value::Array(tables)) = hl7v2.remove("channel") {
+                        lists.channels = channels::read(&source, &tables, faults);
+                    }
+                    if let Some(toml::Value::Array(tables)) = hl7v2.remove("destination") {
+                        lists.destinations = channels::read_destinations(&source, &tables, faults);
+                    }
                 }
                 flatten(&source, "", &table, &mut given, faults);
             }

@@ -154,7 +154,11 @@ pub(crate) async fn channels(
     let channels = config.channels().to_vec();
     let interactions = interactions.clone();
     let libraries = libraries(conversions);
-    let service = Service::start(interactions, channels, libraries, metrics.clone()).await?;
+    let service = Service::start(interactions, channels, libraries, metrics.clone());
+    let mut service = service.await?;
+    for (tenant, destination) in config.destinations() {
+        service.send_to(tenant.clone(), destination.clone())?;
+    }
     Ok((service, metrics))
 }
 
@@ -181,6 +185,7 @@ pub(crate) fn server(config: &Config) -> server::Config {
     server::Config {
         limits,
         base_url,
+        destinations: config.destinations().to_vec(),
         ..server::Config::default()
     }
 }

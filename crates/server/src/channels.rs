@@ -4,6 +4,7 @@
 //! `control-id`, `from`, `until`, `before` and `_count`, the newest first. What came is shown by
 //! `…/raw`, if [`crate::Config::may_see_messages`] allows it, corrected by `PUT` there, and tried again by `…/replay`.
 //! Lists hold no content: a message's text is asked for by itself.
+//! Below a destination ([`destinations`]) are the same paths as below a channel.
 
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -15,12 +16,13 @@ use http::{HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use interactions::InteractionError;
 use interactions::channel::{
-    Channel, ChannelFault, ChannelName, Coverage, Message, Query, Retry, Settled, State,
+    Channel, ChannelName, Coverage, DefinitionFault, Message, Query, Retry, Settled, State,
 };
 use store::TenantId;
 
 use crate::answer::{Answer, Content};
 use crate::body::receive;
+use crate::destinations;
 use crate::query::{decode, pairs};
 use crate::rejection::Rejection;
 use crate::router::{Endpoint, Place};
@@ -61,22 +63,7 @@ pub(crate) async fn answer(
             let coverage = app.interactions.message_coverage(tenant, channel).await?;
             Ok(Answer::text("application/json", print_coverage(&coverage)))
         }
-        Endpoint::FindMessages => {
-            let listed = app
-                .interactions
-                .find_messages(tenant, channel, &query(head)?)
-                .await?;
-            let mut text = String::from("{\"messages\":[");
-            for (at, (message, settled)) in listed.messages.iter().enumerate() {
-                text.push_str(if at == 0 { "" } else { "," });
-                print(message, settled, &mut text);
-            }
-            text.push(']');
-            if let Some(before) = listed.next_before {
-                let _ = write!(text, ",\"nextBefore\":{before}");
-            }
-            Ok(Answer::text("application/json", text + "}\n"))
-        }
+        Endpoint::FindMessages => find(app, head, &asked).await,
         Endpoint::ReadMessage => {
             let (message, settled) = message(app, &asked).await?;
             let mut text = String::new();
@@ -104,6 +91,8 @@ pub(crate) async fn answer(
             retry(Retry::Dismiss).await?;
             done()
         }
+        Endpoint::ListDestinations => Ok(destinations::list(app, tenant)),
+        Endpoint::SendMessage => destinations::send(app, head, tenant, channel, body).await,
         _ => Err(Issue::error(Fault::NotSupported, "this is not offered here").into()),
     }
 }
@@ -111,17 +100,22 @@ pub(crate) async fn answer(
 /// Where the request leads.
 struct Asked {
     tenant: TenantId,
+    /// The name of a channel, or of a destination's log.
     channel: ChannelName,
     number: u64,
 }
 
 impl Asked {
     fn of(head: &Parts, place: &Place) -> Result<Self, Issue> {
-        let name = place.name.as_deref().unwrap_or("none");
-        let channel = ChannelName::parse(name).ok_or_else(|| {
-            let issue = Issue::error(Fault::Invalid, "the URL holds no channel's name");
-            issue.mend("lower-case letters, digits and `-`")
+        let name = place.name.as_deref().or(place.receiver.as_deref());
+        let name = ChannelName::parse(name.unwrap_or("none")).ok_or_else(|| {
+            let what = "the URL holds no name of a channel or destination";
+            Issue::error(Fault::Invalid, what).mend("lower-case letters, digits and `-`")
         })?;
+        let channel = match place.receiver {
+            Some(_) => name.outbound(),
+            None => name,
+        };
         let number = place.number.unwrap_or_default();
         Ok(Self {
             tenant: crate::admin::named_tenant(head)?,
@@ -150,21 +144,42 @@ async fn message(app: &App, asked: &Asked) -> Result<(Message, Settled), Rejecti
     Ok(found.await?)
 }
 
+async fn find(app: &App, head: &Parts, asked: &Asked) -> Result<Answer, Rejection> {
+    let listed = app
+        .interactions
+        .find_messages(&asked.tenant, &asked.channel, &query(head)?)
+        .await?;
+    let mut text = String::from("{\"messages\":[");
+    for (at, (message, settled)) in listed.messages.iter().enumerate() {
+        text.push_str(if at == 0 { "" } else { "," });
+        print(message, settled, &mut text);
+    }
+    text.push(']');
+    if let Some(before) = listed.next_before {
+        let _ = write!(text, ",\"nextBefore\":{before}");
+    }
+    Ok(Answer::text("application/json", text + "}\n"))
+}
+
 async fn list(app: &App, tenant: &TenantId) -> Result<Answer, Rejection> {
     let mut text = String::from("{\"channels\":[");
     let channels = app.interactions.channels(tenant).await?;
     for (at, channel) in channels.into_iter().flatten().enumerate() {
         text.push_str(if at == 0 { "{\"name\":" } else { ",{\"name\":" });
         write_string(channel.name.as_str(), &mut text);
-        for (field, value) in channel.given() {
-            text.push(',');
-            write_string(field, &mut text);
-            text.push(':');
-            write_string(value, &mut text);
-        }
+        print_given(channel.given(), &mut text);
         text.push('}');
     }
     Ok(Answer::text("application/json", text + "]}\n"))
+}
+
+pub(crate) fn print_given<'g>(given: impl Iterator<Item = (&'g str, &'g str)>, text: &mut String) {
+    for (field, value) in given {
+        text.push(',');
+        write_string(field, text);
+        text.push(':');
+        write_string(value, text);
+    }
 }
 
 /// A definition: a JSON object of the fields of a channel, texts and whole numbers.
@@ -183,7 +198,7 @@ async fn definition(
         let text = value.as_str().map(std::borrow::Cow::into_owned);
         let text = text.or_else(|| value.as_number().map(str::to_owned));
         let text = text.ok_or_else(|| {
-            of_fault(&ChannelFault {
+            of_fault(&DefinitionFault {
                 field: field.to_string(),
                 what: "is neither text nor a whole number".to_owned(),
             })
@@ -196,7 +211,7 @@ async fn definition(
     })
 }
 
-fn of_fault(fault: &ChannelFault) -> Issue {
+fn of_fault(fault: &DefinitionFault) -> Issue {
     Issue::error(Fault::Value, fault.to_string()).at(fault.field.clone())
 }
 

@@ -14,6 +14,7 @@ mod channels;
 mod conditions;
 mod connection;
 mod controls;
+mod destinations;
 mod encoding;
 mod limits;
 mod links;
@@ -30,10 +31,12 @@ mod service;
 mod splice;
 mod subset;
 
+use interactions::channel::Destination;
 pub use limits::Limits;
 pub use metrics::MoreMetrics;
 pub use rest::ORIGIN;
 pub use serve::serve;
+use store::TenantId;
 
 /// How the server behaves.
 #[derive(Default)]
@@ -46,6 +49,8 @@ pub struct Config {
     pub more_metrics: Option<MoreMetrics>,
     /// Whether whoever administers may see the texts of HL7 v2 messages; everybody if there is none.
     pub may_see_messages: Option<MaySee>,
+    /// Where HL7 v2 messages may be sent, each with its tenant.
+    pub destinations: Vec<(TenantId, Destination)>,
 }
 
 /// Decides whether texts of messages are shown.

@@ -70,6 +70,8 @@ pub(crate) enum Endpoint {
     CorrectMessage,
     ReplayMessage,
     DismissMessage,
+    ListDestinations,
+    SendMessage,
 }
 
 /// One segment of a URL's template.
@@ -85,6 +87,8 @@ enum Segment {
     Code,
     Tenant,
     Name,
+    /// A destination's name.
+    Receiver,
     Number,
 }
 
@@ -96,7 +100,7 @@ pub(crate) struct Route {
     methods: &'static [(Method, Endpoint)],
 }
 
-use Segment::{Code, Id, Literal, Name, Number, Sought, Tenant, Type, VersionId};
+use Segment::{Code, Id, Literal, Name, Number, Receiver, Sought, Tenant, Type, VersionId};
 
 /// An operation that changes nothing is also called by GET.
 const OPERATE: &[(Method, Endpoint)] = &[
@@ -107,6 +111,7 @@ const OPERATE: &[(Method, Endpoint)] = &[
 const SEARCH: Segment = Literal("_search");
 const HISTORY: Segment = Literal("_history");
 const CHANNELS: Segment = Literal("channels");
+const DESTINATIONS: Segment = Literal("destinations");
 const MESSAGES: Segment = Literal("messages");
 const ADMIN: Segment = Literal("admin");
 const CONVERT: Segment = Literal("convert");
@@ -246,6 +251,26 @@ static OTHER_ROUTES: &[Route] = &[
     Route { template: "/admin/hl7v2/channels/{channel}/messages/{number}/dismiss", segments: &[Literal("admin"), Literal("hl7v2"), CHANNELS, Name, MESSAGES, Number, Literal("dismiss")], methods: &[
         (Method::POST, Endpoint::DismissMessage),
     ] },
+    Route { template: "/admin/hl7v2/destinations", segments: &[Literal("admin"), Literal("hl7v2"), DESTINATIONS], methods: &[
+        (Method::GET, Endpoint::ListDestinations),
+    ] },
+    Route { template: "/admin/hl7v2/destinations/{destination}/messages", segments: &[Literal("admin"), Literal("hl7v2"), DESTINATIONS, Receiver, MESSAGES], methods: &[
+        (Method::GET, Endpoint::FindMessages),
+        (Method::POST, Endpoint::SendMessage),
+    ] },
+    Route { template: "/admin/hl7v2/destinations/{destination}/messages/{number}", segments: &[Literal("admin"), Literal("hl7v2"), DESTINATIONS, Receiver, MESSAGES, Number], methods: &[
+        (Method::GET, Endpoint::ReadMessage),
+    ] },
+    Route { template: "/admin/hl7v2/destinations/{destination}/messages/{number}/raw", segments: &[Literal("admin"), Literal("hl7v2"), DESTINATIONS, Receiver, MESSAGES, Number, Literal("raw")], methods: &[
+        (Method::GET, Endpoint::ReadRawMessage),
+        (Method::PUT, Endpoint::CorrectMessage),
+    ] },
+    Route { template: "/admin/hl7v2/destinations/{destination}/messages/{number}/replay", segments: &[Literal("admin"), Literal("hl7v2"), DESTINATIONS, Receiver, MESSAGES, Number, Literal("replay")], methods: &[
+        (Method::POST, Endpoint::ReplayMessage),
+    ] },
+    Route { template: "/admin/hl7v2/destinations/{destination}/messages/{number}/dismiss", segments: &[Literal("admin"), Literal("hl7v2"), DESTINATIONS, Receiver, MESSAGES, Number, Literal("dismiss")], methods: &[
+        (Method::POST, Endpoint::DismissMessage),
+    ] },
 ];
 
 /// What no route leads to.
@@ -343,6 +368,7 @@ pub(crate) struct Place {
     pub(crate) tenant: Option<TenantId>,
     /// A name of letters, digits, `-` and `.`.
     pub(crate) name: Option<String>,
+    pub(crate) receiver: Option<String>,
     pub(crate) number: Option<u64>,
 }
 
@@ -509,6 +535,7 @@ fn read_place(
                 let name = ResourceId::parse(given).map_err(|fault| invalid_id(&fault))?;
                 place.name = Some(name.as_str().to_owned());
             }
+            Receiver => place.receiver = Some(given.to_string()),
             Number => {
                 let number = given.parse();
                 place.number =

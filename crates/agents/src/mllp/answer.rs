@@ -106,7 +106,7 @@ fn outcome_fault(settled: Option<&Settled>) -> Option<Fault> {
         return kept("the message is kept and not stored yet");
     };
     match settled.state {
-        State::Stored => None,
+        State::Stored | State::Sent => None,
         State::Failed => {
             let condition = HL70357::numbered(settled.condition).unwrap_or(HL70357::Internal);
             Some(Fault::new(condition, settled.what.clone()))

@@ -67,6 +67,16 @@ const COUNTERS: &[(Count, &str, &str)] = &[
         "removed",
         "Settled messages that were removed after `keep_days`.",
     ),
+    (
+        Count::Sent,
+        "sent",
+        "Messages that the receiver of a destination took.",
+    ),
+    (
+        Count::Resent,
+        "resent",
+        "Tries to send a message beyond the first.",
+    ),
 ];
 
 /// What is counted.
@@ -86,6 +96,8 @@ pub(super) enum Count {
     Waiting,
     UnreadElements,
     Removed,
+    Sent,
+    Resent,
 }
 
 /// The counters of a channel.

@@ -14,6 +14,7 @@ mod folder;
 pub mod frame;
 mod intake;
 mod listener;
+mod outbound;
 mod removal;
 pub mod sender;
 mod service;

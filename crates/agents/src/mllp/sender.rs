@@ -22,8 +22,8 @@ use super::frame::{Decoder, Event, framed};
 /// Bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// The longest pause before another try.
-const PAUSE_MAX: Duration = Duration::from_secs(30);
-const PAUSE_FIRST: Duration = Duration::from_millis(200);
+pub(super) const PAUSE_MAX: Duration = Duration::from_secs(30);
+pub(super) const PAUSE_FIRST: Duration = Duration::from_millis(200);
 
 /// Where messages go and how.
 #[derive(Clone)]
@@ -94,11 +94,8 @@ pub async fn run(
     let mut senders = JoinSet::new();
     for _ in 0..options.connections.max(1) {
         let (queue, pace) = (Arc::clone(&queue), Arc::clone(&pace));
-        let mut sender = Sender {
-            options: options.clone(),
-            link: None,
-            progress: Arc::clone(progress),
-        };
+        let mut sender = Sender::new(options.clone());
+        sender.progress = Arc::clone(progress);
         senders.spawn(async move {
             let mut rejects = Vec::new();
             loop {
@@ -127,14 +124,33 @@ struct Link {
     decoder: Decoder,
 }
 
+/// What came of sending a message once.
+pub(super) enum Attempt {
+    /// The receiver answered.
+    Answered(Reply),
+    /// It was sent, at least in part, and not answered.
+    Unanswered(io::Error),
+    /// There is no connection.
+    Unreachable(io::Error),
+}
+
 /// One connection's worth of sending.
-struct Sender {
+pub(super) struct Sender {
     options: Options,
     link: Option<Link>,
     progress: Arc<Progress>,
 }
 
 impl Sender {
+    /// Sends over one connection, which is made when it is needed.
+    pub(super) fn new(options: Options) -> Self {
+        Self {
+            options,
+            link: None,
+            progress: Arc::default(),
+        }
+    }
+
     async fn wait_for_turn(&self, pace: &Mutex<Instant>) {
         if self.options.rate == 0 {
             return;
@@ -156,16 +172,19 @@ impl Sender {
         let mut pause = PAUSE_FIRST;
         let mut tries = 0;
         loop {
-            let error = match self.exchange(message, header.control_id()).await {
-                Ok(reply) if reply.verdict == Verdict::Accepted => return Ok(()),
+            let error = match self.attempt(message, header.control_id()).await {
+                Attempt::Answered(reply) if reply.verdict == Verdict::Accepted => return Ok(()),
                 // The receiver could not, or not now: the only refusal that may pass.
-                Ok(reply) if reply.verdict == Verdict::Rejected && tries < self.options.retries => {
+                Attempt::Answered(reply)
+                    if reply.verdict == Verdict::Rejected && tries < self.options.retries =>
+                {
                     format!("answered {}: {}", reply.code, reply.told)
                 }
-                Ok(Reply { code, told, .. }) => return Err(Unsent::Refused { code, told }),
-                Err(error) => error.to_string(),
+                Attempt::Answered(Reply { code, told, .. }) => {
+                    return Err(Unsent::Refused { code, told });
+                }
+                Attempt::Unanswered(error) | Attempt::Unreachable(error) => error.to_string(),
             };
-            self.link = None;
             if tries == self.options.retries {
                 return Err(Unsent::Unanswered(error));
             }
@@ -176,29 +195,45 @@ impl Sender {
         }
     }
 
-    /// Sends once and reads the answer that belongs to it.
-    async fn exchange(&mut self, message: &Bytes, control_id: &str) -> io::Result<Reply> {
-        let timeout = self.options.timeout;
-        if self.link.is_none() {
-            let stream = tokio::time::timeout(timeout, connect(&self.options)).await??;
-            self.link = Some(Link {
-                stream,
-                decoder: Decoder::new(ANSWER_BYTES_MAX),
-            });
-        }
-        let link = self.link.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        let exchange = async {
-            link.stream.write_all(&framed(message)).await?;
-            link.stream.flush().await?;
-            loop {
-                let reply = read_reply(link).await?;
-                // A late answer to an earlier try, or a second one in enhanced mode, is none to this.
-                if reply.control_id == control_id {
-                    return Ok(reply);
-                }
-            }
+    /// Sends once and reads the answer that belongs to it. The connection is kept after an answer,
+    /// unless its receiver cannot take anything now.
+    pub(super) async fn attempt(&mut self, message: &Bytes, control_id: &str) -> Attempt {
+        let mut link = match self.link.take() {
+            Some(link) => link,
+            None => match self.connect().await {
+                Ok(link) => link,
+                Err(error) => return Attempt::Unreachable(error),
+            },
         };
-        tokio::time::timeout(timeout, exchange).await?
+        let exchange = exchange(&mut link, message, control_id);
+        match tokio::time::timeout(self.options.timeout, exchange).await {
+            Ok(Ok(reply)) => {
+                self.link = Some(link).filter(|_| reply.verdict != Verdict::Rejected);
+                Attempt::Answered(reply)
+            }
+            Ok(Err(error)) => Attempt::Unanswered(error),
+            Err(late) => Attempt::Unanswered(late.into()),
+        }
+    }
+
+    async fn connect(&self) -> io::Result<Link> {
+        let stream = tokio::time::timeout(self.options.timeout, connect(&self.options)).await??;
+        Ok(Link {
+            stream,
+            decoder: Decoder::new(ANSWER_BYTES_MAX),
+        })
+    }
+}
+
+async fn exchange(link: &mut Link, message: &Bytes, control_id: &str) -> io::Result<Reply> {
+    link.stream.write_all(&framed(message)).await?;
+    link.stream.flush().await?;
+    loop {
+        let reply = read_reply(link).await?;
+        // A late answer to an earlier try, or a second one in enhanced mode, is none to this.
+        if reply.control_id == control_id {
+            return Ok(reply);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use convert::hl7v2::Charset;
 use convert::{Library, Mode};
 use interactions::Interactions;
-use interactions::channel::{Channel, ChannelName, Ids};
+use interactions::channel::{Channel, ChannelName, Destination, Ids};
 use store::TenantId;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -19,8 +19,11 @@ use tracing::{error, info};
 
 use super::counters::{Counters, Metrics};
 use super::folder::{Folder, Form};
+use super::outbound::Outbound;
+use super::removal::Removal;
+use super::sender::{Options, Sender};
 use super::tls::{self, TlsError};
-use super::{Keeper, Port, Shared, UNIT_BYTES, intake, listener, removal, worker};
+use super::{Keeper, Port, Shared, UNIT_BYTES, intake, listener, outbound, removal, worker};
 
 /// Where the libraries of channels come from.
 #[async_trait]
@@ -57,7 +60,7 @@ pub enum StartError {
         cause: std::io::Error,
     },
     /// TLS cannot be spoken.
-    #[error("channel `{0}`: {1}")]
+    #[error("`{0}`: {1}")]
     Tls(ChannelName, TlsError),
     /// The library cannot be used.
     #[error("channel `{0}`: the library cannot be used: {1}")]
@@ -92,6 +95,15 @@ pub struct Service {
     /// Channels of the configuration, which the interface cannot change.
     configured: BTreeMap<Place, Open>,
     defined: BTreeMap<Place, Open>,
+    /// Destinations, by the names of their logs.
+    destinations: BTreeMap<Place, Sending>,
+}
+
+/// A destination that is sent to; it ends when this is dropped.
+struct Sending {
+    shared: Arc<Outbound>,
+    #[expect(dead_code, reason = "held for what dropping it does")]
+    tasks: JoinSet<()>,
 }
 
 impl Service {
@@ -108,12 +120,57 @@ impl Service {
             metrics,
             configured: BTreeMap::new(),
             defined: BTreeMap::new(),
+            destinations: BTreeMap::new(),
         };
         for (tenant, channel) in configured {
             let open = service.open(&tenant, channel.clone()).await?;
             service.configured.insert((tenant, channel.name), open);
         }
         Ok(service)
+    }
+
+    /// Sends what is, and what will be, in the log of a destination.
+    pub fn send_to(
+        &mut self,
+        tenant: TenantId,
+        destination: Destination,
+    ) -> Result<(), StartError> {
+        let connector = destination.tls_ca.as_deref().map(|trusted| {
+            let own = destination.tls.as_ref();
+            let own = own.map(|(certificate, key)| (Path::new(certificate), Path::new(key)));
+            tls::connector(Path::new(trusted), own)
+        });
+        let tls = connector.transpose();
+        let tls = tls.map_err(|error| StartError::Tls(destination.name.clone(), error))?;
+        let sender = Sender::new(Options {
+            to: destination.connect.clone(),
+            tls,
+            connections: 1,
+            rate: 0,
+            timeout: destination.timeout,
+            retries: 0,
+        });
+        let log = destination.name.outbound();
+        let shared = Arc::new(Outbound {
+            interactions: self.interactions.clone(),
+            tenant: tenant.clone(),
+            counters: self.metrics.of(&log),
+            log: log.clone(),
+            destination,
+            asked: Notify::new(),
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(removal::run(Removal {
+            interactions: self.interactions.clone(),
+            tenant: tenant.clone(),
+            log: log.clone(),
+            keep_days: shared.destination.keep_days,
+            counters: Arc::clone(&shared.counters),
+        }));
+        tasks.spawn(outbound::run(Arc::clone(&shared), sender));
+        self.destinations
+            .insert((tenant, log), Sending { shared, tasks });
+        Ok(())
     }
 
     /// Serves for ever; all channels end when this is dropped.
@@ -143,6 +200,9 @@ impl Service {
             .or_else(|| self.defined.get(place));
         if let Some(open) = open {
             open.shared.asked.notify_one();
+        }
+        if let Some(sending) = self.destinations.get(place) {
+            sending.shared.asked.notify_one();
         }
     }
 
@@ -206,7 +266,13 @@ impl Service {
         });
         let keeper = Arc::clone(&shared) as Arc<dyn Keeper>;
         let mut tasks = open_port(&channel, Arc::clone(&shared.counters), keeper).await?;
-        tasks.spawn(removal::run(Arc::clone(&shared)));
+        tasks.spawn(removal::run(Removal {
+            interactions: self.interactions.clone(),
+            tenant: tenant.clone(),
+            log: name.clone(),
+            keep_days: channel.keep_days,
+            counters: Arc::clone(&shared.counters),
+        }));
         tasks.spawn(worker::run(
             Arc::clone(&shared),
             Arc::clone(&self.libraries),

@@ -434,7 +434,7 @@ impl Worker {
         let (tenant, name) = (&self.shared.tenant, &self.shared.channel.name);
         self.shared
             .interactions
-            .note_message_position(tenant, name, position, &self.coverage)
+            .note_message_position(tenant, name, position, Some(&self.coverage))
             .await?;
         self.noted = position;
         Ok(())

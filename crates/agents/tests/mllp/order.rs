@@ -72,7 +72,7 @@ async fn a_worker_gets_past_what_is_settled_without_being_woken() {
             .await
             .unwrap();
         interactions
-            .note_message_position(&tenant, &channel.name, 0, &Coverage::default())
+            .note_message_position(&tenant, &channel.name, 0, Some(&Coverage::default()))
             .await
             .unwrap();
     };

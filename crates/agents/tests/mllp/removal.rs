@@ -141,13 +141,13 @@ async fn a_pass_that_is_cut_off_is_taken_up_where_it_was() {
     let cut_off = async |interactions: &interactions::Interactions, channel: &Channel| {
         let tenant = TenantId::default();
         let step = interactions
-            .remove_messages(&tenant, channel, 0)
+            .remove_messages(&tenant, &channel.name, 7, 0)
             .await
             .unwrap();
         assert_eq!((step.removed, step.after), (498, Some(500)));
         // As after a crash: from the beginning, where two messages were left.
         let again = interactions
-            .remove_messages(&tenant, channel, 0)
+            .remove_messages(&tenant, &channel.name, 7, 0)
             .await
             .unwrap();
         assert_eq!((again.removed, again.after), (0, Some(500)));
@@ -155,12 +155,12 @@ async fn a_pass_that_is_cut_off_is_taken_up_where_it_was() {
         let retry = interactions.retry_message(&tenant, &channel.name, 601, Retry::AsItIs);
         retry.await.unwrap();
         let rest = interactions
-            .remove_messages(&tenant, channel, 500)
+            .remove_messages(&tenant, &channel.name, 7, 500)
             .await
             .unwrap();
         assert_eq!((rest.removed, rest.after), (MESSAGES - 501, Some(MESSAGES)));
         let end = interactions
-            .remove_messages(&tenant, channel, MESSAGES)
+            .remove_messages(&tenant, &channel.name, 7, MESSAGES)
             .await
             .unwrap();
         assert_eq!((end.removed, end.after), (0, None));

@@ -10,7 +10,7 @@ use agents::mllp::{Libraries, Metrics, Reading, Service};
 use async_trait::async_trait;
 use convert::{Library, Sources};
 use fhir::FhirVersion;
-use interactions::channel::{Channel, ChannelName, Listed, Query, State};
+use interactions::channel::{Channel, ChannelName, Destination, Listed, Query, State};
 use interactions::{Caller, Handling, Interactions, ReadOutcome, ResourceKey, SPACES, Settings};
 use store::{Clock, Origin, Store, SystemClock, TenantId};
 use store_embedded::{EmbeddedStore, Options};
@@ -94,6 +94,19 @@ impl World {
 
     /// The same with a template of its own.
     pub(crate) async fn with(template: &str, fields: &[(&str, &str)]) -> Self {
+        Self::begin(template, fields, None).await
+    }
+
+    /// A channel that is not used, and a destination.
+    pub(crate) async fn sending(destination: Destination) -> Self {
+        Self::begin(TEMPLATE, &[], Some(destination)).await
+    }
+
+    async fn begin(
+        template: &str,
+        fields: &[(&str, &str)],
+        destination: Option<Destination>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(folder.path(), SPACES, Options::default()).unwrap();
         store.create_tenant(&TenantId::default()).await.ok();
@@ -115,7 +128,11 @@ impl World {
             Arc::clone(&library) as Arc<dyn Libraries>,
             metrics.clone(),
         );
-        let service = tokio::spawn(service.await.unwrap().run());
+        let mut service = service.await.unwrap();
+        if let Some(destination) = destination {
+            service.send_to(TenantId::default(), destination).unwrap();
+        }
+        let service = tokio::spawn(service.run());
         Self {
             clock,
             interactions,

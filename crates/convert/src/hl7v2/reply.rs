@@ -1,5 +1,6 @@
 //! A sender's look at an answer: whether it belongs to what was sent, and what it says.
 
+use super::acknowledgment::HL70357;
 use super::header::Header;
 
 /// What an answer means for who sent the message.
@@ -22,6 +23,8 @@ pub struct Reply {
     pub code: String,
     /// MSA-2: the control id of what it answers.
     pub control_id: String,
+    /// The condition of ERR-3, if it is one of table 0357.
+    pub condition: Option<HL70357>,
     /// What was wrong, in the receiver's words (ERR-8, ERR-3, MSA-3).
     pub told: String,
 }
@@ -59,12 +62,18 @@ impl Reply {
             verdict,
             code,
             control_id: field(&msa, 2),
+            condition: condition(&field(&err, 3), header.component_separator()),
             told: told
                 .into_iter()
                 .find(|it| !it.is_empty())
                 .unwrap_or_default(),
         })
     }
+}
+
+fn condition(field: &str, separator: char) -> Option<HL70357> {
+    let number = field.split(separator).next()?.parse().ok()?;
+    HL70357::numbered(number)
 }
 
 #[cfg(test)]

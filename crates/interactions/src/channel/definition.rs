@@ -8,6 +8,10 @@ use std::time::Duration;
 use fhir::FhirVersion;
 
 use super::ChannelName;
+use super::field::{
+    self, BYTES, COUNT, DAYS_MOST, DEFAULT_DAYS, DefinitionFault, Field, NUMBER, PATH, count,
+    field, set, size, some, word,
+};
 
 /// When a message in original mode is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,67 +112,15 @@ impl std::fmt::Debug for Channel {
     }
 }
 
-/// A field of a channel's definition.
-pub struct Field {
-    /// Its name.
-    pub name: &'static str,
-    /// The value when none is given.
-    pub default: &'static str,
-    /// What it does, with its unit.
-    pub doc: &'static str,
-    /// The forms of its value.
-    pub expected: &'static str,
-    set: fn(&mut Channel, &str) -> Option<()>,
-}
-
-/// One thing wrong with a definition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChannelFault {
-    /// The field.
-    pub field: String,
-    /// What is wrong and what is expected.
-    pub what: String,
-}
-
-impl std::fmt::Display for ChannelFault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "`{}` {}", self.field, self.what)
-    }
-}
-
-const fn field(
-    name: &'static str,
-    default: &'static str,
-    expected: &'static str,
-    doc: &'static str,
-    set: fn(&mut Channel, &str) -> Option<()>,
-) -> Field {
-    Field {
-        name,
-        default,
-        doc,
-        expected,
-        set,
-    }
-}
-
 /// The one field whose value is shown to nobody.
 const SECRET: &str = "ids_salt";
-
-const COUNT: &str = "a whole number from 1";
-const NUMBER: &str = "a whole number";
-const BYTES: &str = "a number of bytes such as 4M";
-const PATH: &str = "a path";
 
 /// The most that a message may have: what the store takes as one row, and room for its marks.
 const MESSAGE_BYTES_MOST: usize = 15 << 20;
 
-/// The most days that anything is kept: a hundred years.
-const DAYS_MOST: u64 = 36_500;
-
 /// Every field.
 #[rustfmt::skip]
-pub const FIELDS: &[Field] = &[
+pub const FIELDS: &[Field<Channel>] = &[
     field("listen", "127.0.0.1:2575", "an address and port such as 127.0.0.1:2575", "address and port of MLLP",
         |it, text| set(&mut it.listen, text.parse().ok())),
     field("version", "r4", "r4 or stu3", "version of FHIR that messages become",
@@ -189,7 +141,7 @@ pub const FIELDS: &[Field] = &[
         |it, text| set(&mut it.acknowledge, word(text, &[("on_receipt", Acknowledge::OnReceipt), ("on_store", Acknowledge::OnStore)]))),
     field("reused_control_id", "accept", "accept or refuse", "what is done with another message under a used control id",
         |it, text| set(&mut it.reused_control_id, word(text, &[("accept", ReusedControlId::Accept), ("refuse", ReusedControlId::Refuse)]))),
-    field("duplicate_days", "7", COUNT, "days that control ids are remembered",
+    field("duplicate_days", DEFAULT_DAYS, COUNT, "days that control ids are remembered",
         |it, text| set(&mut it.duplicate_days, count(text, DAYS_MOST))),
     field("keep_days", "0", "a whole number, 36500 at most", "days after which stored, refused and dismissed messages are removed; 0: never",
         |it, text| set(&mut it.keep_days, text.parse().ok().filter(|it| *it <= DAYS_MOST))),
@@ -219,37 +171,6 @@ pub const FIELDS: &[Field] = &[
         |it, text| set(&mut it.tls_client_ca, Some(some(text)))),
 ];
 
-fn set<T>(place: &mut T, value: Option<T>) -> Option<()> {
-    *place = value?;
-    Some(())
-}
-
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned()).filter(|it| !it.is_empty())
-}
-
-fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Option<T> {
-    words.iter().find(|(word, _)| *word == text).map(|it| it.1)
-}
-
-fn count(text: &str, max: u64) -> Option<u64> {
-    text.parse().ok().filter(|it| (1..=max).contains(it))
-}
-
-/// A number of things or bytes, with `k`, `M` or `G` for powers of 1024.
-fn size(text: &str, max: usize) -> Option<usize> {
-    let (digits, shift) = match text.as_bytes().last()? {
-        b'k' => (&text[..text.len() - 1], 10),
-        b'M' => (&text[..text.len() - 1], 20),
-        b'G' => (&text[..text.len() - 1], 30),
-        _ => (text, 0),
-    };
-    let number: usize = digits.parse().ok()?;
-    number
-        .checked_shl(shift)
-        .filter(|it| (1..=max).contains(it) && *it >> shift == number)
-}
-
 /// Minutes east of UTC of an offset such as `+01:00`.
 pub fn zone_minutes(text: &str) -> Option<i32> {
     let (sign, rest) = match text.as_bytes().first()? {
@@ -266,9 +187,9 @@ pub fn zone_minutes(text: &str) -> Option<i32> {
 }
 
 impl Channel {
-    /// The channel of that name with all its fields at their defaults.
+    /// A channel of that name whose fields are not read yet.
     fn plain(name: ChannelName) -> Self {
-        let mut channel = Self {
+        Self {
             name,
             listen: SocketAddr::from(([127, 0, 0, 1], 2575)),
             version: FhirVersion::R4,
@@ -294,38 +215,17 @@ impl Channel {
             tls: None,
             tls_client_ca: None,
             given: BTreeMap::new(),
-        };
-        for field in FIELDS.iter().filter(|it| !it.default.is_empty()) {
-            (field.set)(&mut channel, field.default).expect("defaults are of their form");
         }
-        channel
     }
 
     /// Reads a definition; every fault at once.
     pub fn read(
         name: ChannelName,
         given: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, Vec<ChannelFault>> {
+    ) -> Result<Self, Vec<DefinitionFault>> {
         let mut channel = Self::plain(name);
-        let mut faults = Vec::new();
-        for (name, text) in given {
-            let Some(field) = FIELDS.iter().find(|it| it.name == name) else {
-                let nearest = fhir::suggest::nearest(&name, FIELDS.iter().map(|it| it.name));
-                let hint = nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
-                faults.push(ChannelFault {
-                    field: name,
-                    what: format!("is no field of a channel{hint}"),
-                });
-                continue;
-            };
-            let is_line = !text.contains(['\n', '\r', '\t']);
-            if !is_line || (field.set)(&mut channel, &text).is_none() {
-                let what = format!("is not {}", field.expected);
-                faults.push(ChannelFault { field: name, what });
-                continue;
-            }
-            channel.given.insert(name, text);
-        }
+        let (given, mut faults) = field::read(&mut channel, FIELDS, "a channel", given);
+        channel.given = given;
         faults.extend(channel.contradictions());
         if faults.is_empty() {
             Ok(channel)
@@ -335,13 +235,10 @@ impl Channel {
     }
 
     /// Fields that do not go together.
-    fn contradictions(&self) -> Vec<ChannelFault> {
+    fn contradictions(&self) -> Vec<DefinitionFault> {
         let mut faults = Vec::new();
         let mut fault = |field: &str, what: &str| {
-            faults.push(ChannelFault {
-                field: field.to_owned(),
-                what: what.to_owned(),
-            });
+            faults.push(DefinitionFault::new(field, what));
         };
         if let Some((certificate, key)) = &self.tls {
             if certificate.is_empty() {
@@ -393,7 +290,7 @@ impl Channel {
     }
 
     /// Reads what [`Channel::encode`] wrote.
-    pub(crate) fn decode(name: ChannelName, text: &str) -> Result<Self, Vec<ChannelFault>> {
+    pub(crate) fn decode(name: ChannelName, text: &str) -> Result<Self, Vec<DefinitionFault>> {
         let fields = text.lines().filter_map(|line| line.split_once('\t'));
         Self::read(
             name,
@@ -406,7 +303,7 @@ impl Channel {
 mod tests {
     use super::*;
 
-    fn read(given: &[(&str, &str)]) -> Result<Channel, Vec<ChannelFault>> {
+    fn read(given: &[(&str, &str)]) -> Result<Channel, Vec<DefinitionFault>> {
         let name = ChannelName::parse("lab").unwrap();
         Channel::read(
             name,

@@ -38,6 +38,15 @@ impl std::fmt::Debug for Incoming {
     }
 }
 
+/// How repetitions are recognised.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    /// How long control ids are remembered.
+    pub(super) duplicate_days: u64,
+    /// What is done with one that was used.
+    pub(super) reused_control_id: ReusedControlId,
+}
+
 /// How a message stands to those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -134,7 +143,7 @@ pub(super) fn remembered_numbers(row: &NamedRow) -> Vec<u64> {
 /// A commit of messages while it is put together.
 struct Taking<'t> {
     log: Log<'t>,
-    channel: &'t Channel,
+    rules: Rules,
     last: u64,
     now: i64,
     remembered: HashMap<NamedKey, Vec<Remembered>>,
@@ -165,7 +174,7 @@ impl Taking<'_> {
             };
         }
         let is_reused = known.iter().any(|it| it.sender == sender);
-        let is_refused = is_reused && self.channel.reused_control_id == ReusedControlId::Refuse;
+        let is_refused = is_reused && self.rules.reused_control_id == ReusedControlId::Refuse;
         self.last += 1;
         let number = self.last;
         if known.len() >= REMEMBERED_MAX {
@@ -193,7 +202,7 @@ impl Taking<'_> {
 
     /// How long control ids are remembered, in microseconds.
     fn oldest(&self) -> i64 {
-        i64::try_from(self.channel.duplicate_days)
+        i64::try_from(self.rules.duplicate_days)
             .map_or(i64::MAX, |it| it.saturating_mul(DAY_MICROS))
     }
 
@@ -267,7 +276,22 @@ impl Interactions {
         channel: &Channel,
         messages: &[Incoming],
     ) -> Result<Vec<Receipt>, InteractionError> {
-        let log = Log(&channel.name);
+        let rules = Rules {
+            duplicate_days: channel.duplicate_days,
+            reused_control_id: channel.reused_control_id,
+        };
+        self.take_into(tenant, &channel.name, rules, messages).await
+    }
+
+    /// The same for any log.
+    pub(super) async fn take_into(
+        &self,
+        tenant: &TenantId,
+        log: &ChannelName,
+        rules: Rules,
+        messages: &[Incoming],
+    ) -> Result<Vec<Receipt>, InteractionError> {
+        let log = Log(log);
         let mut keys = vec![log.key("last")];
         keys.extend(
             messages
@@ -282,7 +306,7 @@ impl Interactions {
         let remembered =
             known.filter_map(|(key, row)| Some((key, Remembered::decode(&row?.value))));
         let mut taking = Taking {
-            channel,
+            rules,
             last: before,
             now: self.clock.now().0,
             remembered: remembered.collect(),

@@ -84,7 +84,7 @@ impl Interactions {
         tenant: &TenantId,
         channel: &ChannelName,
         position: u64,
-        coverage: &Coverage,
+        coverage: Option<&Coverage>,
     ) -> Result<(), InteractionError> {
         let log = Log(channel);
         let put = NamedChange::Put {
@@ -96,7 +96,11 @@ impl Interactions {
             .commit(
                 tenant,
                 Commit {
-                    named: vec![put, coverage.put(&log)],
+                    named: coverage
+                        .map(|it| it.put(&log))
+                        .into_iter()
+                        .chain([put])
+                        .collect(),
                     ..Commit::default()
                 },
             )

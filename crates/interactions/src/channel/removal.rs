@@ -12,7 +12,7 @@ use store::{
 
 use super::intake::{DAY_MICROS, number_of};
 use super::row::Settled;
-use super::{Channel, ChannelName, Log};
+use super::{ChannelName, Log};
 use crate::{InteractionError, Interactions};
 
 /// Messages looked at for one commit.
@@ -56,10 +56,11 @@ impl Interactions {
     pub async fn remove_messages(
         &self,
         tenant: &TenantId,
-        channel: &Channel,
+        channel: &ChannelName,
+        keep_days: u64,
         after: u64,
     ) -> Result<Removal, InteractionError> {
-        let log = Log(&channel.name);
+        let log = Log(channel);
         let view = self.store.view(tenant, At::Newest).await?;
         let keys = ["removed", "position"].map(|it| log.key(it));
         let rows = view.named(&keys).await?;
@@ -67,12 +68,12 @@ impl Interactions {
         let is_new = after >= removed;
         let step = if is_new {
             let now = self.clock.now().0;
-            let kept = i64::try_from(channel.keep_days)
+            let kept = i64::try_from(keep_days)
                 .unwrap_or(i64::MAX)
                 .saturating_mul(DAY_MICROS);
             let until = Instant::from_micros(now.saturating_sub(kept));
             let last = self
-                .newest_before(tenant, &channel.name, until, removed..=position)
+                .newest_before(tenant, channel, until, removed..=position)
                 .await?;
             let end = last.min(removed + STEP_MESSAGES_MAX as u64);
             Step {

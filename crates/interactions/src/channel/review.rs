@@ -11,7 +11,7 @@ use super::intake::{control_id_key, number_of, remembered_numbers};
 use super::progress::read;
 use super::removal::{missing, removed_up_to};
 use super::row::{Message, Settled, State};
-use super::{Channel, ChannelFault, ChannelName, Log};
+use super::{Channel, ChannelName, DefinitionFault, Log};
 use crate::{InteractionError, Interactions};
 
 /// Messages looked at for one page, whether or not they are among its answers.
@@ -74,7 +74,7 @@ impl Interactions {
     pub async fn channels(
         &self,
         tenant: &TenantId,
-    ) -> Result<Vec<Result<Channel, Vec<ChannelFault>>>, InteractionError> {
+    ) -> Result<Vec<Result<Channel, Vec<DefinitionFault>>>, InteractionError> {
         let view = self.store.view(tenant, At::Newest).await?;
         let prefix = definition_key("");
         let rows = view.named_with_prefix(&prefix.0, None, 10_000).await?;

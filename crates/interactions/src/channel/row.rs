@@ -11,7 +11,9 @@ pub enum State {
     Received,
     /// Its resources are stored.
     Stored,
-    /// It could not be converted or stored: it is parked.
+    /// The receiver it was for has taken it.
+    Sent,
+    /// It could not be converted, stored or sent: it is parked.
     Failed,
     /// It waits behind a parked one of a patient of its own.
     Waiting,
@@ -23,9 +25,10 @@ pub enum State {
 
 impl State {
     /// All, in the order in which a message may come to them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Received,
         Self::Stored,
+        Self::Sent,
         Self::Failed,
         Self::Waiting,
         Self::Refused,
@@ -37,6 +40,7 @@ impl State {
         match self {
             Self::Received => "received",
             Self::Stored => "stored",
+            Self::Sent => "sent",
             Self::Failed => "failed",
             Self::Waiting => "waiting",
             Self::Refused => "refused",

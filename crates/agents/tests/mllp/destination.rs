@@ -1,0 +1,129 @@
+//! What is queued for a destination is sent in the order of its numbers, or parked.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use interactions::channel::{ChannelName, Destination, Incoming, Query, Receipt, Settled, State};
+use store::TenantId;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::world::{PATIENCE, World, admission};
+
+fn destination(address: SocketAddr) -> Destination {
+    let address = address.to_string();
+    let given = [
+        ("connect", address.as_str()),
+        ("refused_max", "2"),
+        ("unanswered_max", "3"),
+    ];
+    let given = given.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    Destination::read(ChannelName::parse("ris").unwrap(), given).unwrap()
+}
+
+async fn send(world: &World, to: &Destination, control_id: &str, patient: &str) -> Receipt {
+    let message = Incoming {
+        charset: "UNICODE UTF-8".to_owned(),
+        control_id: control_id.to_owned(),
+        trigger: "ADT_A01".to_owned(),
+        sender: ("LAB".to_owned(), "NORTH".to_owned()),
+        raw: admission(control_id, patient, "D", "").into(),
+    };
+    let tenant = TenantId::default();
+    let sent = world.interactions.send_message(&tenant, to, message);
+    sent.await.unwrap()
+}
+
+/// Control id and outcome of every message, the oldest first, once none waits.
+async fn settled(world: &World, log: &ChannelName) -> Vec<(String, Settled)> {
+    let (tenant, began) = (TenantId::default(), Instant::now());
+    loop {
+        let query = Query {
+            count: 1_000,
+            ..Query::default()
+        };
+        let listed = world
+            .interactions
+            .find_messages(&tenant, log, &query)
+            .await
+            .unwrap();
+        let mut found: Vec<_> = listed
+            .messages
+            .into_iter()
+            .map(|(message, settled)| (message.control_id, settled))
+            .collect();
+        found.reverse();
+        if found.iter().all(|(_, it)| it.state != State::Received) {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "{found:?}");
+        // tidy: sleep: waiting for the worker, in a bounded loop
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_may_queue_at_once_and_what_is_refused_is_parked() {
+    let receiver = World::new(&[("library", "one"), ("reused_control_id", "refuse")]).await;
+    let to = destination(receiver.address);
+    let world = std::sync::Arc::new(World::sending(to.clone()).await);
+    let mut posting = JoinSet::new();
+    for number in 0..60 {
+        let (world, to) = (std::sync::Arc::clone(&world), to.clone());
+        posting.spawn(async move {
+            // One control id is used twice, with another content.
+            let control_id = (number % 59).to_string();
+            send(&world, &to, &control_id, &format!("d{number}"))
+                .await
+                .number
+        });
+    }
+    let mut numbers = posting.join_all().await;
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=60).collect::<Vec<u64>>());
+    let sent = settled(&world, &to.name.outbound()).await;
+    let received = settled(&receiver, &receiver.channel).await;
+    let names = |all: &[(String, Settled)]| all.iter().map(|it| it.0.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&sent), names(&received));
+    let parked: Vec<_> = sent
+        .iter()
+        .filter(|(_, it)| it.state == State::Failed)
+        .collect();
+    let [(control_id, why)] = parked[..] else {
+        panic!("{parked:?}")
+    };
+    assert_eq!(
+        (control_id.as_str(), why.attempts, why.condition),
+        ("0", 2, 205)
+    );
+    assert_eq!(why.what, "the receiver answered AE");
+    assert!(
+        sent.iter()
+            .filter(|(_, it)| it.state == State::Sent)
+            .count()
+            == 59
+    );
+    // The same message again gets the number of then.
+    let again = send(&world, &to, "7", "d7").await;
+    assert_eq!(sent[usize::try_from(again.number).unwrap() - 1].0, "7");
+    receiver.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_never_answered_is_parked() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = destination(listener.local_addr().unwrap());
+    // Connections are closed as soon as they are made.
+    let silent = tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    let world = World::sending(to.clone()).await;
+    send(&world, &to, "1", "d1").await;
+    let sent = settled(&world, &to.name.outbound()).await;
+    let (state, attempts) = (sent[0].1.state, sent[0].1.attempts);
+    assert_eq!((state, attempts), (State::Failed, 3));
+    assert!(
+        sent[0].1.what.starts_with("the receiver did not answer: "),
+        "{sent:?}"
+    );
+    silent.abort();
+    world.end().await;
+}
