@@ -29,7 +29,7 @@ pub(crate) fn read<'a>(text: &'a str, budgets: &Budgets, arena: &'a Arena) -> Re
         arena,
         depth_max: budgets.depth_max,
         open: vec![Element::default()],
-        elements: 0,
+        values: 0,
         roots: 0,
     };
     let placed = |it: well_formed::Fault| at_place(text, it.at, &it.what);
@@ -78,9 +78,13 @@ struct Tree<'a> {
     arena: &'a Arena,
     depth_max: usize,
     open: Vec<Element<'a>>,
-    elements: usize,
+    /// The values of all elements that are open.
+    values: usize,
     roots: usize,
 }
+
+/// What a value of an open element takes in its lists, and in the object that they become, at most.
+const VALUE_BYTES: usize = 256;
 
 /// An element that is being read.
 #[derive(Default)]
@@ -91,6 +95,8 @@ struct Element<'a> {
     /// Members in order of first appearance, each with all values of that name.
     members: Vec<(&'a str, Vec<Value<'a>>)>,
     places: HashMap<&'a str, usize>,
+    /// How many values that are.
+    values: usize,
     text: String,
     /// Comments among the children; Newtonsoft shows several as an empty list.
     comments: usize,
@@ -100,10 +106,11 @@ impl<'a> Element<'a> {
     fn add(&mut self, name: &'a str, value: Value<'a>) {
         let next = self.members.len();
         let place = *self.places.entry(name).or_insert(next);
-        if place == next {
-            self.members.push((name, Vec::new()));
+        match self.members.get_mut(place) {
+            Some((_, values)) => values.push(value),
+            None => self.members.push((name, vec![value])),
         }
-        self.members[place].1.push(value);
+        self.values += 1;
     }
 
     /// Text that is more than white space becomes a member of its own.
@@ -219,8 +226,8 @@ impl<'a> Tree<'a> {
             return fault(at, "a second root element");
         }
         self.roots += usize::from(depth == 1);
-        self.elements += 1;
         let element = self.element(start, at)?;
+        self.values += element.values;
         self.open.push(element);
         Ok(())
     }
@@ -233,6 +240,7 @@ impl<'a> Tree<'a> {
         element.end_text(arena);
         let value = element.finish(arena);
         self.innermost().add(element.name, value);
+        self.values = self.values.saturating_sub(element.values) + 1;
         Ok(())
     }
 
@@ -286,7 +294,7 @@ impl<'a> Tree<'a> {
 
     /// What is read lives in the arena and in the lists of elements that are open.
     fn check_memory(&self, budgets: &Budgets) -> Result<()> {
-        let listed = self.elements.saturating_mul(2 * size_of::<Value<'_>>());
+        let listed = self.values.saturating_mul(VALUE_BYTES);
         if self.arena.allocated_bytes().saturating_add(listed) > budgets.memory_bytes_max {
             let max = budgets.memory_bytes_max;
             return Err(ConvertError::limit("memory_bytes_max", max));

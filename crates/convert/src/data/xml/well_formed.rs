@@ -93,6 +93,9 @@ pub(super) fn place_in(text: &str, part: &str) -> usize {
     part.as_ptr().addr().saturating_sub(text.as_ptr().addr())
 }
 
+/// Greatest number of attributes of one element; documents have a dozen.
+const ATTRIBUTES_MAX: usize = 1_000;
+
 /// The attributes of a tag that begins there, each looked at.
 pub(super) fn attributes<'t>(
     text: &str,
@@ -114,6 +117,10 @@ pub(super) fn attributes<'t>(
             return fault(at, "a `<` stands in an attribute's value; write `&lt;`");
         }
         attributes.push(attribute);
+        if attributes.len() > ATTRIBUTES_MAX {
+            let what = format!("more than {ATTRIBUTES_MAX} attributes (`attributes_max`)");
+            return fault(at, what);
+        }
     }
     if let Some(at) = repeated(text, &attributes) {
         return fault(at, "an attribute is there twice");
