@@ -4,10 +4,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use e2e::http::Connection;
-use e2e::process::{Server, free_address, isthmus, pause};
+use e2e::process::{Server, free_address, isthmus, pause, run};
 use serde_json::Value;
 
 use crate::mllp::{PATIENCE, python, script};
@@ -140,6 +140,62 @@ fn check_parked(connection: &mut Connection) {
     }
     assert_eq!(ask("POST", "/dismiss").status, 204);
     assert_eq!(ask("GET", "").json()["state"], "dismissed");
+}
+
+#[test]
+fn later_answers_reach_a_foreign_listener_once_after_kill_9() {
+    const SUITE: &str = "mllp later answers, kill -9";
+    let Some(python) = python(SUITE) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let (to, from) = (free_address(), free_address());
+    let (mut listener, mut output) = start_listener(&python, to);
+    let file = configure(folder.path(), to);
+    let channel = format!(
+        "[[hl7v2.channel]]\nname = \"lab\"\nlisten = \"{from}\"\nlibrary = \"hl7v2\"\nanswers_to = \"ris\"\n"
+    );
+    let both = std::fs::read_to_string(&file).expect("a file") + &channel;
+    std::fs::write(&file, both).expect("a file");
+    let arguments = ["--config", file.to_str().expect("UTF-8")];
+    let server = Server::start_with(isthmus(), &data, &arguments);
+    let messages = folder.path().join("messages.hl7");
+    let enhanced = |id: usize| message(&id.to_string()).replace("|P|2.5", "|P|2.5|||AL|AL");
+    let text: String = (1..=MESSAGES).map(enhanced).collect();
+    std::fs::write(&messages, text).expect("a file");
+    let path = messages.to_str().expect("UTF-8").to_owned();
+    let sending = std::thread::spawn(move || {
+        run(&[
+            "hl7v2",
+            "send",
+            &path,
+            "--to",
+            &from.to_string(),
+            "--retries",
+            "20",
+        ])
+    });
+    // tidy: sleep: some messages are on their way
+    std::thread::sleep(Duration::from_millis(60));
+    server.kill();
+    let server = Server::start_with(isthmus(), &data, &arguments);
+    assert!(sending.join().expect("no panic").status.success());
+    let began = Instant::now();
+    let mut connection = server.connect();
+    while wait_until_none_is(&mut connection, "received").len() < MESSAGES {
+        assert!(began.elapsed() < PATIENCE);
+        pause();
+    }
+    listener.kill().expect("it is our child");
+    listener.wait().expect("it is our child");
+    let mut seen = String::new();
+    output.read_to_string(&mut seen).expect("text");
+    let mut seen: Vec<&str> = seen.lines().collect();
+    seen.dedup();
+    seen.sort_unstable();
+    let mut expected: Vec<String> = (1..=MESSAGES).map(|it| format!("R{it}")).collect();
+    expected.sort_unstable();
+    assert_eq!(seen, expected);
+    println!("isthmus-suite: {SUITE}: {MESSAGES} cases");
 }
 
 #[test]

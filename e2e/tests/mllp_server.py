@@ -27,7 +27,7 @@ async def serve(reader, writer):
             print(control_id, flush=True)
             writer.writemessage(message.create_ack(ack_code=code))
             await writer.drain()
-    except asyncio.IncompleteReadError:
+    except (asyncio.IncompleteReadError, ConnectionError):
         pass
     writer.close()
 

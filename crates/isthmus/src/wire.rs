@@ -154,12 +154,10 @@ pub(crate) async fn channels(
     let channels = config.channels().to_vec();
     let interactions = interactions.clone();
     let libraries = libraries(conversions);
-    let service = Service::start(interactions, channels, libraries, metrics.clone());
-    let mut service = service.await?;
-    for (tenant, destination) in config.destinations() {
-        service.send_to(tenant.clone(), destination.clone())?;
-    }
-    Ok((service, metrics))
+    let destinations = config.destinations().to_vec();
+    let metrics_too = metrics.clone();
+    let service = Service::start(interactions, channels, destinations, libraries, metrics_too);
+    Ok((service.await?, metrics))
 }
 
 /// The server's settings.

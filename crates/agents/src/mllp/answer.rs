@@ -4,7 +4,7 @@
 
 use convert::hl7v2::{Acknowledgment, Charset, Code, Fault, HL70357, Header, Mode};
 use fhir::Instant;
-use interactions::channel::{Receipt, Settled, Standing, State};
+use interactions::channel::{Incoming, Message, Receipt, Settled, Standing, State};
 
 /// A message that was read, as far as its answer needs it.
 pub(super) struct Question {
@@ -14,6 +14,39 @@ pub(super) struct Question {
 }
 
 impl Question {
+    /// The question that a message of a log is.
+    pub(super) fn of(message: &Message) -> Option<Self> {
+        let charset = Charset::named(&message.charset).ok()?;
+        let header = Header::read(&charset.decode(&message.raw).ok()?).ok()?;
+        let mode = Mode::of(&header).ok()?;
+        Some(Self {
+            header: Some(header),
+            charset,
+            mode,
+        })
+    }
+
+    /// The later answer as a message of its own, if one is wanted.
+    pub(super) fn later(&self, message: &Message, settled: &Settled) -> Option<Incoming> {
+        if !self.wants_outcome() {
+            return None;
+        }
+        let receipt = Receipt {
+            number: message.number,
+            time: message.time,
+            standing: Standing::New,
+        };
+        let text = self.outcome(receipt, Some(settled))?;
+        let header = Header::read(&text).ok()?;
+        Some(Incoming {
+            charset: self.charset.name().to_owned(),
+            control_id: header.control_id().to_owned(),
+            trigger: header.trigger(),
+            sender: (header.field(3).to_owned(), header.field(4).to_owned()),
+            raw: self.charset.encode(&text).into(),
+        })
+    }
+
     fn answer(
         &self,
         code: Code,

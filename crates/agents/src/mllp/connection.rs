@@ -416,7 +416,7 @@ impl Submitted {
         } else {
             question.receipt(receipt)
         };
-        if question.wants_outcome() {
+        if question.wants_outcome() && port.channel.answers_to.is_none() {
             tokio::spawn(tell_later(port, question, receipt, later));
         }
         Reply {

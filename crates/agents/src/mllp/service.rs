@@ -62,6 +62,14 @@ pub enum StartError {
     /// TLS cannot be spoken.
     #[error("`{0}`: {1}")]
     Tls(ChannelName, TlsError),
+    /// It is to answer to a destination that is not configured.
+    #[error("channel `{channel}`: its tenant has no destination `{destination}` (`answers_to`)")]
+    NoDestination {
+        /// The channel.
+        channel: ChannelName,
+        /// What it names.
+        destination: ChannelName,
+    },
     /// The library cannot be used.
     #[error("channel `{0}`: the library cannot be used: {1}")]
     Library(ChannelName, String),
@@ -107,10 +115,11 @@ struct Sending {
 }
 
 impl Service {
-    /// Opens the channels of the configuration.
+    /// Opens the channels and sends to the destinations of the configuration.
     pub async fn start(
         interactions: Interactions,
         configured: Vec<(TenantId, Channel)>,
+        destinations: Vec<(TenantId, Destination)>,
         libraries: Arc<dyn Libraries>,
         metrics: Metrics,
     ) -> Result<Self, StartError> {
@@ -122,6 +131,9 @@ impl Service {
             defined: BTreeMap::new(),
             destinations: BTreeMap::new(),
         };
+        for (tenant, destination) in destinations {
+            service.send_to(tenant, destination)?;
+        }
         for (tenant, channel) in configured {
             let open = service.open(&tenant, channel.clone()).await?;
             service.configured.insert((tenant, channel.name), open);
@@ -130,11 +142,7 @@ impl Service {
     }
 
     /// Sends what is, and what will be, in the log of a destination.
-    pub fn send_to(
-        &mut self,
-        tenant: TenantId,
-        destination: Destination,
-    ) -> Result<(), StartError> {
+    fn send_to(&mut self, tenant: TenantId, destination: Destination) -> Result<(), StartError> {
         let connector = destination.tls_ca.as_deref().map(|trusted| {
             let own = destination.tls.as_ref();
             let own = own.map(|(certificate, key)| (Path::new(certificate), Path::new(key)));
@@ -247,6 +255,24 @@ impl Service {
         }
     }
 
+    /// The destination that a channel names for its later answers.
+    fn answers_to(
+        &self,
+        tenant: &TenantId,
+        channel: &Channel,
+    ) -> Result<Option<Destination>, StartError> {
+        let Some(name) = &channel.answers_to else {
+            return Ok(None);
+        };
+        match self.destinations.get(&(tenant.clone(), name.outbound())) {
+            Some(sending) => Ok(Some(sending.shared.destination.clone())),
+            None => Err(StartError::NoDestination {
+                channel: channel.name.clone(),
+                destination: name.clone(),
+            }),
+        }
+    }
+
     async fn open(&self, tenant: &TenantId, channel: Channel) -> Result<Open, StartError> {
         let name = &channel.name;
         if let Some(library) = &channel.library {
@@ -256,6 +282,7 @@ impl Service {
             check_ids(&channel, &library)?;
         }
         let shared = Arc::new(Shared {
+            answers_to: self.answers_to(tenant, &channel)?,
             interactions: self.interactions.clone(),
             tenant: tenant.clone(),
             counters: self.metrics.of(name),

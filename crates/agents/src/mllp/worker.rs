@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{info, warn};
 
+use super::answer::Question;
 use super::conversion::{Converted, Known, Touches, Transaction, convert};
 use super::counters::Count;
 use super::{ORIGIN, Shared};
@@ -195,6 +196,8 @@ impl Worker {
                         conversion,
                     });
                 } else {
+                    // Before the crash it may not have been answered; a second time changes nothing.
+                    answer(&self.shared, &message, &settled).await;
                     self.unread.insert(message.number, settled.unread);
                 }
             }
@@ -312,8 +315,16 @@ impl Worker {
             settled,
             patients,
         };
-        self.tasks
-            .spawn(finish(Arc::clone(&self.shared), outcome, transaction));
+        let shared = Arc::clone(&self.shared);
+        let is_asking = was == State::Received && shared.answers_to.is_some();
+        let asking = is_asking.then(|| message.clone());
+        self.tasks.spawn(async move {
+            let done = finish(Arc::clone(&shared), outcome, transaction).await;
+            if let Some(message) = asking {
+                answer(&shared, &message, &done.settled).await;
+            }
+            done
+        });
     }
 
     /// Takes note of what became of a message.
@@ -518,6 +529,24 @@ async fn finish(
         number,
         settled,
         patients,
+    }
+}
+
+/// Queues the later answer to a message, if it goes to a destination and the message wants one. The
+/// same answer again is recognised by the destination's log.
+async fn answer(shared: &Shared, message: &Message, settled: &Settled) {
+    let Some(destination) = &shared.answers_to else {
+        return;
+    };
+    let answer = Question::of(message).and_then(|it| it.later(message, settled));
+    let Some(answer) = answer else { return };
+    let (interactions, tenant) = (&shared.interactions, &shared.tenant);
+    while let Err(error) = interactions
+        .send_message(tenant, destination, answer.clone())
+        .await
+    {
+        warn!(channel = %shared.channel.name, %error, cause = error.cause, "an answer waits for the store");
+        tokio::time::sleep(REST).await;
     }
 }
 

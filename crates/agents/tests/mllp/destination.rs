@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use interactions::channel::{ChannelName, Destination, Incoming, Query, Receipt, Settled, State};
+use interactions::channel::{
+    ChannelName, Destination, Incoming, Query, Receipt, Retry, Settled, State,
+};
 use store::TenantId;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -66,7 +68,7 @@ async fn settled(world: &World, log: &ChannelName) -> Vec<(String, Settled)> {
 async fn many_may_queue_at_once_and_what_is_refused_is_parked() {
     let receiver = World::new(&[("library", "one"), ("reused_control_id", "refuse")]).await;
     let to = destination(receiver.address);
-    let world = std::sync::Arc::new(World::sending(to.clone()).await);
+    let world = std::sync::Arc::new(World::sending(to.clone(), &[]).await);
     let mut posting = JoinSet::new();
     for number in 0..60 {
         let (world, to) = (std::sync::Arc::clone(&world), to.clone());
@@ -115,7 +117,7 @@ async fn what_is_never_answered_is_parked() {
     let to = destination(listener.local_addr().unwrap());
     // Connections are closed as soon as they are made.
     let silent = tokio::spawn(async move { while listener.accept().await.is_ok() {} });
-    let world = World::sending(to.clone()).await;
+    let world = World::sending(to.clone(), &[]).await;
     send(&world, &to, "1", "d1").await;
     let sent = settled(&world, &to.name.outbound()).await;
     let (state, attempts) = (sent[0].1.state, sent[0].1.attempts);
@@ -125,5 +127,90 @@ async fn what_is_never_answered_is_parked() {
         "{sent:?}"
     );
     silent.abort();
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn later_answers_go_to_a_destination_once() {
+    // The receiver of answers keeps them.
+    let receiver = World::new(&[]).await;
+    let to = destination(receiver.address);
+    let fields = [("library", "one"), ("answers_to", "ris")];
+    let mut world = World::sending(to.clone(), &fields).await;
+    let mut client = world.connect().await;
+    let odd = |control_id: &str, asks: &str| {
+        let message = String::from_utf8(admission(control_id, "a1", "A", asks)).unwrap();
+        message.replace("ADT^A01", "ADT^A99").into_bytes()
+    };
+    assert_eq!(
+        client.ask(&admission("1", "a1", "A", "|||AL|AL")).await,
+        "MSA|CA|1"
+    );
+    assert_eq!(client.ask(&odd("2", "|||AL|ER")).await, "MSA|CA|2");
+    // Neither asks for one: enhanced mode with SU for what fails, and original mode.
+    assert_eq!(client.ask(&odd("3", "|||AL|SU")).await, "MSA|CA|3");
+    assert_eq!(client.ask(&admission("4", "a4", "A", "")).await, "MSA|AA|4");
+    world.settled().await;
+    // As after a crash: what is settled is passed over, and its answer is the same.
+    world
+        .restart(async |interactions, channel| {
+            let tenant = TenantId::default();
+            let back = interactions.note_message_position(&tenant, &channel.name, 0, None);
+            back.await.unwrap();
+        })
+        .await;
+    let last = admission("5", "a5", "A", "|||NE|AL");
+    world.connect().await.send(&last).await;
+    let log = to.name.outbound();
+    let began = Instant::now();
+    while settled(&world, &log).await.len() < 3 {
+        assert!(began.elapsed() < PATIENCE);
+        // tidy: sleep: waiting for the worker, in a bounded loop
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let sent = settled(&world, &log).await;
+    assert!(
+        sent.iter().all(|(_, it)| it.state == State::Sent),
+        "{sent:?}"
+    );
+    let mut answers = receiver.list(Query::default()).await.messages;
+    answers.reverse();
+    let told = answers.iter().map(|(message, _)| {
+        let text = String::from_utf8_lossy(&message.raw).into_owned();
+        text.split('\r').nth(1).unwrap_or_default()[..8].to_owned()
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        ["MSA|AA|1", "MSA|AE|2", "MSA|AA|5"]
+    );
+    world.end().await;
+    receiver.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_dismissed_is_not_tried_again() {
+    let mut world = World::new(&[("library", "one")]).await;
+    let mut message = admission("1", "x1", "X", "");
+    message.pop();
+    message.extend_from_slice(b"||19700101|bad\r");
+    world.connect().await.ask(&message).await;
+    world.settled().await;
+    world
+        .restart(async |interactions, channel| {
+            let tenant = TenantId::default();
+            for retry in [Retry::AsItIs, Retry::Dismiss] {
+                let asked = interactions.retry_message(&tenant, &channel.name, 1, retry);
+                asked.await.unwrap();
+            }
+            assert_eq!(
+                interactions
+                    .messages_to_retry(&tenant, &channel.name)
+                    .await
+                    .unwrap(),
+                []
+            );
+        })
+        .await;
+    assert_eq!(world.settled().await, [(1, State::Dismissed)]);
     world.end().await;
 }

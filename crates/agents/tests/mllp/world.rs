@@ -76,9 +76,15 @@ pub(crate) struct World {
     pub(crate) metrics: Metrics,
     pub(crate) service: tokio::task::JoinHandle<()>,
     definition: Channel,
+    destination: Option<Destination>,
     library: Arc<OneTemplate>,
     store: Arc<EmbeddedStore>,
     _folder: Option<TempDir>,
+}
+
+fn destinations(one: Option<&Destination>) -> Vec<(TenantId, Destination)> {
+    let of_tenant = one.map(|it| (TenantId::default(), it.clone()));
+    of_tenant.into_iter().collect()
 }
 
 pub(crate) fn free_address() -> SocketAddr {
@@ -97,9 +103,9 @@ impl World {
         Self::begin(template, fields, None).await
     }
 
-    /// A channel that is not used, and a destination.
-    pub(crate) async fn sending(destination: Destination) -> Self {
-        Self::begin(TEMPLATE, &[], Some(destination)).await
+    /// The same with a destination.
+    pub(crate) async fn sending(destination: Destination, fields: &[(&str, &str)]) -> Self {
+        Self::begin(TEMPLATE, fields, Some(destination)).await
     }
 
     async fn begin(
@@ -125,13 +131,11 @@ impl World {
         let service = Service::start(
             interactions.clone(),
             vec![(TenantId::default(), channel.clone())],
+            destinations(destination.as_ref()),
             Arc::clone(&library) as Arc<dyn Libraries>,
             metrics.clone(),
         );
-        let mut service = service.await.unwrap();
-        if let Some(destination) = destination {
-            service.send_to(TenantId::default(), destination).unwrap();
-        }
+        let service = service.await.unwrap();
         let service = tokio::spawn(service.run());
         Self {
             clock,
@@ -141,6 +145,7 @@ impl World {
             metrics,
             service,
             definition: channel,
+            destination,
             library,
             store: Arc::new(store),
             _folder: Some(folder),
@@ -157,6 +162,7 @@ impl World {
             let service = Service::start(
                 self.interactions.clone(),
                 vec![(TenantId::default(), self.definition.clone())],
+                destinations(self.destination.as_ref()),
                 Arc::clone(&self.library) as Arc<dyn Libraries>,
                 self.metrics.clone(),
             );

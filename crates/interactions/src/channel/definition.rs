@@ -74,6 +74,8 @@ pub struct Channel {
     pub charset: String,
     /// When it answers.
     pub acknowledge: Acknowledge,
+    /// The destination of later answers of enhanced mode; none: the message's own connection.
+    pub answers_to: Option<ChannelName>,
     /// What it does with a control id that was used.
     pub reused_control_id: ReusedControlId,
     /// How long a control id is remembered.
@@ -139,6 +141,8 @@ pub const FIELDS: &[Field<Channel>] = &[
         |it, text| set(&mut it.ids_salt, Some(text.to_owned()).filter(|it| it.chars().count() >= 16))),
     field("acknowledge", "on_receipt", "on_receipt or on_store", "when original mode answers: the message is durable, or its resources are",
         |it, text| set(&mut it.acknowledge, word(text, &[("on_receipt", Acknowledge::OnReceipt), ("on_store", Acknowledge::OnStore)]))),
+    field("answers_to", "", "a destination's name", "destination that later answers of enhanced mode (MSH-16) are sent to; none: the message's own connection",
+        |it, text| set(&mut it.answers_to, Some(Some(ChannelName::parse(text)?)))),
     field("reused_control_id", "accept", "accept or refuse", "what is done with another message under a used control id",
         |it, text| set(&mut it.reused_control_id, word(text, &[("accept", ReusedControlId::Accept), ("refuse", ReusedControlId::Refuse)]))),
     field("duplicate_days", DEFAULT_DAYS, COUNT, "days that control ids are remembered",
@@ -200,6 +204,7 @@ impl Channel {
             ids_salt: String::new(),
             charset: String::new(),
             acknowledge: Acknowledge::OnReceipt,
+            answers_to: None,
             reused_control_id: ReusedControlId::Accept,
             duplicate_days: 0,
             keep_days: 0,
@@ -257,6 +262,12 @@ impl Channel {
             fault(
                 "acknowledge",
                 "cannot be on_store where no `library` converts",
+            );
+        }
+        if self.library.is_none() && self.answers_to.is_some() {
+            fault(
+                "answers_to",
+                "has nothing to send where no `library` settles messages",
             );
         }
         if self.library.is_none() && self.keep_days > 0 {
@@ -324,6 +335,7 @@ mod tests {
             ("tls_key", "k.pem"),
             ("acknowledge", "on_store"),
             ("keep_days", "6"),
+            ("answers_to", "back"),
         ]);
         let told: Vec<_> = faults
             .unwrap_err()
@@ -340,6 +352,7 @@ mod tests {
                 "`ids` is not hash, salted or conditional",
                 "`tls_certificate` is missing beside `tls_key`",
                 "`acknowledge` cannot be on_store where no `library` converts",
+                "`answers_to` has nothing to send where no `library` settles messages",
                 "`keep_days` removes nothing where no `library` settles messages",
                 "`keep_days` is less than `duplicate_days`: a message that is repeated must still be there",
             ]

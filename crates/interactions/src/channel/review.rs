@@ -310,9 +310,10 @@ impl Interactions {
                     ..settled
                 };
                 named.push(put("s", settled.encode()));
-                named.push(NamedChange::Delete {
-                    key: log.numbered("open", number),
+                let gone = ["open", "retry"].map(|kind| NamedChange::Delete {
+                    key: log.numbered(kind, number),
                 });
+                named.extend(gone);
             }
             Retry::AsItIs => named.push(put("retry", Bytes::new())),
             Retry::Corrected(raw) => {

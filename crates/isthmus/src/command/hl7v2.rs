@@ -61,6 +61,7 @@ pub(crate) fn arguments(command: Command) -> Command {
 const OF_THE_LOG: &[&str] = &[
     "version",
     "acknowledge",
+    "answers_to",
     "reused_control_id",
     "keep_days",
     "on_failure",
@@ -380,7 +381,10 @@ fn listen_for_store(config: &Config, tenant: TenantId, channel: Channel) -> anyh
         let (address, name) = (channel.listen, channel.name.clone());
         let libraries = wire::libraries(conversions);
         let channels = vec![(tenant, channel)];
-        let service = Service::start(interactions, channels, libraries, Metrics::default()).await?;
+        let destinations = config.destinations().to_vec();
+        let metrics = Metrics::default();
+        let service = Service::start(interactions, channels, destinations, libraries, metrics);
+        let service = service.await?;
         let service = tokio::spawn(service.run());
         print(&format!(
             "channel {name} listens on {address}; its log is in {}",
