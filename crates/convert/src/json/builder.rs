@@ -10,13 +10,13 @@
 
 #[cfg(test)]
 mod tests;
+mod token;
 
 use crate::error::{ConvertError, ErrorKind, Result};
 use crate::template::Template;
 use crate::value::{Arena, MapBuilder, Text, TextKind, Value};
 
-use super::escape;
-use super::scalar::{self, Word};
+use token::{Content, Token, ends_word, push_data};
 
 /// What becomes of empty texts, lists and objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,52 +66,6 @@ enum At<'a> {
     Key(&'a str),
     Colon(&'a str),
     Value,
-}
-
-/// What is being read.
-enum Token<'a> {
-    None,
-    String(Content<'a>),
-    /// A `\` inside a string, and the digits of `\u` so far.
-    Escape(Content<'a>, String),
-    Word(String),
-    /// A `/`; then inside a comment, with the last character.
-    Slash,
-    LineComment,
-    BlockComment(u8),
-}
-
-/// The content of a string: one piece as it stands, or several put together.
-enum Content<'a> {
-    Borrowed(&'a str),
-    Owned(String),
-}
-
-impl<'a> Content<'a> {
-    fn push(&mut self, piece: &'a str) {
-        match self {
-            Self::Borrowed("") => *self = Self::Borrowed(piece),
-            Self::Borrowed(_) if piece.is_empty() => {}
-            _ => self.owned().push_str(piece),
-        }
-    }
-
-    fn owned(&mut self) -> &mut String {
-        if let Self::Borrowed(text) = self {
-            *self = Self::Owned((*text).to_owned());
-        }
-        match self {
-            Self::Owned(text) => text,
-            Self::Borrowed(_) => unreachable!("it was made owned just now"),
-        }
-    }
-
-    fn finish(self, arena: &'a Arena) -> &'a str {
-        match self {
-            Self::Borrowed(text) => text,
-            Self::Owned(text) => arena.alloc_str(&text),
-        }
-    }
 }
 
 fn fault_at(what: &str, origin: Option<Origin<'_>>) -> ConvertError {
@@ -333,130 +287,6 @@ impl<'a> Builder<'a> {
         Ok(1)
     }
 
-    fn string(&mut self, text: &'a str) -> Result<usize> {
-        let Token::String(content) = &mut self.token else {
-            return Ok(0);
-        };
-        let end = memchr::memchr2(b'"', b'\\', text.as_bytes());
-        let piece = &text[..end.unwrap_or(text.len())];
-        content.push(piece);
-        let Some(end) = end else {
-            return Ok(text.len());
-        };
-        let token = std::mem::replace(&mut self.token, Token::None);
-        let Token::String(content) = token else {
-            return Ok(0);
-        };
-        if text.as_bytes()[end] == b'\\' {
-            self.token = Token::Escape(content, String::new());
-        } else {
-            let text = content.finish(self.arena);
-            self.string_value(text)?;
-        }
-        Ok(end + 1)
-    }
-
-    /// Goes on with an escape; `\u` collects its digits, of pairs too.
-    fn escape(&mut self, text: &'a str) -> usize {
-        let Token::Escape(content, so_far) = &mut self.token else {
-            return 0;
-        };
-        let first = text.as_bytes()[0];
-        if so_far.is_empty() {
-            if first == b'u' {
-                so_far.push('u');
-                return 1;
-            }
-            let known = escape::simple(first);
-            content.owned().push(known.unwrap_or('\\'));
-            let taken = usize::from(known.is_some());
-            self.end_escape();
-            return taken;
-        }
-        if first.is_ascii_hexdigit() && so_far.len() < 5 {
-            so_far.push(char::from(first));
-            return 1;
-        }
-        self.finish_escape();
-        0
-    }
-
-    /// Ends an escape that can get no longer. A high surrogate waits as text for its other half.
-    fn finish_escape(&mut self) {
-        let Token::Escape(content, so_far) = &mut self.token else {
-            return;
-        };
-        let written = format!("\\{so_far}");
-        let content = content.owned();
-        let waiting = content.rfind("\\u").filter(|at| content.len() - at == 6);
-        let pair = waiting.map(|at| (at, content[at..].to_owned() + &written));
-        let whole = pair.filter(|(_, pair)| {
-            let mut decoded = String::new();
-            escape::unescape(pair, &mut decoded);
-            decoded.chars().count() == 1
-        });
-        if let Some((at, pair)) = whole {
-            content.truncate(at);
-            escape::unescape(&pair, content);
-        } else {
-            escape::unescape(&written, content);
-        }
-        self.end_escape();
-    }
-
-    fn end_escape(&mut self) {
-        let token = std::mem::replace(&mut self.token, Token::None);
-        if let Token::Escape(content, _) = token {
-            self.token = Token::String(content);
-        }
-    }
-
-    fn comment_start(&mut self, byte: u8) -> usize {
-        self.token = match byte {
-            b'/' => Token::LineComment,
-            b'*' => Token::BlockComment(b' '),
-            _ => Token::None,
-        };
-        usize::from(!matches!(self.token, Token::None))
-    }
-
-    fn line_comment(&mut self, text: &str) -> usize {
-        match memchr::memchr(b'\n', text.as_bytes()) {
-            Some(end) => {
-                self.token = Token::None;
-                end + 1
-            }
-            None => text.len(),
-        }
-    }
-
-    fn end_word(&mut self) -> Result<()> {
-        let Token::Word(_) = &self.token else {
-            return Ok(());
-        };
-        let token = std::mem::replace(&mut self.token, Token::None);
-        let Token::Word(text) = token else {
-            return Ok(());
-        };
-        match scalar::word(&text, self.arena) {
-            Word::Nothing => Ok(()),
-            Word::One(value) => self.value(value),
-            Word::Fault => {
-                Err(self.fault("a bare value is neither a number nor true, false or null"))
-            }
-        }
-    }
-
-    fn string_value(&mut self, text: &'a str) -> Result<()> {
-        match self.open.last_mut() {
-            Some(Frame::Object(_, at @ At::Gap)) => {
-                *at = At::Key(text);
-                Ok(())
-            }
-            _ => self.value(Value::plain(text)),
-        }
-    }
-
     /// Puts a value where one may stand.
     pub(crate) fn value(&mut self, value: Value<'a>) -> Result<()> {
         let drops = self.leniency == Leniency::DropEmpty && value.is_empty();
@@ -602,21 +432,5 @@ fn check_depth(value: Value<'_>, depth: usize, depth_max: usize) -> Result<()> {
             items.try_for_each(|it| check_depth(*it, depth - 1, depth_max))
         }
         _ => Ok(()),
-    }
-}
-
-/// What cannot be part of a bare word.
-fn ends_word(c: char) -> bool {
-    matches!(
-        c,
-        ' ' | '\n' | '\r' | '\t' | '"' | '{' | '}' | '[' | ']' | ',' | ':' | '/'
-    )
-}
-
-fn push_data<'a>(content: &mut Content<'a>, kind: TextKind, text: &'a str) {
-    if kind == TextKind::Escaped && text.contains('\\') {
-        escape::unescape(text, content.owned());
-    } else {
-        content.push(text);
     }
 }
