@@ -138,3 +138,11 @@ impl ConvertError {
 
 /// What most functions of this crate give.
 pub(crate) type Result<T> = std::result::Result<T, ConvertError>;
+
+/// Line, and column in characters, of a byte of a text, from 1.
+pub(crate) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1;
+    let start = memchr::memrchr(b'\n', before.as_bytes()).map_or(0, |it| it + 1);
+    (line, before[start..].chars().count() + 1)
+}

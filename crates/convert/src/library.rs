@@ -17,7 +17,7 @@ use fhir::json::{Document, Limits};
 use crate::budget::Budgets;
 use crate::data;
 use crate::data::hl7v2::Unread;
-use crate::error::{ConvertError, ErrorKind, Result};
+use crate::error::{ConvertError, ErrorKind, Result, line_and_column};
 use crate::source::{METADATA, Sources};
 use crate::template::{Mode, Names, Template, parse};
 use crate::value::{Arena, Value};
@@ -200,34 +200,32 @@ impl Library {
 
     fn read_metadata(&mut self, path: &str, document: &Document) {
         let root = document.root();
+        let mut refuse = |name: &str, what: String| {
+            let (line, column) = place_in(document, root.get(name));
+            self.faults.push(Finding::of_file(path, line, column, what));
+        };
+        let text = |name: &str| {
+            let value = root.get(name)?;
+            Some(value.as_str().unwrap_or_default().into_owned())
+        };
         // What lies over another library is what that is.
-        let name = root.get("type").and_then(fhir::json::Value::as_str);
-        let named = name.as_ref().and_then(|it| Processor::from_name(it));
+        let named = text("type").and_then(|it| Processor::from_name(&it));
         let is_inherited = root.get("type").is_none() && self.processor.is_some();
         self.processor = named.or(self.processor);
         if named.is_none() && !is_inherited {
             let known: Vec<&str> = Processor::names().collect();
-            let what = format!("`type` is none of {}", known.join(", "));
-            self.faults.push(Finding::of_file(path, 1, 1, what));
+            refuse("type", format!("`type` is none of {}", known.join(", ")));
         }
-        let text = |name: &str| {
-            let value = document.root().get(name)?;
-            Some(value.as_str().unwrap_or_default().into_owned())
-        };
         match text("mode").as_deref() {
             None | Some("compatible") => {}
             Some("strict") => self.mode = Mode::Strict,
-            Some(_) => {
-                let what = "`mode` is none of compatible, strict".to_owned();
-                self.faults.push(Finding::of_file(path, 1, 1, what));
-            }
+            Some(_) => refuse("mode", "`mode` is none of compatible, strict".to_owned()),
         }
         if let Some(zone) = text("zone") {
             let offset = crate::filter::offset(&zone);
             self.zone_offset_minutes = offset.and_then(|it| i32::try_from(it).ok());
             if self.zone_offset_minutes.is_none() {
-                let what = "`zone` is written as `+01:00`".to_owned();
-                self.faults.push(Finding::of_file(path, 1, 1, what));
+                refuse("zone", "`zone` is written as `+01:00`".to_owned());
             }
         }
     }
@@ -337,6 +335,12 @@ impl Library {
         data::json::read(text, &Budgets::default(), arena)
             .map_err(|error| ConvertError::new(ErrorKind::Schema, error.what))
     }
+}
+
+/// Line and column of a value, or of the document where there is none.
+fn place_in(document: &Document, value: Option<fhir::json::Value<'_>>) -> (usize, usize) {
+    let text = std::str::from_utf8(document.text()).unwrap_or_default();
+    line_and_column(text, value.map_or(0, |it| it.span().start))
 }
 
 /// The name by which templates include the one in that file (without its ending).

@@ -12,7 +12,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Error, Reader};
 
 use crate::budget::Budgets;
-use crate::error::{ConvertError, ErrorKind, Result};
+use crate::error::{ConvertError, ErrorKind, Result, line_and_column};
 use crate::value::{Arena, MapBuilder, Value};
 pub(crate) use well_formed::referenced;
 use well_formed::{Checked, fault, place_in};
@@ -63,10 +63,7 @@ fn said(error: &Error) -> String {
 }
 
 fn at_place(text: &str, at: usize, what: &str) -> ConvertError {
-    let before = text.get(..at).unwrap_or(text);
-    let line = memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1;
-    let start = memchr::memrchr(b'\n', before.as_bytes()).map_or(0, |it| it + 1);
-    let column = before[start..].chars().count() + 1;
+    let (line, column) = line_and_column(text, at);
     ConvertError::new(
         ErrorKind::Input,
         format!("not well-formed XML: {what} at line {line}, column {column}"),

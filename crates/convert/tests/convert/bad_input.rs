@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use convert::hl7v2::{Charset, Header, Reply};
+use convert::hl7v2::{BatchFile, Charset, Header, Reply};
 use convert::source::archive;
 use convert::{Budgets, ConvertError, Library, Processor};
 
@@ -69,6 +69,10 @@ fn messages() {
             ("header", |_, input| {
                 let checked = Header::read(text(input)).and_then(|it| it.check());
                 checked.map_or_else(|fault| format!("Header: {fault}"), accepted)
+            }),
+            ("batch", |_, input| {
+                let read = BatchFile::read(text(input));
+                read.map_or_else(|fault| format!("Batch: {fault}"), accepted)
             }),
             ("charset", |_, input| decoded(input)),
             ("reply", |_, input| {
@@ -184,8 +188,21 @@ fn no_beginning_is_a_document() {
 fn templates() {
     check(
         "templates",
-        &[("compatible", template_of), ("strict", template_of)],
+        &[
+            ("compatible", template_of),
+            ("strict", template_of),
+            ("metadata.json", found_in),
+            ("s.schema.json", found_in),
+            ("ValueSet/ValueSet.json", found_in),
+        ],
     );
+}
+
+/// What is found in a file of a library.
+fn found_in(file: &str, input: &[u8]) -> String {
+    let library = data::library(&[(file, text(input))]);
+    let first = library.check().into_iter().next();
+    first.map_or_else(|| accepted(()), |it| format!("Finding: {it}"))
 }
 
 fn template_of(mode: &str, input: &[u8]) -> String {
@@ -245,6 +262,11 @@ fn text(input: &[u8]) -> &str {
     std::str::from_utf8(input).expect("the reader takes text")
 }
 
+/// What stands before the number of a place.
+const PLACES: &[&str] = &[
+    "MSH-", "MSA-", "FHS-", "BHS-", "BTS-", "FTS-", "segment ", "item ", "byte ",
+];
+
 /// Whether a message says where the fault is: a line and column, a place in a template, a part of
 /// a message, a byte or file of an archive, a limit that all of the input exceeds.
 pub(crate) fn has_place(message: &str) -> bool {
@@ -261,9 +283,8 @@ pub(crate) fn has_place(message: &str) -> bool {
         || is_of_file
         || (numbered("line ") && numbered("column "))
         || numbered(".liquid:")
-        || ["MSH-", "MSA-", "segment ", "item ", "byte "]
-            .iter()
-            .any(|it| numbered(it))
+        || numbered(".json:")
+        || PLACES.iter().any(|it| numbered(it))
         || ["segment MSH", "no MSA", "outermost object"]
             .iter()
             .any(|it| message.contains(it))

@@ -41,7 +41,7 @@ fn everything_wrong_is_found_at_once() {
             D.liquid:1:1: error: `if` is not closed with `endif`
             E.liquid:1:1: error: the output is not closed with `}}` on its line
             F.liquid:1:1: error: `===` is no operator; did you mean `==`?
-            metadata.json:1:1: error: `type` is none of hl7v2, ccda, json, fhir, fhir-to-hl7v2
+            metadata.json:2:1: error: `type` is none of hl7v2, ccda, json, fhir, fhir-to-hl7v2
             x.schema.json:1:2: error: the text ends where a name in double quotes is expected"#]],
     );
 }
