@@ -10,6 +10,7 @@
 //! that no value of the input can add a field to the JSON that a template writes.
 
 mod budget;
+mod characters;
 mod data;
 mod error;
 mod filter;
@@ -26,6 +27,7 @@ mod template;
 mod value;
 
 pub use budget::Budgets;
+pub use characters::{charset_of, text_of};
 pub use data::hl7v2::Unread;
 pub use error::{ConvertError, ErrorKind, Place};
 pub use filter::names as filter_names;

@@ -7,7 +7,8 @@ use fhir::Instant;
 
 use super::acknowledgment::{Fault, HL70357};
 
-/// Batches and messages of one file; each is answered, so few bytes must not ask for many.
+/// Batches and messages of one file; each is answered, so few bytes must not ask for many
+/// (`batch_parts_max`).
 const PARTS_MAX: usize = 100_000;
 
 /// A file of batches in their order. A batch that is sent by itself is a file without FHS.
@@ -84,7 +85,8 @@ impl<'b> BatchFile<'b> {
         let mut reading = Reading::default();
         for (number, part) in parts(text).into_iter().enumerate() {
             if number == PARTS_MAX {
-                let what = format!("a file has at most {PARTS_MAX} messages and headers");
+                let what =
+                    format!("more than {PARTS_MAX} messages and headers (`batch_parts_max`)");
                 return Err(fault("FHS", 0, what));
             }
             reading.part(part)?;
@@ -358,6 +360,6 @@ mod tests {
             assert_eq!(read(text), Err(expected.to_owned()), "{text}");
         }
         let many = format!("BHS|^~\\&\r{}", "BHS\r".repeat(PARTS_MAX));
-        assert!(read(&many).is_err_and(|told| told.contains("at most 100000")));
+        assert!(read(&many).is_err_and(|told| told.contains("more than 100000")));
     }
 }

@@ -33,13 +33,13 @@ pub enum CharsetFault {
     NotOffered(String, &'static str),
     /// A byte is no character of the set.
     #[error(
-        "the message has bytes that are no characters of `{set}`, the first in segment {segment}, byte {byte}"
+        "the input has bytes that are no characters of `{set}`, the first in line {line}, byte {byte}"
     )]
     NotOfTheSet {
         /// The set's name.
         set: &'static str,
-        /// The segment, from 1.
-        segment: usize,
+        /// The line, which a segment is, from 1.
+        line: usize,
         /// The byte in it, from 1.
         byte: usize,
     },
@@ -100,6 +100,12 @@ fn not_offered(name: &str, why: &'static str) -> CharsetFault {
 }
 
 impl Charset {
+    /// UTF-8, by its name in table 0211.
+    pub const UTF_8: Self = Self {
+        name: "UNICODE UTF-8",
+        way: Way::Web(encoding_rs::UTF_8),
+    };
+
     /// The set of that name.
     pub fn named(name: &str) -> Result<Self, CharsetFault> {
         let name = name.trim();
@@ -180,13 +186,16 @@ impl Charset {
 
     fn fault(self, bytes: &[u8], at: usize) -> CharsetFault {
         let before = &bytes[..at.min(bytes.len())];
-        let ends_segment = |it: &u8| matches!(it, b'\r' | b'\n');
-        let lines: Vec<&[u8]> = before.split(ends_segment).collect();
-        let (last, ended) = lines.split_last().unwrap_or((&before, &[]));
+        // CR, LF and both end a line.
+        let ends = (0..before.len()).filter(|at| match before[*at] {
+            b'\r' => before.get(at + 1) != Some(&b'\n'),
+            byte => byte == b'\n',
+        });
+        let start = ends.clone().next_back().map_or(0, |it| it + 1);
         CharsetFault::NotOfTheSet {
             set: self.name,
-            segment: ended.iter().filter(|it| !it.is_empty()).count() + 1,
-            byte: last.len() + 1,
+            line: ends.count() + 1,
+            byte: before.len() - start + 1,
         }
     }
 
@@ -241,7 +250,7 @@ mod tests {
             (
                 "ASCII",
                 b"Zo\xeb",
-                "the message has bytes that are no characters of `ASCII`, the first in segment 1, byte 3",
+                "the input has bytes that are no characters of `ASCII`, the first in line 1, byte 3",
             ),
             ("8859/1", b"Zo\xeb\x85", "Zoë\u{85}"),
             ("8859/2", b"\xa3", "Ł"),
@@ -253,7 +262,7 @@ mod tests {
             (
                 "UNICODE UTF-8",
                 b"\xe9",
-                "the message has bytes that are no characters of `UNICODE UTF-8`, the first in segment 1, byte 1",
+                "the input has bytes that are no characters of `UNICODE UTF-8`, the first in line 1, byte 1",
             ),
             ("GB 18030-2000", b"\xd6\xd0", "中"),
             ("KS X 1001", b"\xb1\xe8", "김"),

@@ -20,7 +20,7 @@ pub(super) const DOCUMENTATION: &str = "Converts `inputData` with a library of t
      such as `x-application/hl7-v2+er7`, `text/hl7v2`, `application/hl7-v2` or \
      `application/cda+xml`, and the other parameters in the URL; where they give `inputDataType`, \
      the body may be JSON, XML or text of that type. Its characters are those of the media type's \
-     `charset`, or else for HL7 v2 of MSH-18, or else UTF-8. What is no FHIR is answered in a \
+     `charset`, or else of MSH-18 or the XML declaration, or else UTF-8. What is no FHIR is answered in a \
      `Parameters`. With `store`, the entries are stored as one transaction, and the answer is a \
      `Parameters` with an `entry` for each.";
 

@@ -261,13 +261,14 @@ fn ours(named: Option<Processor>, arguments: &ArgMatches) -> anyhow::Result<Libr
 
 impl Run<'_> {
     fn file(&mut self, given: &Path, file: &Path) -> anyhow::Result<()> {
-        let text = match std::fs::read(file) {
-            Ok(bytes) => String::from_utf8(bytes),
-            Err(error) => anyhow::bail!("{}: {error}", file.display()),
-        };
-        let Ok(text) = text else {
-            self.reject(file, 0, json!({ "what": "the file is not UTF-8" }));
-            return Ok(());
+        let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
+        let text = match convert::text_of(self.processor, &bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let shown = json!({ "code": error.kind.code(), "what": error.what });
+                self.reject(file, 0, shown);
+                return Ok(());
+            }
         };
         if file.extension().is_some_and(|it| it == "ndjson") {
             for (number, line) in (1..).zip(text.lines()).filter(|it| !it.1.trim().is_empty()) {
@@ -334,11 +335,7 @@ impl Run<'_> {
         };
         let root = match self.root {
             Some(root) => root.clone(),
-            None if self.processor == Processor::Hl7v2 => convert::root_of(text, self.library)?,
-            None => {
-                let own = self.library.root_for(self.processor, text);
-                own.unwrap_or_default()
-            }
+            None => self.library.root_named_by(self.processor, text)?,
         };
         self.library.convert(&root, self.processor, text, &settings)
     }

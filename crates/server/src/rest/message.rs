@@ -1,12 +1,13 @@
 //! A message or document as the body of `$convert-data`: what its media type says it is, and how its
 //! bytes become characters.
 //!
-//! The charset is that of the media type (RFC 9110 §8.3.2), or else for HL7 v2 that of MSH-18, or else
-//! UTF-8. JSON and XML are messages only where the URL says so with `inputDataType`: otherwise they
+//! The charset is that of the media type (RFC 9110 §8.3.2), or else the one that the message names.
+//! JSON and XML are messages only where the URL says so with `inputDataType`: otherwise they
 //! are the `Parameters` of the operation.
 
 use bytes::Bytes;
-use convert::hl7v2::{Charset, Header};
+use convert::Processor;
+use convert::hl7v2::Charset;
 use fhir::json::{Document, Limits};
 use fhir::{Fault, Issue};
 use http::{HeaderMap, header};
@@ -101,13 +102,12 @@ fn not_taken(range: &MediaRange) -> Issue {
 
 /// The characters of the body.
 fn characters(range: &MediaRange, data_type: &str, body: &[u8]) -> Result<String, Issue> {
-    let absent = Charset::labelled("utf-8").expect("UTF-8 is offered");
+    let processor = Processor::from_name(data_type).unwrap_or(Processor::Json);
     let charset = match range.parameter("charset") {
         Some(label) => Charset::labelled(label)
             .map_err(|fault| media::unsupported(&fault.to_string()).mend("encode it as UTF-8"))?,
-        None if data_type.eq_ignore_ascii_case(HL7V2) => Header::charset(body, absent)
-            .map_err(|fault| Issue::error(Fault::Value, fault.to_string()))?,
-        None => absent,
+        None => convert::charset_of(processor, body)
+            .map_err(|error| Issue::error(Fault::Value, error.to_string()))?,
     };
     let text = charset.decode(body).map_err(|fault| {
         let remedy = "encode it so, or name another charset in `Content-Type`";
