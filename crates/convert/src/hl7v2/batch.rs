@@ -322,6 +322,32 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_line_is_noticed_where_a_trailer_counts_it() {
+        let lines: Vec<&str> = FILE.split_inclusive('\r').collect();
+        let without = |lost: usize| {
+            let kept = lines.iter().enumerate().filter(|(at, _)| *at != lost);
+            read(&kept.map(|(_, line)| *line).collect::<String>()).is_err()
+        };
+        let noticed = (0..lines.len()).filter(|lost| without(*lost));
+        let noticed: Vec<&str> = noticed.map(|at| lines[at].trim_end()).collect();
+        // Headers and trailers of batches are optional, and what is inside a message is not counted.
+        assert_eq!(
+            noticed,
+            [
+                "MSH|^~\\&|1",
+                "MSH|^~\\&|2",
+                "BHS|^~\\&|A||||||||B2",
+                "MSH|^~\\&|3",
+                "FTS|2"
+            ]
+        );
+        for cut in 0..FILE.len() {
+            let is_refused = read(&FILE[..cut]).is_err();
+            assert!(is_refused || cut < 3 || cut >= FILE.len() - 3, "{cut}");
+        }
+    }
+
+    #[test]
     fn a_file_that_lost_something_is_refused_whole() {
         for (text, expected) in [
             (

@@ -175,9 +175,12 @@ async fn remove(
                 .preconditions
                 .push(unchanged(key("s"), settled.as_ref()));
             commit.preconditions.push(unchanged(key("retry"), None));
-            let gone =
-                ["m", "s", "original", "left"].map(|kind| NamedChange::Delete { key: key(kind) });
-            commit.named.extend(gone);
+            // A deletion of what is not there would slow down whoever lists what was left.
+            let left = (!is_new).then_some("left");
+            let gone = ["m", "s", "original"].into_iter().chain(left);
+            commit
+                .named
+                .extend(gone.map(|kind| NamedChange::Delete { key: key(kind) }));
         } else if is_new {
             commit.named.push(put(key("left"), String::new()));
         }
