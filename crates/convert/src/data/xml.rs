@@ -8,6 +8,7 @@ mod well_formed;
 use std::collections::HashMap;
 use std::ops::Range;
 
+use quick_xml::errors::IllFormedError;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Error, Reader};
 
@@ -53,10 +54,21 @@ fn offset(position: u64) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }
 
-/// What the tokenizer says, without the heading that it gives it.
+/// What the tokenizer says, without the heading that it gives it, and without what stands in a tag
+/// beside its name: that may be anybody's data.
 fn said(error: &Error) -> String {
+    let shown = |tag: &str| match well_formed::name(tag, "", 0) {
+        Ok(()) => format!("`</{}>`", shown(tag)),
+        Err(_) => "an end tag that is no name".to_owned(),
+    };
     match error {
         Error::Syntax(error) => error.to_string(),
+        Error::IllFormed(IllFormedError::MismatchedEndTag { expected, found }) => {
+            format!("{} is wanted, not {}", shown(expected), shown(found))
+        }
+        Error::IllFormed(IllFormedError::UnmatchedEndTag(found)) => {
+            format!("{} closes nothing that is open", shown(found))
+        }
         Error::IllFormed(error) => error.to_string(),
         other => other.to_string(),
     }

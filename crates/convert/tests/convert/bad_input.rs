@@ -267,6 +267,18 @@ const PLACES: &[&str] = &[
     "MSH-", "MSA-", "FHS-", "BHS-", "BTS-", "FTS-", "segment ", "item ", "byte ",
 ];
 
+/// Places that have a name, and faults of an input as a whole.
+const NAMED_PLACES: &[&str] = &[
+    "segment MSH",
+    "no MSA",
+    "outermost object",
+    "the input says in `",
+    "the input says in its `",
+    "the input is empty",
+    "a batch is no message",
+    "the answer is no HL7 v2 message",
+];
+
 /// Whether a message says where the fault is: a line and column, a place in a template, a part of
 /// a message, a byte or file of an archive, a limit that all of the input exceeds.
 pub(crate) fn has_place(message: &str) -> bool {
@@ -285,13 +297,7 @@ pub(crate) fn has_place(message: &str) -> bool {
         || numbered(".liquid:")
         || numbered(".json:")
         || PLACES.iter().any(|it| numbered(it))
-        || ["segment MSH", "no MSA", "outermost object"]
-            .iter()
-            .any(|it| message.contains(it))
-        || ["the input is empty", "a batch is no message"]
-            .iter()
-            .any(|it| message.contains(it))
-        || message.ends_with("the answer is no HL7 v2 message")
+        || NAMED_PLACES.iter().any(|it| message.contains(it))
 }
 
 /// A case of a table, and the line that says what is expected.

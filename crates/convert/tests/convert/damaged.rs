@@ -311,3 +311,75 @@ fn messages_of_hl7v2() {
         }
     });
 }
+
+/// Texts of a resource that a message could stumble over, as JSON has them.
+const OF_RESOURCES: &[&str] = &[
+    "",
+    " ",
+    "|",
+    "^",
+    "~",
+    "&",
+    "\\\\",
+    "\\r",
+    "\\rZZZ|injected",
+    "\\nZZZ|injected",
+    "\\r\\nZZZ|injected",
+    "\\u0085ZZZ|injected",
+    "\\u2028ZZZ|injected",
+    "\\u000bMSH|^~\\\\&|injected",
+    "\\u001c\\r",
+    "\\u0001",
+    "x\\\\.br\\\\y",
+    "\\\\X41\\\\",
+    "\\\"\\\"",
+    "2026-02-30",
+    "2026",
+    "-1",
+    "1e400",
+    "é😀",
+    "urn:oid:2.999",
+    "Patient/none",
+    "#none",
+];
+
+const BUNDLE: &str = include_str!("../cases/bundle.json");
+
+/// Resources become messages: no value of theirs begins a segment, or ends the frame that MLLP
+/// puts around a message.
+#[test]
+fn resources_into_messages() {
+    let own = Library::load(&convert::own::sources("fhir-to-hl7v2").unwrap());
+    let convert = |input: &str| {
+        let processor = Processor::FhirToHl7v2;
+        let root = own
+            .root_named_by(processor, input)
+            .map_err(|error| error.to_string())?;
+        let result = data::convert_within(&own, &root, processor, input, bad_input::budgets());
+        result.map(|it| it.text).map_err(|error| error.to_string())
+    };
+    assert!(convert(BUNDLE).unwrap().contains("\rPID|"));
+    mutator::run("resources", 1000, |mutator| {
+        let damaged = match mutator.below(3) {
+            0 => mutator.damaged_text(BUNDLE, OF_ARCHIVES),
+            _ => mutator.other_values(BUNDLE, (": \"", "\""), OF_RESOURCES),
+        };
+        match convert(&damaged) {
+            Ok(message) => {
+                assert!(message.starts_with("MSH|^~\\&|"), "{message}");
+                assert!(!message.contains(['\n', '\u{b}', '\u{1c}']), "{message}");
+                let mut segments = message.split_terminator('\r');
+                let is_wanted = |it: &str| it.as_bytes().get(3).is_none_or(|it| *it == b'|');
+                assert!(
+                    segments.all(|it| is_wanted(it) && !it.starts_with("ZZZ")),
+                    "{message}"
+                );
+                true
+            }
+            Err(told) => {
+                assert!(has_place(&told), "{told}");
+                false
+            }
+        }
+    });
+}
