@@ -128,13 +128,20 @@ pub(super) fn attributes<'t>(
     Ok(attributes)
 }
 
-/// Where an attribute repeats the name of one before it. Sorted, so that a million of them do not
-/// take a million squared.
+/// Where an attribute repeats the name of one before it. A few are compared with each other, many
+/// are sorted: a thousand of them in each of a thousand elements must not take a thousand squared.
 fn repeated(text: &str, attributes: &[Attribute<'_>]) -> Option<usize> {
-    if attributes.len() < 2 {
-        return None;
-    }
+    const COMPARED_MAX: usize = 16;
     let names = attributes.iter().map(|it| it.key.into_inner());
+    if attributes.len() <= COMPARED_MAX {
+        let mut numbered = names.enumerate();
+        let is_before = |at: usize, name: &str| {
+            let before = &attributes[..at];
+            before.iter().any(|it| it.key.into_inner() == name)
+        };
+        let second = numbered.find(|(at, name)| is_before(*at, name));
+        return second.map(|(_, name)| place_in(text, name));
+    }
     let mut names: Vec<_> = names.map(|it| (it, place_in(text, it))).collect();
     names.sort_unstable();
     let pairs = names.windows(2).filter(|it| it[0].0 == it[1].0);
