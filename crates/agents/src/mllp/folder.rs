@@ -10,8 +10,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,6 +40,9 @@ const PART: &str = ".part";
 const REMEMBERED_MAX: usize = 1_000_000;
 /// Notes of forgotten messages after which the notes are written anew.
 const FORGOTTEN_MAX: usize = 1_000_000;
+
+/// Threads that convert, or write files.
+const THREADS_MAX: usize = 16;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -144,56 +149,69 @@ impl Inner {
             time: Instant::from_micros(time),
             standing,
         };
-        let (mut taken, mut names, mut notes) = (Vec::new(), Vec::new(), String::new());
-        for message in group {
-            let hash = hash_of(message);
-            if let Some((number, time)) = opened.remembered.get(&hash) {
+        let hashes: Vec<Hash> = group.iter().map(hash_of).collect();
+        let messages: Vec<_> = group.iter().zip(&hashes).collect();
+        let contents = in_parallel(&messages, |(message, hash)| {
+            let is_new = !opened.remembered.contains_key(*hash);
+            is_new.then(|| self.content(message, hash, now))
+        });
+        let (mut taken, mut files, mut notes) = (Vec::new(), Vec::new(), String::new());
+        for (hash, content) in hashes.iter().zip(contents) {
+            if let Some((number, time)) = opened.remembered.get(hash) {
                 taken.push(Ok(receipt(*number, *time, Standing::Repeated)));
                 continue;
             }
-            let number = opened.last + 1;
-            let (extension, content) = match self.content(number, now, message) {
+            let (extension, content) = match content.expect("what is new has content") {
                 Ok(content) => content,
                 Err(fault) => {
                     taken.push(Err(fault));
                     continue;
                 }
             };
-            let name = format!("{number:010}.{extension}");
-            write_durably(&self.path.join(part(&name)), &content)?;
             let note = Note {
-                number,
+                number: opened.last + 1,
                 time: now,
-                hash,
+                hash: *hash,
             };
             let _ = writeln!(notes, "{}", note.line());
             opened.learn(&note);
-            names.push(name);
-            taken.push(Ok(receipt(number, now, Standing::New)));
+            files.push((format!("{:010}.{extension}", note.number), content));
+            taken.push(Ok(receipt(note.number, now, Standing::New)));
         }
-        if !names.is_empty() {
-            opened.received.write_all(notes.as_bytes())?;
-            opened.received.sync_data()?;
-            for name in names {
-                fs::rename(self.path.join(part(&name)), self.path.join(&name))?;
-            }
-            sync_folder(&self.path)?;
+        if !files.is_empty() {
+            self.name(&mut opened.received, &files, &notes)?;
         }
         Ok(taken)
+    }
+
+    /// Makes files durable, then the notes of them, then their names.
+    fn name(&self, received: &mut File, files: &[(String, Bytes)], notes: &str) -> io::Result<()> {
+        let written = in_parallel(files, |(name, content)| {
+            write_durably(&self.path.join(part(name)), content)
+        });
+        written.into_iter().collect::<io::Result<()>>()?;
+        received.write_all(notes.as_bytes())?;
+        received.sync_data()?;
+        for (name, _) in files {
+            fs::rename(self.path.join(part(name)), self.path.join(name))?;
+        }
+        sync_folder(&self.path)
     }
 
     /// What the file of a message holds, and the extension of its name.
     fn content(
         &self,
-        number: u64,
-        now: i64,
         incoming: &Incoming,
+        hash: &Hash,
+        now: i64,
     ) -> Result<(&'static str, Bytes), Fault> {
         let Form::Converted(library) = &self.form else {
             return Ok(("hl7", incoming.raw.clone()));
         };
+        // Its number is not known yet, and conversion wants one that is this message's alone.
+        let seed: [u8; 8] = std::array::from_fn(|at| hash[at]);
         let message = Message {
-            number,
+            number: u64::from_be_bytes(seed),
             time: Instant::from_micros(now),
             charset: incoming.charset.clone(),
             control_id: incoming.control_id.clone(),
@@ -340,6 +358,20 @@ fn keep(path: &Path, notes: &[Note], oldest: i64) -> io::Result<()> {
     write_durably(&unnamed, lines.as_bytes())?;
     fs::rename(unnamed, path.join(RECEIVED))?;
     sync_folder(path)
+}
+
+/// What some work gives for each item, done side by side: conversions, or files that share syncs.
+fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let share = items.len().div_ceil(THREADS_MAX).max(1);
+    let work = &work;
+    thread::scope(|scope| {
+        let begin = |items: &'_ [T]| items.iter().map(work).collect::<Vec<R>>();
+        let shares = items.chunks(share);
+        let threads: Vec<_> = shares.map(|it| scope.spawn(move || begin(it))).collect();
+        let done = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        done.flat_map(|it| it.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    })
 }
 
 fn part(name: &str) -> String {
