@@ -26,10 +26,18 @@ pub fn charset_of(processor: Processor, input: &[u8]) -> Result<Charset> {
     }
 }
 
-/// The characters of an input, by the set that it names.
-pub fn text_of(processor: Processor, input: &[u8]) -> Result<String> {
-    let set = charset_of(processor, input)?;
-    let text = set.decode(input);
+/// The characters of an input, by the set that it names. What is UTF-8 is not copied.
+pub fn text_of(processor: Processor, input: Vec<u8>) -> Result<String> {
+    let set = charset_of(processor, &input)?;
+    let input = if set == Charset::UTF_8 {
+        match String::from_utf8(input) {
+            Ok(text) => return Ok(text),
+            Err(error) => error.into_bytes(),
+        }
+    } else {
+        input
+    };
+    let text = set.decode(&input);
     let text = text.map_err(|fault| ConvertError::new(ErrorKind::Input, fault.to_string()))?;
     Ok(text.into_owned())
 }
@@ -82,7 +90,8 @@ mod tests {
                 "the input has bytes that are no characters of `UNICODE UTF-8`, the first in line 2, byte 1",
             ),
         ] {
-            let found = text_of(Processor::Ccda, input).unwrap_or_else(|error| error.to_string());
+            let found =
+                text_of(Processor::Ccda, input.to_vec()).unwrap_or_else(|error| error.to_string());
             assert_eq!(found, expected);
         }
     }
@@ -90,8 +99,12 @@ mod tests {
     #[test]
     fn messages_say_what_they_are_written_in() {
         let message = b"MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5||||||8859/1\rPID|1||Zo\xeb\r";
-        assert!(text_of(Processor::Hl7v2, message).unwrap().contains("Zoë"));
-        let error = text_of(Processor::Json, b"{\"a\":\"\xeb\"}").unwrap_err();
+        assert!(
+            text_of(Processor::Hl7v2, message.to_vec())
+                .unwrap()
+                .contains("Zoë")
+        );
+        let error = text_of(Processor::Json, b"{\"a\":\"\xeb\"}".to_vec()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the input has bytes that are no characters of `UNICODE UTF-8`, the first in line 1, byte 7"

@@ -262,7 +262,7 @@ fn ours(named: Option<Processor>, arguments: &ArgMatches) -> anyhow::Result<Libr
 impl Run<'_> {
     fn file(&mut self, given: &Path, file: &Path) -> anyhow::Result<()> {
         let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
-        let text = match convert::text_of(self.processor, &bytes) {
+        let text = match convert::text_of(self.processor, bytes) {
             Ok(text) => text,
             Err(error) => {
                 let shown = json!({ "code": error.kind.code(), "what": error.what });
