@@ -205,7 +205,8 @@ impl Interactions {
     ) -> Result<Vec<Option<Prepared>>, InteractionError> {
         let (version, this, resolved) = (caller.version, self.clone(), Arc::clone(resolved));
         let prepare = move |at: usize, task: &Task, resource: Option<Value<'_>>| {
-            let (Decision::Put { key, .. }, Some(resource)) = (&resolved.decisions[at], resource)
+            let (Decision::Put { key, current, .. }, Some(resource)) =
+                (&resolved.decisions[at], resource)
             else {
                 return Ok(None);
             };
@@ -215,7 +216,9 @@ impl Interactions {
                 bases: this.bases(version),
                 links: &resolved.links,
             };
-            context.prepare(task, resource, key).map(Some)
+            context
+                .prepare(task, resource, key, current.as_ref())
+                .map(Some)
         };
         self.workers
             .spread(job, prepare)

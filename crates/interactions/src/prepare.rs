@@ -15,7 +15,7 @@ use fhir::{Definitions, Fault, FhirVersion, Issue, ResourceId};
 use search::compile::{Names, Numbers};
 use search::extract::{ExtractLimits, Extracted, extract};
 use search::reference::{Bases, Target};
-use store::{Entry, RecordKey, Space};
+use store::{Entry, Record, RecordKey, Space};
 
 use crate::job::{Intent, Task};
 use crate::{InteractionError, ResourceKey, code_tables};
@@ -213,13 +213,14 @@ impl Links {
 pub(crate) struct Prepared {
     /// The stored form.
     pub(crate) body: Bytes,
-    /// What it is found by.
+    /// What it is found by; nothing if it is what lies there already.
     pub(crate) found_by: FoundBy,
     /// The table of a large code system.
     pub(crate) table: Option<Bytes>,
 }
 
 /// What a resource is found by, in names.
+#[derive(Default)]
 pub(crate) struct FoundBy {
     /// Its index entries and patients.
     pub(crate) extracted: Extracted,
@@ -263,20 +264,22 @@ pub(crate) struct Context<'c> {
 }
 
 impl Context<'_> {
-    /// Rewrites, minifies and extracts a resource that becomes the one named.
+    /// Rewrites, minifies and extracts a resource that becomes the one named; `current` is what lies
+    /// there.
     pub(crate) fn prepare(
         &self,
         task: &Task,
         resource: Value<'_>,
         key: &ResourceKey,
+        current: Option<&Record>,
     ) -> Result<Prepared, InteractionError> {
         let splices = self.splices(task, resource);
         if splices.is_empty() {
-            return self.prepare_as_is(resource, key);
+            return self.prepare_as_is(resource, key, current);
         }
         let document =
             spliced(resource, splices).map_err(|issue| issue.at(resource_place(task)))?;
-        self.prepare_as_is(document.root(), key)
+        self.prepare_as_is(document.root(), key, current)
     }
 
     fn splices(&self, task: &Task, resource: Value<'_>) -> Vec<Splice> {
@@ -303,11 +306,20 @@ impl Context<'_> {
         &self,
         resource: Value<'_>,
         key: &ResourceKey,
+        current: Option<&Record>,
     ) -> Result<Prepared, InteractionError> {
         let form = stored(resource, &key.id)
             .map_err(|fault| Issue::error(Fault::Structure, fault.to_string()))?;
+        let body = Bytes::from(form.text);
+        if current.is_some_and(|it| it.body == body) {
+            return Ok(Prepared {
+                body,
+                found_by: FoundBy::default(),
+                table: None,
+            });
+        }
         Ok(Prepared {
-            body: form.text.into(),
+            body,
             found_by: self.found_by(resource, key)?,
             table: code_tables::table_of(resource, key),
         })

@@ -1,6 +1,6 @@
 //! A commit takes effect: every change staged into one batch, with its ledger entry.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use store::{
@@ -461,9 +461,9 @@ pub(crate) fn reindex(
     before: Option<&Indexed>,
     after: Option<&Indexed>,
 ) {
-    let postings = |indexed: Option<&Indexed>| -> BTreeSet<Vec<u8>> {
+    let postings = |indexed: Option<&Indexed>| {
         let indexed = indexed.map(|indexed| indexed.postings(key.space, key.kind, row));
-        indexed.unwrap_or_default().into_iter().collect()
+        indexed.unwrap_or_default()
     };
     let targets = |indexed: Option<&Indexed>| -> BTreeMap<Referent, u8> {
         indexed
@@ -472,12 +472,17 @@ pub(crate) fn reindex(
             .into_iter()
             .collect()
     };
+    // Both are in order.
     let (old, new) = (postings(before), postings(after));
-    for gone in old.difference(&new) {
-        work.batch.delete(POSTINGS, gone.clone());
+    for gone in &old {
+        if new.binary_search(gone).is_err() {
+            work.batch.delete(POSTINGS, gone.clone());
+        }
     }
-    for added in new.difference(&old) {
-        work.batch.put(POSTINGS, added.clone(), Bytes::new());
+    for added in new {
+        if old.binary_search(&added).is_err() {
+            work.batch.put(POSTINGS, added, Bytes::new());
+        }
     }
     let (old, new) = (targets(before), targets(after));
     for target in old.keys().filter(|target| !new.contains_key(target)) {

@@ -165,7 +165,7 @@ fn upper_postings(slot: &[u8], value: &Stored) -> Option<Vec<u8>> {
 }
 
 impl Indexed {
-    /// The keys of its postings, each once.
+    /// The keys of its postings, in order, each once.
     pub(crate) fn postings(&self, space: Space, kind: TypeNumber, row: Row) -> Vec<Vec<u8>> {
         let mut all = Vec::with_capacity(self.entries().len() + 1);
         all.push(posting_key(&live_postings(space, kind), row));
