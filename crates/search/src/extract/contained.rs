@@ -18,6 +18,8 @@ use crate::value::{Inside, Surroundings};
 pub(super) struct Parts<'v> {
     all: Vec<(u16, Value<'v>)>,
     contained: usize,
+    /// The contained ones by their ids.
+    by_id: BTreeMap<Cow<'v, str>, u16>,
 }
 
 impl<'v> Parts<'v> {
@@ -27,22 +29,21 @@ impl<'v> Parts<'v> {
             Inside::Held(resource) => Some(*resource),
             Inside::Contained(_) => None,
         });
+        let number = contained.len();
+        let all: Vec<_> = (1..=u16::MAX)
+            .zip(contained.into_iter().chain(held))
+            .collect();
+        let parts = all.iter().take(number);
+        let by_id = parts.filter_map(|(part, it)| Some((it.get("id")?.as_str()?, *part)));
         Self {
-            contained: contained.len(),
-            all: (1..=u16::MAX)
-                .zip(contained.into_iter().chain(held))
-                .collect(),
+            contained: number,
+            by_id: by_id.collect(),
+            all,
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
-    }
-
-    fn by_id(&self) -> BTreeMap<Cow<'v, str>, u16> {
-        let parts = self.all.iter().take(self.contained);
-        let by_id = parts.filter_map(|(part, it)| Some((it.get("id")?.as_str()?, *part)));
-        by_id.collect()
     }
 
     /// Adds what the container refers to.
@@ -52,14 +53,10 @@ impl<'v> Parts<'v> {
         inside: &[(u16, Inside<'_>)],
         entries: &mut Vec<Entry<ByName>>,
     ) {
-        if inside.is_empty() {
-            return;
-        }
-        let by_id = self.by_id();
         let mut held = self.all.iter().skip(self.contained).map(|it| it.0);
         for (slot, it) in inside {
             let part = match it {
-                Inside::Contained(id) => by_id.get(&**id).copied(),
+                Inside::Contained(id) => self.by_id.get(&**id).copied(),
                 Inside::Held(_) => held.next(),
             };
             entries.extend(part.map(|part| Entry {
@@ -78,13 +75,9 @@ impl<'v> Parts<'v> {
         inside: &[(u16, Inside<'_>)],
         entries: &mut Vec<Entry<ByName>>,
     ) {
-        if inside.is_empty() {
-            return;
-        }
-        let by_id = self.by_id();
         for (slot, it) in inside {
             let Inside::Contained(id) = it else { continue };
-            entries.extend(by_id.get(&**id).map(|other| Entry {
+            entries.extend(self.by_id.get(&**id).map(|other| Entry {
                 parameter: index.contained().by_place[usize::from(*slot)],
                 group: in_part(*other, 0),
                 value: named_part(part.into()),
