@@ -79,6 +79,8 @@ fn read(root: &Path, file: &Path) -> Result<TextFile> {
 /// What cargo knows of our crates and of everything they are built from on this platform.
 pub(crate) struct Metadata {
     pub(crate) members: Vec<Member>,
+    /// What `cargo run` starts.
+    pub(crate) default_runs: Vec<String>,
     pub(crate) built: Vec<Built>,
 }
 
@@ -111,8 +113,11 @@ pub(crate) fn metadata() -> Result<Metadata> {
     let members = parse_members(&declared).context("cargo metadata answered in an unknown form")?;
     let whole = ["tree", "--workspace", "--features", "xtask/bench"];
     let built = ask(&[&whole[..], &["--prefix", "none", "--format", "{p}|{l}|"]].concat())?;
+    let packages = declared["packages"].as_array().into_iter().flatten();
+    let default_runs = packages.filter_map(|it| it["default_run"].as_str());
     Ok(Metadata {
         members,
+        default_runs: default_runs.map(str::to_owned).collect(),
         built: parse_built(&built),
     })
 }

@@ -127,6 +127,14 @@ pub(crate) fn check(table: &Table, metadata: &Metadata) -> Vec<Finding> {
     for member in &metadata.members {
         findings.extend(check_member(table, metadata, member));
     }
+    if metadata.default_runs != ["isthmus"] {
+        let started = metadata.default_runs.join(", ");
+        let what = format!("`cargo run` starts [{started}], and README says isthmus");
+        findings.push(Finding {
+            path: "crates/isthmus/Cargo.toml".to_owned(),
+            ..finding(0, what, "give `default-run` to that crate alone")
+        });
+    }
     findings
 }
 
@@ -231,9 +239,14 @@ mod tests {
     }
 
     fn check(table: &str, packages: &[&str], expected: &Expect) {
+        check_started(table, packages, "isthmus", expected);
+    }
+
+    fn check_started(table: &str, packages: &[&str], started: &str, expected: &Expect) {
         let members = packages.iter().map(|it| member(it)).collect();
         let metadata = Metadata {
             members,
+            default_runs: vec![started.to_owned()],
             built: Vec::new(),
         };
         check_findings(&super::check(&Table::parse(table), &metadata), expected);
@@ -248,6 +261,18 @@ mod tests {
             "isthmus: fhir, store",
         ];
         check(TABLE, &packages, &expect![[""]]);
+    }
+
+    #[test]
+    fn the_program_that_cargo_starts_is_ours() {
+        check_started(
+            TABLE,
+            &["fhir:"],
+            "xtask",
+            &expect![[
+                r#"crates/isthmus/Cargo.toml:1: dependencies: `cargo run` starts [xtask], and README says isthmus – give `default-run` to that crate alone"#
+            ]],
+        );
     }
 
     #[test]

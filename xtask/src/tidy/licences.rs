@@ -192,6 +192,7 @@ mod tests {
         let lists = super::parse(LISTS).expect("the lists are well formed");
         let metadata = Metadata {
             members: Vec::new(),
+            default_runs: Vec::new(),
             built,
         };
         let mut found = super::licences(&lists, &metadata);
