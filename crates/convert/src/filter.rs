@@ -35,8 +35,18 @@ pub(crate) struct Filter {
     /// How many arguments it takes at least and at most.
     arguments: (usize, usize),
     run: Run,
-    /// Whether it wants an element of a strict message itself, not its text.
-    takes_elements: bool,
+    takes: Takes,
+}
+
+/// What a filter gets where a strict library gives it an element of an input.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// Its text.
+    Texts,
+    /// An element of a document itself, as a list of one; of a message its text.
+    Lists,
+    /// The element itself.
+    Elements,
 }
 
 impl Filter {
@@ -47,19 +57,19 @@ impl Filter {
         input: Value<'a>,
         arguments: &[Value<'a>],
     ) -> Result<Value<'a>> {
-        if !self.takes(arguments.len()) {
+        if !self.accepts(arguments.len()) {
             return Err(rendering(self.fault(arguments.len())));
         }
         (self.run)(renderer, input, arguments)
     }
 
-    /// Whether it wants an element of a strict message itself, not its text.
-    pub(crate) fn takes_elements(&self) -> bool {
-        self.takes_elements
+    /// What it gets where a strict library gives it an element.
+    pub(crate) fn takes(&self) -> Takes {
+        self.takes
     }
 
     /// Whether it takes so many arguments.
-    pub(crate) fn takes(&self, count: usize) -> bool {
+    pub(crate) fn accepts(&self, count: usize) -> bool {
         (self.arguments.0..=self.arguments.1).contains(&count)
     }
 
@@ -112,7 +122,7 @@ const fn row(name: &'static str, least: usize, most: usize, run: Run) -> Filter 
         name,
         arguments: (least, most),
         run,
-        takes_elements: false,
+        takes: Takes::Texts,
     }
 }
 
@@ -205,7 +215,6 @@ static FILTERS: &[Filter] = &[
     row("reverse", 0, 0, list::reverse),
     row("round", 0, 1, number::round),
     row("rstrip", 0, 0, text::rstrip),
-    row("section_narratives", 0, 0, narrative::section_narratives),
     row("sha1_hash", 0, 0, encoding::sha1_hash),
     row("sign", 0, 0, number::sign),
     row("size", 0, 0, list::size),

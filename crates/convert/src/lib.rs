@@ -24,11 +24,11 @@ mod process;
 mod render;
 pub mod source;
 mod template;
+mod unread;
 mod value;
 
 pub use budget::Budgets;
 pub use characters::{charset_of, text_of};
-pub use data::hl7v2::Unread;
 pub use error::{ConvertError, ErrorKind, Place};
 pub use filter::names as filter_names;
 pub use filter::strict::reference as strict_filters;
@@ -37,3 +37,4 @@ pub use ours::{hl7v2_library, hl7v2_sources, root_of};
 pub use process::{IdStrategy, Output, Settings};
 pub use source::{SourceError, SourceLimits, Sources};
 pub use template::Mode;
+pub use unread::Unread;

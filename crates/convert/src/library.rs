@@ -16,10 +16,10 @@ use fhir::json::{Document, Limits};
 
 use crate::budget::Budgets;
 use crate::data;
-use crate::data::hl7v2::Unread;
 use crate::error::{ConvertError, ErrorKind, Result, line_and_column};
 use crate::source::{METADATA, Sources};
 use crate::template::{Mode, Names, Template, parse};
+use crate::unread::Unread;
 use crate::value::{Arena, Value};
 pub use check::{Finding, Level};
 use code_map::CodeMaps;
@@ -74,7 +74,7 @@ pub struct Library {
     processor: Option<Processor>,
     mode: Mode,
     zone_offset_minutes: Option<i32>,
-    /// Reasons to leave parts of messages away, by `PID-3` or `PID-3.2`.
+    /// Reasons to leave parts of inputs away, see [`Unread::reason`].
     ignored: HashMap<String, String>,
     /// What stands in members that nothing gave a value, by type: names, the first of which is
     /// added if none of them is there, and JSON.
@@ -245,17 +245,9 @@ impl Library {
         self.defaults.get(kind).map_or(&[], Vec::as_slice)
     }
 
-    /// Why the library leaves such a part of a message away on purpose (`ignored.json`).
+    /// Why the library leaves such a part of an input away on purpose (`ignored.json`).
     pub fn reason_to_ignore(&self, part: &Unread) -> Option<&str> {
-        let (segment, field) = (&part.segment.0, part.field);
-        let narrow = || {
-            self.ignored
-                .get(&format!("{segment}-{field}.{}", part.component))
-        };
-        let field = || self.ignored.get(&format!("{segment}-{field}"));
-        let found = narrow().or_else(field);
-        let found = found.or_else(|| self.ignored.get(segment.as_str()));
-        found.map(String::as_str)
+        part.reason(&self.ignored)
     }
 
     /// A strict library with faults converts nothing.

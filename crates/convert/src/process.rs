@@ -3,14 +3,15 @@
 use fhir::Instant;
 
 use crate::budget::{Budgets, Meter};
-use crate::data::hl7v2::{Hl7, StrictMessage, Unread};
+use crate::data::hl7v2::{Hl7, StrictMessage};
 use crate::data::{self, hl7v2};
-use crate::error::{ConvertError, ErrorKind, Result};
+use crate::error::{ConvertError, ErrorKind, Result, line_and_column};
 use crate::json::{Leniency, entries, merge, write};
 use crate::library::{Library, Processor};
 use crate::render::{Renderer, Sink};
 use crate::template::{Mode, Template};
-use crate::value::{Arena, Value};
+use crate::unread::{self, Notation, Unread};
+use crate::value::{Arena, Map, Value};
 
 /// What a conversion depends on besides its library and its input.
 pub struct Settings<'s> {
@@ -71,7 +72,7 @@ impl<'s> Settings<'s> {
 pub struct Output {
     /// JSON, or an HL7 v2 message.
     pub text: String,
-    /// The components of an HL7 v2 message with content that no template read.
+    /// The parts of the input with content that no template read.
     pub unread: Vec<Unread>,
     /// Those that the library leaves away on purpose, see [`Library::reason_to_ignore`].
     pub ignored: Vec<Unread>,
@@ -120,6 +121,10 @@ fn convert<'a>(
     }
     if library.mode() == Mode::Strict {
         renderer.set_data("ids", Value::plain(settings.ids.name()));
+        if processor == Processor::Ccda {
+            renderer.message_offset = document_offset(data.value);
+            renderer.set_data("source", Value::plain(input));
+        }
     }
     let mut sink = Sink::json(arena, Leniency::DropEmpty, budgets.depth_max);
     renderer.root(&mut sink)?;
@@ -131,7 +136,8 @@ fn convert<'a>(
     let unread = match (data.value, data.strict) {
         (_, Some(message)) => hl7v2::unread(message.message),
         (Value::Hl7(Hl7::Message(message)), _) => hl7v2::unread(message),
-        _ => Vec::new(),
+        (document, _) if processor == Processor::Ccda => unread::nodes(document, Notation::Xml),
+        (document, _) => unread::nodes(document, Notation::Json),
     };
     let (ignored, unread) = unread
         .into_iter()
@@ -178,7 +184,13 @@ fn read<'a>(
             let message = hl7v2::read(input, budgets, arena)?;
             ("hl7v2Data", Value::Hl7(Hl7::Message(message)))
         }
-        Processor::Ccda => ("msg", data::xml::read(input, budgets, arena)?),
+        Processor::Ccda => {
+            let document = data::xml::read(input, mode, budgets, arena)?;
+            if mode == Mode::Strict {
+                must_be_clinical(document, input)?;
+            }
+            ("msg", document)
+        }
         Processor::Json | Processor::Fhir | Processor::FhirToHl7v2 => {
             ("msg", data::json::read(input, budgets, arena)?)
         }
@@ -188,6 +200,37 @@ fn read<'a>(
         value,
         strict,
     })
+}
+
+fn must_be_clinical(document: Value<'_>, input: &str) -> Result<()> {
+    let mut members = document.as_map().into_iter().flat_map(Map::peek);
+    match members.next() {
+        Some((name, Value::Map(root), _)) if name != "ClinicalDocument" => {
+            let at = root.source().as_ptr().addr() - input.as_ptr().addr();
+            let (line, column) = line_and_column(input, at);
+            let what = format!(
+                "the root element is not `ClinicalDocument` of `urn:hl7-org:v3`, at line {line}, \
+                 column {column}"
+            );
+            Err(ConvertError::new(ErrorKind::Input, what))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The zone of the time at which a clinical document was written, in minutes east of UTC.
+fn document_offset(root: Value<'_>) -> Option<i64> {
+    let path = ["ClinicalDocument", "effectiveTime", "value"];
+    let mut value = root;
+    for name in path {
+        value = value.as_map()?.get(name)?;
+    }
+    let Value::Text(time) = value else {
+        return None;
+    };
+    let time = time.peek();
+    let zone = time.rfind(['+', '-'])?;
+    crate::filter::offset(&time[zone..])
 }
 
 fn finished<'a>(

@@ -23,7 +23,7 @@ use crate::library::Library;
 use crate::process::Settings;
 use crate::template::syntax::Node;
 use crate::template::{Mode, NameId, Template};
-use crate::value::{Arena, Value};
+use crate::value::{Arena, Map, Text, Value};
 pub(crate) use condition::contains;
 pub(crate) use expression::{utf16_length, whole};
 pub(crate) use include::trimmed;
@@ -50,6 +50,8 @@ pub(crate) struct Renderer<'a> {
     pub(crate) drawn: u64,
     /// The input as a bundle; read when a filter asks for it.
     bundle: OnceCell<Bundle<'a>>,
+    /// The elements of the input that have an `ID`; looked for when a filter asks.
+    identified: OnceCell<HashMap<&'a str, &'a Map<'a>>>,
     input: Value<'a>,
     scopes: Scopes<'a>,
     /// The folder of the root template, which is put before the name of every other.
@@ -97,6 +99,7 @@ impl<'a> Renderer<'a> {
             compressed: None,
             drawn: 0,
             bundle: OnceCell::new(),
+            identified: OnceCell::new(),
             input: Value::Null,
             scopes: Scopes::new(library.names(), library.mode()),
             folder,
@@ -119,6 +122,16 @@ impl<'a> Renderer<'a> {
     /// The input as a bundle of resources.
     pub(crate) fn bundle(&self) -> &Bundle<'a> {
         self.bundle.get_or_init(|| Bundle::read(self.input))
+    }
+
+    /// The element of the input with that `ID`; of several the first.
+    pub(crate) fn element_with(&self, id: &str) -> Option<&'a Map<'a>> {
+        let identified = self.identified.get_or_init(|| {
+            let mut found = HashMap::new();
+            identified(self.input, &mut found);
+            found
+        });
+        identified.get(id).copied()
     }
 
     /// Gives more data a name.
@@ -235,5 +248,23 @@ fn body(template: &Template) -> Result<&[Node]> {
             place: Some(template.place(fault.at)),
             ..ConvertError::new(ErrorKind::Syntax, fault.what.clone())
         }),
+    }
+}
+
+/// The elements with an `ID`, in the order of the document; depth is that of the input.
+fn identified<'a>(value: Value<'a>, into: &mut HashMap<&'a str, &'a Map<'a>>) {
+    match value {
+        Value::List(items) => items.iter().for_each(|it| identified(*it, into)),
+        Value::Map(map) => {
+            for (name, value, _) in map.peek() {
+                match value {
+                    Value::Text(id @ Text::Given(_)) if name == "ID" => {
+                        into.entry(id.peek()).or_insert(map);
+                    }
+                    other => identified(other, into),
+                }
+            }
+        }
+        _ => {}
     }
 }

@@ -14,7 +14,7 @@ use fhir::Decimal;
 
 use crate::data::hl7v2::Hl7;
 pub(crate) use map::{Map, MapBuilder};
-pub(crate) use text::{Text, TextBuilder, TextKind};
+pub(crate) use text::{Given, Text, TextBuilder, TextKind};
 
 /// So many characters of a text can be gone through; loops have a lower limit.
 const CHARACTERS_MAX: usize = 1_000_000;
@@ -65,6 +65,11 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// A value of the input.
+    pub(crate) fn given(text: &'a str, arena: &'a Arena) -> Self {
+        Self::Text(Text::Given(arena.alloc(Given::new(text))))
+    }
+
     /// Data as it was given, nothing escaped.
     pub(crate) fn plain(text: &'a str) -> Self {
         Self::Text(Text::Plain(text))
@@ -82,9 +87,9 @@ impl<'a> Value<'a> {
     /// What the JSON that comes out leaves away: an empty text, list or map.
     pub(crate) fn is_empty(&self) -> bool {
         match self {
-            Self::Text(text) => text.as_str().is_empty(),
+            Self::Text(text) => text.peek().is_empty(),
             Self::List(items) => items.is_empty(),
-            Self::Map(map) => map.members().is_empty(),
+            Self::Map(map) => map.len() == 0,
             _ => false,
         }
     }
@@ -95,6 +100,11 @@ impl<'a> Value<'a> {
             Self::Text(text) => Some(text.as_str()),
             _ => None,
         }
+    }
+
+    /// The element, if it is one of an XML document as strict libraries see it.
+    pub(crate) fn as_element(&self) -> Option<&'a Map<'a>> {
+        self.as_map().filter(|it| !it.source().is_empty())
     }
 
     /// The map, if it is one.

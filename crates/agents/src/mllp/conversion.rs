@@ -180,8 +180,17 @@ fn of_conversion(error: &ConvertError) -> Refused {
     refused(condition, error.to_string())
 }
 
+/// Fields are counted by component, whatever of it was not read.
 fn shown(unread: &Unread) -> String {
-    format!("{}-{}.{}", unread.segment.0, unread.field, unread.component)
+    match unread {
+        Unread::Component {
+            segment,
+            field,
+            component,
+            ..
+        } => format!("{}-{field}.{component}", segment.0),
+        Unread::Node { path, .. } => path.clone(),
+    }
 }
 
 /// A Bundle as a transaction, whatever kind the library says: a message is stored whole or not.

@@ -10,6 +10,7 @@ pub(crate) mod structure;
 use std::cell::Cell;
 
 use crate::error::{ConvertError, ErrorKind, Result};
+use crate::unread::Unread;
 use crate::value::{Arena, Text, Value};
 pub(crate) use group::Group;
 pub use read::segment_count;
@@ -226,32 +227,6 @@ fn escaped(text: &str) -> Value<'_> {
     Value::Text(Text::Escaped(text))
 }
 
-/// A part of a message that no template read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
-    /// The segment's name and its place in the message, from 1.
-    pub segment: (String, usize),
-    /// The field's number.
-    pub field: usize,
-    /// Which repeat, from 1.
-    pub repeat: usize,
-    /// The component's number.
-    pub component: usize,
-    /// The subcomponent's number; 0 if nothing of the component was read.
-    pub subcomponent: usize,
-}
-
-impl std::fmt::Display for Unread {
-    /// As the standard names parts: `PID-3.2`, `PID-3.4.2`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}-{}.{}", self.segment.0, self.field, self.component)?;
-        match self.subcomponent {
-            0 => Ok(()),
-            number => write!(f, ".{number}"),
-        }
-    }
-}
-
 /// Everything with content that nobody read, headers' separators left out.
 pub(crate) fn unread(message: &Message<'_>) -> Vec<Unread> {
     let mut found = Vec::new();
@@ -270,13 +245,17 @@ pub(crate) fn unread(message: &Message<'_>) -> Vec<Unread> {
                 };
                 for (component, it) in field.components.iter().enumerate() {
                     let Some(it) = it else { continue };
-                    found.extend(it.unread().into_iter().map(|subcomponent| Unread {
-                        segment: (segment.name.to_owned(), segment.position),
-                        field: number,
-                        repeat: repeat + 1,
-                        component,
-                        subcomponent,
-                    }));
+                    found.extend(
+                        it.unread()
+                            .into_iter()
+                            .map(|subcomponent| Unread::Component {
+                                segment: (segment.name.to_owned(), segment.position),
+                                field: number,
+                                repeat: repeat + 1,
+                                component,
+                                subcomponent,
+                            }),
+                    );
                 }
             }
         }

@@ -27,7 +27,7 @@ fn value<'a>(from: fhir::json::Value<'_>, arena: &'a Arena) -> Value<'a> {
         Kind::Number => Value::number(from.raw(), arena).unwrap_or(Value::Null),
         Kind::String => {
             let text = from.as_str().unwrap_or_default();
-            Value::plain(arena.alloc_str(&text))
+            Value::given(arena.alloc_str(&text), arena)
         }
         Kind::Array => {
             let items: Vec<Value<'a>> = from.items().map(|it| value(it, arena)).collect();
@@ -38,7 +38,7 @@ fn value<'a>(from: fhir::json::Value<'_>, arena: &'a Arena) -> Value<'a> {
             for member in from.members() {
                 map.set(arena.alloc_str(&member.name), value(member.value, arena));
             }
-            Value::Map(map.finish(arena))
+            Value::Map(map.finish_given("", arena))
         }
     }
 }

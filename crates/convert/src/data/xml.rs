@@ -1,8 +1,12 @@
 //! XML as data (C-CDA): objects with attributes by name and text as `_`, repeated siblings as
-//! lists in order of first appearance, `prefix:name` as `prefix_name`, line breaks removed.
+//! lists in order of first appearance. Compatible libraries see `prefix:name` as `prefix_name`, no line
+//! breaks and empty elements as null; strict ones see names by their namespace, texts as they stand, and
+//! elements that know how they are written.
 //!
 //! No document type and no entities but XML's own five: nothing is expanded.
 
+mod namespaces;
+mod text;
 mod well_formed;
 
 use std::collections::HashMap;
@@ -14,20 +18,30 @@ use quick_xml::{Error, Reader};
 
 use crate::budget::Budgets;
 use crate::error::{ConvertError, ErrorKind, Result, line_and_column};
+use crate::template::Mode;
 use crate::value::{Arena, MapBuilder, Value};
+use namespaces::Namespaces;
+pub(crate) use text::{Piece, peek, pieces, read_texts, text};
 pub(crate) use well_formed::referenced;
 use well_formed::{Checked, fault, place_in};
 
-/// Reads a document; the outermost object has the root element, `_originalData` and, if it is
-/// there, `?xml`.
-pub(crate) fn read<'a>(text: &'a str, budgets: &Budgets, arena: &'a Arena) -> Result<Value<'a>> {
+/// Reads a document; the outermost object has the root element and, in compatible mode,
+/// `_originalData` and, if it is there, `?xml`.
+pub(crate) fn read<'a>(
+    text: &'a str,
+    mode: Mode,
+    budgets: &Budgets,
+    arena: &'a Arena,
+) -> Result<Value<'a>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader::from_str(text);
     reader.config_mut().expand_empty_elements = true;
     reader.config_mut().check_comments = true;
     let mut tree = Tree {
         text,
+        mode,
         arena,
+        namespaces: Namespaces::default(),
         depth_max: budgets.depth_max,
         open: vec![Element::default()],
         values: 0,
@@ -84,7 +98,9 @@ fn at_place(text: &str, at: usize, what: &str) -> ConvertError {
 
 struct Tree<'a> {
     text: &'a str,
+    mode: Mode,
     arena: &'a Arena,
+    namespaces: Namespaces<'a>,
     depth_max: usize,
     open: Vec<Element<'a>>,
     /// The values of all elements that are open.
@@ -109,6 +125,8 @@ struct Element<'a> {
     text: String,
     /// Comments among the children; Newtonsoft shows several as an empty list.
     comments: usize,
+    /// The prefixes that it declares.
+    declares: Vec<&'a str>,
 }
 
 impl<'a> Element<'a> {
@@ -123,15 +141,20 @@ impl<'a> Element<'a> {
     }
 
     /// Text that is more than white space becomes a member of its own.
-    fn end_text(&mut self, arena: &'a Arena) {
+    fn end_text(&mut self, mode: Mode, arena: &'a Arena) {
         if !self.text.trim().is_empty() {
             let text: &'a str = arena.alloc_str(&self.text);
-            self.add("_", Value::plain(without_line_breaks(text, arena)));
+            let text = match mode {
+                Mode::Compatible => without_line_breaks(text, arena),
+                Mode::Strict => text::on_one_line(text, arena),
+            };
+            self.add("_", Value::given(text, arena));
         }
         self.text.clear();
     }
 
-    fn finish(&mut self, arena: &'a Arena) -> Value<'a> {
+    /// The value; `source` is how it is written, for those who may ask.
+    fn finish(&mut self, source: &'a str, arena: &'a Arena) -> Value<'a> {
         let mut map = MapBuilder::default();
         for (name, values) in &self.members {
             let value = match values[..] {
@@ -143,10 +166,10 @@ impl<'a> Element<'a> {
         if self.comments > 1 {
             map.set("#comment", Value::List(&[]));
         }
-        if map.members().is_empty() {
+        if map.members().is_empty() && source.is_empty() {
             return Value::Null;
         }
-        Value::Map(map.finish(arena))
+        Value::Map(map.finish_given(source, arena))
     }
 }
 
@@ -156,15 +179,15 @@ impl<'a> Tree<'a> {
         let at = place.start;
         match event {
             Event::Start(start) => self.start(&start, at),
-            Event::End(_) => self.end(at),
+            Event::End(_) => self.end(place),
             Event::Text(_) | Event::GeneralRef(_) | Event::CData(_) => self.content(event, at),
             Event::Decl(_) => {
                 let mut members = MapBuilder::default();
                 for (name, value) in well_formed::declaration(self.text, at, place.end)? {
                     members.set(name, Value::plain(value));
                 }
-                let members = members.finish(self.arena);
-                self.innermost().add("?xml", Value::Map(members));
+                let members = Value::Map(members.finish(self.arena));
+                self.aside("?xml", members);
                 Ok(())
             }
             Event::PI(instruction) => {
@@ -175,11 +198,11 @@ impl<'a> Tree<'a> {
                 }
                 let name = arena.alloc_str(&format!("?{target}"));
                 let content = arena.alloc_str(instruction.content().trim());
-                self.innermost().add(name, Value::plain(content));
+                self.aside(name, Value::plain(content));
                 Ok(())
             }
             Event::Comment(_) => {
-                self.innermost().comments += 1;
+                self.innermost().comments += usize::from(self.mode == Mode::Compatible);
                 Ok(())
             }
             Event::DocType(_) => {
@@ -195,8 +218,15 @@ impl<'a> Tree<'a> {
         innermost.expect("the document stays open: the tokenizer refuses an end tag too many")
     }
 
+    /// What is no content; strict libraries do not see it.
+    fn aside(&mut self, name: &'a str, value: Value<'a>) {
+        if self.mode == Mode::Compatible {
+            self.innermost().add(name, value);
+        }
+    }
+
     fn content(&mut self, event: Event<'_>, at: usize) -> Checked {
-        let (is_outside, arena) = (self.open.len() == 1, self.arena);
+        let (is_outside, mode, arena) = (self.open.len() == 1, self.mode, self.arena);
         let outside = |at: usize| fault(at, "text outside of the root element");
         let element = self.innermost();
         match event {
@@ -215,9 +245,13 @@ impl<'a> Tree<'a> {
                 Ok(character) => element.text.push(character),
                 Err(what) => return fault(at, what),
             },
+            Event::CData(data) if mode == Mode::Strict => element.text.push_str(&data),
             Event::CData(data) => {
-                element.end_text(arena);
-                element.add("#cdata-section", Value::plain(arena.alloc_str(&data)));
+                element.end_text(mode, arena);
+                element.add(
+                    "#cdata-section",
+                    Value::given(arena.alloc_str(&data), arena),
+                );
             }
             _ => {}
         }
@@ -225,8 +259,8 @@ impl<'a> Tree<'a> {
     }
 
     fn start(&mut self, start: &BytesStart<'_>, at: usize) -> Checked {
-        let (depth, arena) = (self.open.len(), self.arena);
-        self.innermost().end_text(arena);
+        let (depth, mode, arena) = (self.open.len(), self.mode, self.arena);
+        self.innermost().end_text(mode, arena);
         if depth > self.depth_max {
             let what = format!("more than {} levels (`depth_max`)", self.depth_max);
             return fault(at, what);
@@ -241,37 +275,64 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    fn end(&mut self, at: usize) -> Checked {
-        let arena = self.arena;
+    fn end(&mut self, place: Range<usize>) -> Checked {
+        let (mode, arena) = (self.mode, self.arena);
         let Some(mut element) = self.open.pop().filter(|_| !self.open.is_empty()) else {
-            return fault(at, "an end tag without a start");
+            return fault(place.start, "an end tag without a start");
         };
-        element.end_text(arena);
-        let value = element.finish(arena);
+        element.end_text(mode, arena);
+        let source = match mode {
+            Mode::Compatible => "",
+            Mode::Strict => &self.text[element.at..place.end],
+        };
+        let value = element.finish(source, arena);
+        self.namespaces.leave(&element.declares);
         self.innermost().add(element.name, value);
         self.values = self.values.saturating_sub(element.values) + 1;
         Ok(())
     }
 
-    fn element(&self, start: &BytesStart<'_>, at: usize) -> Checked<Element<'a>> {
+    fn element(&mut self, start: &BytesStart<'_>, at: usize) -> Checked<Element<'a>> {
+        let (text, arena) = (self.text, self.arena);
         let name = start.name();
         well_formed::name(name.as_ref(), "an element", at + 1)?;
         let mut element = Element {
-            name: self.renamed(name.as_ref()),
             at,
             ..Element::default()
         };
-        for attribute in well_formed::attributes(self.text, start.attributes(), at)? {
+        let attributes = well_formed::attributes(text, start.attributes(), at)?;
+        let mut values = Vec::with_capacity(attributes.len());
+        for attribute in &attributes {
             let key: &str = attribute.key.as_ref();
             let value = self.attribute_value(&attribute.value)?;
-            let key = if key.starts_with("xmlns") {
-                self.arena.alloc_str(key)
-            } else {
-                self.renamed(key)
-            };
-            element.add(key, Value::plain(value));
+            if let Some(prefix) = namespaces::declared(key) {
+                let prefix: &'a str = arena.alloc_str(prefix);
+                self.namespaces.enter(prefix, value);
+                element.declares.push(prefix);
+            }
+            values.push((key, value));
+        }
+        element.name = self.named(name.as_ref(), true, at + 1)?;
+        for (key, value) in values {
+            let is_declaration = namespaces::declared(key).is_some();
+            match (is_declaration, self.mode) {
+                (true, Mode::Strict) => {}
+                (true, Mode::Compatible) => {
+                    element.add(arena.alloc_str(key), Value::plain(value));
+                }
+                (false, _) => {
+                    let at = place_in(text, key);
+                    element.add(self.named(key, false, at)?, Value::given(value, arena));
+                }
+            }
         }
         Ok(element)
+    }
+
+    /// The name that templates see.
+    fn named(&self, name: &str, is_element: bool, at: usize) -> Checked<&'a str> {
+        let name = self.namespaces.name(name, is_element, self.mode, at)?;
+        Ok(self.arena.alloc_str(&name))
     }
 
     /// White space in attributes becomes spaces (XML §3.3.3), references what they stand for.
@@ -311,10 +372,6 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    fn renamed(&self, name: &str) -> &'a str {
-        self.arena.alloc_str(&name.replace(':', "_"))
-    }
-
     fn finish(mut self) -> Checked<Value<'a>> {
         if let Some(open) = self.open[1..].last() {
             return fault(
@@ -326,9 +383,11 @@ impl<'a> Tree<'a> {
             return fault(self.text.len(), "there is no root element");
         }
         let root = &mut self.open[0];
-        let original = without_line_breaks(self.text, self.arena);
-        root.add("_originalData", Value::plain(original));
-        Ok(root.finish(self.arena))
+        if self.mode == Mode::Compatible {
+            let original = without_line_breaks(self.text, self.arena);
+            root.add("_originalData", Value::plain(original));
+        }
+        Ok(root.finish("", self.arena))
     }
 }
 

@@ -9,8 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::moment::Moment;
 use super::{
-    Filter, Run, argument, codes, collections, encoding, list, number, resources, text, text_parts,
+    Filter, Run, Takes, argument, codes, collections, encoding, list, narrative, number, resources,
+    text, text_parts,
 };
+use crate::data::xml;
 use crate::error::Result;
 use crate::process::IdStrategy;
 use crate::render::Renderer;
@@ -53,7 +55,7 @@ const fn row(
             name,
             arguments,
             run,
-            takes_elements: false,
+            takes: Takes::Texts,
         },
         usage,
         about,
@@ -62,16 +64,22 @@ const fn row(
 
 /// A filter that wants an element itself, not its text.
 const fn of_elements(row: StrictFilter) -> StrictFilter {
+    taking(Takes::Elements, row)
+}
+
+/// A filter that wants elements of a document themselves, each as a list of one.
+const fn of_lists(row: StrictFilter) -> StrictFilter {
+    taking(Takes::Lists, row)
+}
+
+const fn taking(takes: Takes, row: StrictFilter) -> StrictFilter {
     let StrictFilter {
         filter,
         usage,
         about,
     } = row;
     StrictFilter {
-        filter: Filter {
-            takes_elements: true,
-            ..filter
-        },
+        filter: Filter { takes, ..filter },
         usage,
         about,
     }
@@ -88,47 +96,50 @@ static FILTERS: &[StrictFilter] = &[
     row("base64_encode", (0, 0), encoding::base64_encode, "x | base64_encode", "the text as Base64"),
     row("capitalize", (0, 0), text::capitalize, "x | capitalize", "the text with capital initials"),
     of_elements(row("code_map", (1, 2), code_map, "x | code_map: 'Gender', 'display'", "what the library's map of that name has for the code: its `code`, or the property that is named; null if the code is not in it, and then reported as not read")),
-    row("compact", (0, 0), list::compact, "items | compact", "the list without nulls"),
-    row("concat", (1, 1), list::concat, "items | concat: others", "both lists, one after the other"),
+    of_lists(row("compact", (0, 0), list::compact, "items | compact", "the list without nulls")),
+    of_lists(row("concat", (1, 1), list::concat, "items | concat: others", "both lists, one after the other")),
     row("contains", (1, 1), text_parts::contains, "x | contains: 'a'", "whether the text has that part"),
-    row("default", (1, 1), collections::default, "x | default: y", "the value, or the other one if it is null, false or empty"),
+    of_lists(row("default", (1, 1), collections::default, "x | default: y", "the value, or the other one if it is null, false or empty")),
     row("divided_by", (1, 1), number::divided_by, "n | divided_by: 2", "the quotient; of whole numbers a whole number"),
     row("downcase", (0, 0), text::downcase, "x | downcase", "the text in small letters"),
     row("escape", (0, 0), text::escape, "x | escape", "the text as content of HTML, for narratives"),
-    row("except", (1, 1), resources::except, "items | except: others", "the elements that are not in the other list"),
+    of_lists(row("except", (1, 1), resources::except, "items | except: others", "the elements that are not in the other list")),
     of_elements(row("first", (0, 0), first, "items | first", "the first element")),
     row("hex_to_base64", (0, 0), encoding::hex_to_base64, "x | hex_to_base64", "bytes in hexadecimal digits in Base64; null if they are none"),
     of_elements(row("id", (1, 8), id, "'Patient' | id: a, b", "an id of a resource of that type that is always the same for the same keys; null if all keys are missing")),
-    row("join", (0, 1), list::join, "items | join: ', '", "the elements as one text"),
+    of_lists(row("join", (0, 1), list::join, "items | join: ', '", "the elements as one text")),
     of_elements(row("last", (0, 0), last, "items | last", "the last element")),
     row("lines", (0, 0), lines, "x | lines", "the lines of a text, empty ones left out"),
-    row("map", (1, 1), list::map, "items | map: 'name'", "that member of every element"),
+    of_lists(row("map", (1, 1), list::map, "items | map: 'name'", "that member of every element")),
     row("match", (1, 1), text_parts::matched, "x | match: '[0-9]+'", "the first part that the regular expression (.NET's) matches"),
     row("minus", (1, 1), number::minus, "n | minus: 1", "the difference"),
+    of_elements(row("narrative", (0, 0), narrative::narrative, "section.text | narrative", "the narrative of a section of a document, as XHTML; null if it says nothing")),
     row("now", (0, 0), now, "null | now", "the time of the conversion, as an instant"),
     row("plus", (1, 1), number::plus, "n | plus: 1", "the sum"),
     row("prepend", (1, 1), text::prepend, "a | prepend: b", "both texts, the argument first"),
     row("reference", (1, 1), reference_to, "id | reference: 'Patient'", "a reference to the resource of that type and id, as the strategy of ids writes it"),
+    row("referenced", (0, 0), narrative::referenced, "x.reference.value | referenced", "the element of a document that has that `ID`, with or without the `#` before it; null if there is none"),
     row("referring", (2, 2), resources::referring, "items | referring: 'subject', patient", "the resources whose member of that name refers to that resource; with null, to none that is there"),
     row("remove", (1, 1), text_parts::remove, "x | remove: '-'", "the text without that part"),
     row("replace", (1, 2), text_parts::replace, "x | replace: 'a+', 'b'", "the text with what the regular expression (.NET's) matches replaced"),
     row("resolve", (0, 1), resources::resolve, "x.subject | resolve: x", "the resource that a reference leads to in the input: an entry, or one that the resource given contains; of a list of references all that are there"),
     row("resources", (0, 0), resources::resources, "'Patient' | resources", "the resources of that type in the input, a bundle or one resource"),
-    row("reverse", (0, 0), list::reverse, "items | reverse", "the list, the last element first"),
+    of_lists(row("reverse", (0, 0), list::reverse, "items | reverse", "the list, the last element first")),
     row("round", (0, 1), number::round, "n | round: 2", "the number with so many digits after the point"),
     of_elements(row("size", (0, 0), size, "items | size", "how many elements, or characters of a text")),
     row("slice", (1, 2), text_parts::slice, "x | slice: 0, 3", "a part of the text: from where, how many characters"),
-    row("sort", (0, 1), list::sort, "items | sort: 'name'", "the list in order"),
+    of_lists(row("sort", (0, 1), list::sort, "items | sort: 'name'", "the list in order")),
     row("split", (1, 1), text_parts::split, "x | split: ','", "the parts between the separators, empty ones left out"),
     row("strip", (0, 0), text::strip, "x | strip", "the text without white space at its ends"),
     row("times", (1, 1), number::times, "n | times: 2", "the product"),
-    row("to_json_string", (0, 0), collections::to_json_string, "x | to_json_string", "the value as JSON"),
+    of_lists(row("to_json_string", (0, 0), collections::to_json_string, "x | to_json_string", "the value as JSON")),
     row("truncate", (0, 2), text::truncate, "x | truncate: 20", "the text, cut at that length"),
-    row("uniq", (0, 0), list::uniq, "items | uniq", "the list with each element once"),
+    of_lists(row("uniq", (0, 0), list::uniq, "items | uniq", "the list with each element once")),
     row("upcase", (0, 0), text::upcase, "x | upcase", "the text in capitals"),
     row("url_decode", (0, 0), encoding::url_decode, "x | url_decode", "what a part of a URL stands for"),
     row("url_encode", (0, 0), encoding::url_encode, "x | url_encode", "the text as part of a URL"),
-    row("where", (1, 2), list::where_, "items | where: 'name', 'x'", "the elements whose member has that value"),
+    of_lists(row("where", (1, 2), list::where_, "items | where: 'name', 'x'", "the elements whose member has that value")),
+    of_elements(row("written", (0, 0), narrative::written, "x | written", "an element of a document as it is written there")),
 ];
 
 /// The names of the types that `as` knows.
@@ -163,14 +174,27 @@ fn peeked<'a>(renderer: &Renderer<'a>, value: Value<'a>) -> Option<&'a str> {
     let text = match value {
         Value::Hl7(element) => element.peek()?,
         Value::Null => return None,
+        Value::Text(text) => text.peek(),
+        Value::List([first, ..]) if first.as_element().is_some() => {
+            return peeked(renderer, *first);
+        }
+        Value::Map(map) => xml::peek(map, renderer.arena),
         other => print::exact(other, renderer.arena).as_str(),
     };
     Some(text).filter(|it| !it.trim().is_empty())
 }
 
 fn mark(value: Value<'_>) {
-    if let Value::Hl7(element) = value {
-        element.first_text();
+    match value {
+        Value::Hl7(element) => {
+            element.first_text();
+        }
+        Value::Text(text) => {
+            text.as_str();
+        }
+        Value::List([first, ..]) => mark(*first),
+        Value::Map(element) => xml::read_texts(element),
+        _ => {}
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a strict library leaves to the engine: members that must be there and that nothing gave a
 //! value, and the `fullUrl` and `request` of entries of a batch or transaction.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use crate::data;
@@ -26,9 +27,13 @@ pub(crate) fn finish<'a>(
     let Some(Value::List(entries)) = map.get("entry").filter(|_| is_processed) else {
         return Ok(root);
     };
+    let known = match settings.ids {
+        IdStrategy::Conditional => Identifiers::of(entries),
+        IdStrategy::Hash | IdStrategy::Salted(_) => Identifiers::default(),
+    };
     let mut finished = Vec::with_capacity(entries.len());
     for it in entries {
-        finished.push(entry(*it, library, settings, arena)?);
+        finished.push(entry(*it, &known, library, settings, arena)?);
     }
     let entries = finished;
     let entries = Value::List(arena.alloc_slice_copy(&entries));
@@ -39,25 +44,54 @@ pub(crate) fn finish<'a>(
     Ok(Value::Map(changed.finish(arena)))
 }
 
+/// The first identifiers of the resources of a bundle, by type, each with how many have it.
+#[derive(Default)]
+struct Identifiers<'a>(HashMap<(&'a str, String), usize>);
+
+impl<'a> Identifiers<'a> {
+    fn of(entries: &[Value<'a>]) -> Self {
+        let mut counts = HashMap::new();
+        for resource in entries.iter().filter_map(resource_of) {
+            if let Some((kind, identifier)) = kind_of(resource).zip(identifier(resource)) {
+                *counts.entry((kind, identifier)).or_insert(0) += 1;
+            }
+        }
+        Self(counts)
+    }
+
+    /// The identifier that a resource is looked for by: one that several of the bundle have tells
+    /// none of them.
+    fn telling(&self, kind: &'a str, resource: &Map<'a>) -> Option<String> {
+        let key = (kind, identifier(resource)?);
+        (self.0.get(&key) == Some(&1)).then_some(key.1)
+    }
+}
+
+fn resource_of<'a>(entry: &Value<'a>) -> Option<&'a Map<'a>> {
+    entry.as_map()?.get("resource")?.as_map()
+}
+
+fn kind_of<'a>(resource: &Map<'a>) -> Option<&'a str> {
+    resource.get("resourceType")?.as_text()
+}
+
 fn entry<'a>(
     entry: Value<'a>,
+    known: &Identifiers<'a>,
     library: &Library,
     settings: &Settings<'_>,
     arena: &'a Arena,
 ) -> Result<Value<'a>> {
-    let Some(map) = entry.as_map().filter(|it| it.get("request").is_none()) else {
+    let has_request = |map: &Map<'_>| map.get("request").is_some();
+    if entry.as_map().is_none_or(has_request) {
+        return Ok(entry);
+    }
+    let resource = resource_of(&entry);
+    let id = resource.and_then(|it| it.get("id")?.as_text());
+    let (Some(resource), Some(kind), Some(id)) = (resource, resource.and_then(kind_of), id) else {
         return Ok(entry);
     };
-    let resource = map.get("resource").and_then(|it| it.as_map());
-    let text = |name: &str| resource.and_then(|it| it.get(name)?.as_text());
-    let (Some(resource), Some(kind), Some(id)) = (resource, text("resourceType"), text("id"))
-    else {
-        return Ok(entry);
-    };
-    let identifier = match settings.ids {
-        IdStrategy::Conditional => identifier(resource),
-        IdStrategy::Hash | IdStrategy::Salted(_) => None,
-    };
+    let identifier = known.telling(kind, resource);
     let mut kept = MapBuilder::default();
     for (name, value) in resource.members() {
         // The server chooses the id of what it looks for.

@@ -278,7 +278,7 @@ impl<'l> Check<'l> {
             let what = format!("`{}` is no filter{hint}", call.name);
             return self.find(Level::Warning, here, what);
         };
-        if !filter.takes(call.arguments.len()) {
+        if !filter.accepts(call.arguments.len()) {
             self.find(Level::Error, here, filter.fault(call.arguments.len()));
         }
         let first = call.arguments.first();

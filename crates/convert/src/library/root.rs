@@ -12,6 +12,7 @@ use super::{Library, Processor};
 use crate::budget::Budgets;
 use crate::data;
 use crate::error::{ConvertError, ErrorKind, Result};
+use crate::template::Mode;
 use crate::value::Arena;
 
 /// Documents of C-CDA R2.1 by the LOINC code of `ClinicalDocument.code`; several codes name a kind,
@@ -75,7 +76,7 @@ impl Library {
 fn readable(processor: Processor, input: &str) -> Result<()> {
     let (budgets, arena) = (Budgets::default(), Arena::new());
     match processor {
-        Processor::Ccda => data::xml::read(input, &budgets, &arena).map(|_| ()),
+        Processor::Ccda => data::xml::read(input, Mode::Compatible, &budgets, &arena).map(|_| ()),
         _ => data::json::read(input, &budgets, &arena).map(|_| ()),
     }
 }

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::Renderer;
+use crate::data::xml;
 use crate::error::{ConvertError, ErrorKind, Result};
 use crate::template::Mode;
 use crate::template::condition::{Comparison, Condition, Operator, Right};
@@ -30,15 +31,20 @@ impl<'a> Renderer<'a> {
         if matches!(comparison.right, Right::True) {
             return Ok(self.is_true(left));
         }
-        let left = self.compared_value(left);
         match &comparison.right {
             Right::True => Ok(self.is_true(left)),
             Right::Than(operator, right) => {
+                // Keys are those of the element itself, not of its text.
+                let left = match operator {
+                    Operator::HasKey | Operator::HasValue => left,
+                    _ => self.compared_value(left),
+                };
                 let right = self.operand(right)?;
                 let right = self.compared_value(right);
                 compared(self.as_number(left, right), *operator, right)
             }
             Right::OneOf(values) => {
+                let left = self.compared_value(left);
                 for value in values {
                     let value = self.operand(value)?;
                     if compare::equal(left, self.compared_value(value)) {
@@ -72,11 +78,17 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// In strict mode the text of an element is compared.
+    /// In strict mode the text of an element is compared, of several that of the first.
     pub(super) fn compared_value(&self, value: Value<'a>) -> Value<'a> {
         match (self.mode, value) {
             (Mode::Strict, Value::Hl7(element)) => element.first_text(),
-            _ => value,
+            (Mode::Strict, Value::List([first, ..])) if first.as_element().is_some() => {
+                self.compared_value(*first)
+            }
+            _ => match value.as_element() {
+                Some(element) => xml::text(element, self.arena),
+                None => value,
+            },
         }
     }
 }

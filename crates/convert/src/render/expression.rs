@@ -2,6 +2,7 @@
 
 use super::Renderer;
 use crate::error::{ConvertError, ErrorKind, Result};
+use crate::filter::Takes;
 use crate::template::Mode;
 use crate::template::expression::{Call, Chain, Operand, Part, Path, Root};
 use crate::value::{Text, Value, print};
@@ -34,14 +35,22 @@ impl<'a> Renderer<'a> {
         for argument in &call.arguments {
             arguments.push(self.operand(argument)?);
         }
-        if self.mode == Mode::Strict && !filter.takes_elements() {
-            let input = self.compared_value(input);
-            for argument in &mut arguments {
-                *argument = self.compared_value(*argument);
-            }
+        if self.mode == Mode::Compatible {
             return filter.run(self, input, &arguments);
         }
+        let input = self.taken(input, filter.takes());
+        for argument in &mut arguments {
+            *argument = self.taken(*argument, filter.takes());
+        }
         filter.run(self, input, &arguments)
+    }
+
+    /// What a filter of a strict library gets.
+    fn taken(&self, value: Value<'a>, takes: Takes) -> Value<'a> {
+        match (takes, value) {
+            (Takes::Elements, _) | (Takes::Lists, Value::Map(_) | Value::List(_)) => value,
+            _ => self.compared_value(value),
+        }
     }
 
     /// The value of a fragment.
@@ -110,6 +119,10 @@ impl<'a> Renderer<'a> {
                     return Ok(value);
                 }
             }
+            // A path goes through the first of several elements.
+            (Value::List([first, ..]), _) if first.as_element().is_some() && !is_command(name) => {
+                return self.member(*first, name, number);
+            }
             (Value::Pair(pair), _) => {
                 return Ok(match name {
                     "Key" | "key" | "itemName" => Value::plain(pair.0),
@@ -128,13 +141,13 @@ impl<'a> Renderer<'a> {
 
     /// `size`, `first` and `last`, of whatever has elements and no member of that name.
     fn command(&self, of: Value<'a>, name: &str) -> Result<Value<'a>> {
-        if !matches!(name, "size" | "first" | "last") {
+        if !is_command(name) {
             return Ok(Value::Null);
         }
         if let (Value::Text(text), "size") = (of, name) {
             return Ok(Value::Int(utf16_length(text.as_str())));
         }
-        let Some(elements) = of.elements(self.arena) else {
+        let Some(elements) = self.elements(of) else {
             return Ok(Value::Null);
         };
         self.meter.steps(elements.len() / 16)?;
@@ -176,6 +189,10 @@ impl<'a> Renderer<'a> {
             _ => Ok(Value::Null),
         }
     }
+}
+
+fn is_command(name: &str) -> bool {
+    matches!(name, "size" | "first" | "last")
 }
 
 /// The length as .NET counts it.

@@ -29,10 +29,12 @@ impl<'a> Renderer<'a> {
         result
     }
 
-    /// The elements of a value; in strict mode an element of a message has some too.
+    /// The elements of a value; in strict mode an element of a message has some too, and one of a
+    /// document is a list of one.
     pub(crate) fn elements(&self, value: Value<'a>) -> Option<&'a [Value<'a>]> {
         match (self.mode, value) {
             (Mode::Strict, Value::Hl7(element)) => element.strict_elements(self.arena),
+            _ if value.as_element().is_some() => Some(self.arena.alloc_slice_copy(&[value])),
             _ => value.elements(self.arena),
         }
     }

@@ -92,10 +92,7 @@ impl<'a> Renderer<'a> {
             return self.batch(value, template, variable, out);
         }
         let value = self.chain(chain)?;
-        let value = match (self.mode, value) {
-            (Mode::Strict, Value::Hl7(element)) => element.first_text(),
-            _ => value,
-        };
+        let value = self.compared_value(value);
         self.print(value, out)
     }
 

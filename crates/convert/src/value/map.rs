@@ -1,6 +1,7 @@
 //! Objects: members in order, found by name. Small ones are searched in order; large ones by a
 //! sorted index, so that hostile input cannot make look-ups quadratic.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::{Arena, Value};
@@ -13,23 +14,60 @@ pub(crate) struct Map<'a> {
     members: &'a [(&'a str, Value<'a>)],
     /// Positions in the order of names, of large maps only.
     index: &'a [u32],
+    /// Of an object of the input.
+    given: Option<&'a GivenMap<'a>>,
+}
+
+/// What is known of an object of the input.
+struct GivenMap<'a> {
+    /// Which members were asked for: numbers and booleans cannot tell by themselves.
+    asked: &'a [Cell<bool>],
+    /// How it is written, if it is XML.
+    source: &'a str,
 }
 
 impl<'a> Map<'a> {
     /// The members in order.
     pub(crate) fn members(&self) -> &'a [(&'a str, Value<'a>)] {
+        for asked in self.given.map_or(&[][..], |it| it.asked) {
+            asked.set(true);
+        }
         self.members
+    }
+
+    /// The members in order, without their counting as asked for; each with whether it was.
+    pub(crate) fn peek(&self) -> impl Iterator<Item = (&'a str, Value<'a>, bool)> {
+        let asked = self.given.map_or(&[][..], |it| it.asked);
+        let members = self.members.iter().enumerate();
+        members.map(move |(at, it)| (it.0, it.1, asked.get(at).is_some_and(Cell::get)))
+    }
+
+    /// How many members there are.
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// How it is written in the input; nothing for what is no XML.
+    pub(crate) fn source(&self) -> &'a str {
+        self.given.map_or("", |it| it.source)
     }
 
     /// The value of that name; names are told apart by case.
     pub(crate) fn get(&self, name: &str) -> Option<Value<'a>> {
+        let at = self.place(name)?;
+        if let Some(asked) = self.given.and_then(|it| it.asked.get(at)) {
+            asked.set(true);
+        }
+        Some(self.members[at].1)
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
         if self.index.is_empty() {
-            let mut members = self.members.iter();
-            return members.find(|(key, _)| *key == name).map(|it| it.1);
+            return self.members.iter().position(|(key, _)| *key == name);
         }
         let key = |&at: &u32| self.members[at as usize].0;
         let found = self.index.binary_search_by(|at| key(at).cmp(name)).ok()?;
-        Some(self.members[self.index[found] as usize].1)
+        Some(self.index[found] as usize)
     }
 }
 
@@ -68,6 +106,17 @@ impl<'a> MapBuilder<'a> {
 
     /// The finished map.
     pub(crate) fn finish(&mut self, arena: &'a Arena) -> &'a Map<'a> {
+        self.build(None, arena)
+    }
+
+    /// The finished map, an object of the input; `source` is how it is written, if it is XML.
+    pub(crate) fn finish_given(&mut self, source: &'a str, arena: &'a Arena) -> &'a Map<'a> {
+        let asked = arena.alloc_slice_fill_with(self.members.len(), |_| Cell::new(false));
+        let given = arena.alloc(GivenMap { asked, source });
+        self.build(Some(given), arena)
+    }
+
+    fn build(&mut self, given: Option<&'a GivenMap<'a>>, arena: &'a Arena) -> &'a Map<'a> {
         let members: &'a [(&'a str, Value<'a>)] = arena.alloc_slice_copy(&self.members);
         let mut index = Vec::new();
         if members.len() >= INDEXED_FROM {
@@ -79,6 +128,7 @@ impl<'a> MapBuilder<'a> {
         arena.alloc(Map {
             members,
             index: arena.alloc_slice_copy(&index),
+            given,
         })
     }
 

@@ -3,6 +3,7 @@
 //! only where they are written, and every piece of text says what it is: data as given, data
 //! that is already escaped (HL7 v2), or markup, which a template wrote.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::Arena;
@@ -21,10 +22,38 @@ pub(crate) enum TextKind {
 /// A text of one kind, or of pieces of several.
 #[derive(Clone, Copy)]
 pub(crate) enum Text<'a> {
+    /// A value of the input.
+    Given(&'a Given<'a>),
     Plain(&'a str),
     Escaped(&'a str),
     Markup(&'a str),
     Mixed(&'a Mixed<'a>),
+}
+
+/// A value of the input, which knows whether anybody looked at its characters.
+pub(crate) struct Given<'a> {
+    text: &'a str,
+    is_read: Cell<bool>,
+}
+
+impl<'a> Given<'a> {
+    /// A value that nobody has read.
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            is_read: Cell::new(false),
+        }
+    }
+
+    fn read(&self) -> &'a str {
+        self.is_read.set(true);
+        self.text
+    }
+
+    /// Whether somebody read it; what is white space has nothing to read.
+    pub(crate) fn is_read(&self) -> bool {
+        self.is_read.get() || self.text.trim().is_empty()
+    }
 }
 
 /// A text of several pieces.
@@ -52,14 +81,24 @@ impl<'a> Text<'a> {
     /// The characters, whatever they are.
     pub(crate) fn as_str(&self) -> &'a str {
         match self {
+            Self::Given(given) => given.read(),
             Self::Plain(text) | Self::Escaped(text) | Self::Markup(text) => text,
             Self::Mixed(mixed) => mixed.text,
+        }
+    }
+
+    /// The characters, of a value of the input without their counting as read.
+    pub(crate) fn peek(&self) -> &'a str {
+        match self {
+            Self::Given(given) => given.text,
+            other => other.as_str(),
         }
     }
 
     /// The pieces in order.
     pub(crate) fn pieces(self) -> impl Iterator<Item = (TextKind, &'a str)> {
         let (single, mixed) = match self {
+            Self::Given(given) => (Some((TextKind::Plain, given.read())), None),
             Self::Plain(text) => (Some((TextKind::Plain, text)), None),
             Self::Escaped(text) => (Some((TextKind::Escaped, text)), None),
             Self::Markup(text) => (Some((TextKind::Markup, text)), None),
@@ -80,6 +119,7 @@ impl<'a> Text<'a> {
     /// A part of it; the range lies on characters.
     pub(crate) fn cut(self, range: Range<usize>, arena: &'a Arena) -> Self {
         match self {
+            Self::Given(given) => Self::Plain(&given.read()[range]),
             Self::Plain(text) => Self::Plain(&text[range]),
             Self::Escaped(text) => Self::Escaped(&text[range]),
             Self::Markup(text) => Self::Markup(&text[range]),

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use convert::{Library, Processor, hl7v2_library, own, root_of};
+use convert::{Library, Processor, Unread, hl7v2_library, own, root_of};
 
 use super::data;
 use super::er7::{Compared, Message, Part};
@@ -28,17 +28,16 @@ pub(crate) fn there_and_back(message: &str, library: &Library) -> Result<Back, S
     let root = root.ok_or("the bundle names no root")?;
     let back = data::convert(library, &root, Processor::FhirToHl7v2, &bundle.text);
     let text = back.map(|it| it.text).map_err(|error| error.to_string())?;
-    let unread = bundle.unread.iter().chain(&bundle.ignored).map(|it| {
-        let part = |subcomponent| {
-            (
-                it.segment.1,
-                it.field,
-                it.repeat,
-                it.component,
-                subcomponent,
-            )
-        };
-        part(it.subcomponent)
+    let unread = bundle.unread.iter().chain(&bundle.ignored);
+    let unread = unread.filter_map(|it| match it {
+        Unread::Component {
+            segment,
+            field,
+            repeat,
+            component,
+            subcomponent,
+        } => Some((segment.1, *field, *repeat, *component, *subcomponent)),
+        Unread::Node { .. } => None,
     });
     Ok(Back {
         text,

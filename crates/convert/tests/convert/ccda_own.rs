@@ -2,9 +2,10 @@
 //! whose resources are valid; everything else is refused, each for its reason.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use bytes::Bytes;
-use convert::{Level, Library, Processor};
+use convert::{Level, Library, Processor, Unread};
 use fhir::json::{Document, Limits};
 use fhir::validate::{Options, validate};
 use fhir::{Definitions, FhirVersion, Severity};
@@ -67,19 +68,10 @@ fn every_document_becomes_valid_resources_and_everything_else_is_refused() {
     let library = library();
     let (mut wrong, mut converted, mut refused) = (Vec::new(), 0, 0);
     let mut types: BTreeMap<String, usize> = BTreeMap::new();
-    for file in data::files(&set) {
-        let Ok(text) = std::fs::read_to_string(&file) else {
-            continue;
-        };
-        let root_element = text.find("<ClinicalDocument").map(|at| &text[at..]);
-        let is_document = root_element.is_some_and(|it| {
-            let tag = it.split('>').next().unwrap();
-            tag.contains("xmlns=\"urn:hl7-org:v3\"")
-        });
+    for (shown, text, is_document) in documents(&set) {
         let root = library.root_for(Processor::Ccda, &text);
         let root = root.as_deref().unwrap_or("Document");
         let output = data::convert(&library, root, Processor::Ccda, &text);
-        let shown = file.strip_prefix(&set).unwrap().display().to_string();
         match (output, is_document) {
             (Ok(output), true) => {
                 converted += 1;
@@ -106,6 +98,111 @@ fn every_document_becomes_valid_resources_and_everything_else_is_refused() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The texts of a folder by their paths, and whether each is a document.
+fn documents(set: &Path) -> Vec<(String, String, bool)> {
+    let mut found = Vec::new();
+    for file in data::files(set) {
+        let Ok(text) = std::fs::read_to_string(&file) else {
+            continue;
+        };
+        let tag = text.find("<ClinicalDocument").map(|at| &text[at..]);
+        let tag = tag.and_then(|it| it.split('>').next());
+        let is_document = tag.is_some_and(|it| it.contains("xmlns=\"urn:hl7-org:v3\""));
+        let shown = file.strip_prefix(set).unwrap().display().to_string();
+        found.push((shown, text, is_document));
+    }
+    found
+}
+
+/// What became of every text and attribute of every document, by its last two steps: it is in the
+/// bundle as it stands, it decides something or is written otherwise there, it is left away on
+/// purpose, or it is reported.
+#[test]
+fn nothing_is_lost_silently() {
+    let Some(set) = data::folder(SUITE, "16-ccda") else {
+        return;
+    };
+    let library = library();
+    let mut rows: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    for (_, text, _) in documents(&set).into_iter().filter(|it| it.2) {
+        let root = library.root_for(Processor::Ccda, &text).unwrap();
+        let output = data::convert(&library, &root, Processor::Ccda, &text).unwrap();
+        let paths = |of: &[Unread]| of.iter().map(Unread::to_string).collect::<BTreeSet<_>>();
+        let (unread, ignored) = (paths(&output.unread), paths(&output.ignored));
+        let written = texts(&serde_json::from_str(&output.text).unwrap());
+        for (path, value) in leaves(&text) {
+            let became = match () {
+                () if unread.contains(&path) => "reported",
+                () if ignored.contains(&path) => "ignored",
+                () if written.contains(&words(&value)) => "kept",
+                () => "changed",
+            };
+            let mut steps: Vec<&str> = path.rsplit('/').take(2).collect();
+            steps.reverse();
+            *rows.entry((became, steps.join("/"))).or_default() += 1;
+        }
+    }
+    let total = |became: &str| -> usize {
+        let rows = rows.iter().filter(|it| it.0.0 == became);
+        rows.map(|it| it.1).sum()
+    };
+    let states = ["kept", "changed", "ignored", "reported"].map(|it| format!("{} {it}", total(it)));
+    println!("isthmus-suite: {SUITE}: values {}", states.join(", "));
+    let rows = rows.into_iter().filter(|it| it.0.0 != "kept");
+    let rows = rows.map(|((became, path), count)| format!("{became}\t{path}\t{count}\n"));
+    let table = rows.collect::<Vec<_>>().concat();
+    expect_test::expect_file!["../official/ccda-coverage.tsv"].assert_eq(&table);
+}
+
+/// All texts of a bundle.
+fn texts(json: &Value) -> String {
+    let (mut found, mut open) = (Vec::new(), vec![json]);
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(members) => open.extend(members.values()),
+            Value::Array(items) => open.extend(items),
+            Value::String(text) => found.push(words(text)),
+            other => found.push(other.to_string()),
+        }
+    }
+    found.join("\n")
+}
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The texts and attributes of a document with their paths, but those of narratives.
+fn leaves(text: &str) -> Vec<(String, String)> {
+    let mut reader = quick_xml::Reader::from_str(text);
+    reader.config_mut().expand_empty_elements = true;
+    let (mut path, mut found) = (String::new(), Vec::new());
+    loop {
+        match reader.read_event().unwrap() {
+            Event::Start(start) => {
+                path.push('/');
+                path.push_str(&start.name().as_ref().replace(':', "_"));
+                for attribute in start.attributes().map(Result::unwrap) {
+                    let name: &str = attribute.key.as_ref();
+                    if !name.starts_with("xmlns") {
+                        let place = format!("{path}/@{}", name.replace(':', "_"));
+                        let value = quick_xml::escape::unescape(&attribute.value).unwrap();
+                        found.push((place, value.into_owned()));
+                    }
+                }
+            }
+            Event::Text(content) if !content.trim().is_empty() => {
+                found.push((path.clone(), content.to_string()));
+            }
+            Event::End(_) => path.truncate(path.rfind('/').unwrap()),
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    found.retain(|it| !it.0.contains("/section/text"));
+    found
+}
+
 /// A reference that leads to nothing in the bundle.
 fn dangling(bundle: &Value) -> Option<String> {
     let entries = bundle["entry"].as_array().unwrap();
@@ -118,6 +215,7 @@ fn dangling(bundle: &Value) -> Option<String> {
         match value {
             Value::Object(members) => {
                 if let Some(reference) = members.get("reference").and_then(Value::as_str)
+                    && !reference.starts_with('#')
                     && !places.contains(reference)
                 {
                     return Some(format!("`{reference}` is not in the bundle"));
@@ -131,57 +229,62 @@ fn dangling(bundle: &Value) -> Option<String> {
     None
 }
 
-/// Sections of the body whose narrative is not in the composition.
+/// Narratives and entries of sections that are not in the composition.
 fn unsaid(text: &str, bundle: &Value) -> Option<String> {
-    let composition = &bundle["entry"][0]["resource"];
-    let said = composition["section"].as_array().into_iter().flatten();
-    let said = said.filter(|it| it["text"]["div"].is_string()).count();
-    let wanted = counted(text);
-    if said < wanted.narratives {
-        let wanted = wanted.narratives;
+    let (found, wanted) = (said(&bundle["entry"][0]["resource"]), counted(text));
+    if found.narratives < wanted.narratives {
+        let (found, wanted) = (found.narratives, wanted.narratives);
         return Some(format!(
-            "{said} of {wanted} narratives are in the composition"
+            "{found} of {wanted} narratives are in the composition"
         ));
     }
-    let sections = composition["section"].as_array().into_iter().flatten();
-    let referred = sections.filter_map(|it| it["entry"].as_array());
-    let referred: usize = referred.map(Vec::len).sum();
-    let wanted = wanted.entries;
-    (referred < wanted).then(|| format!("{referred} references for {wanted} entries"))
+    let (found, wanted) = (found.entries, wanted.entries);
+    (found < wanted).then(|| format!("{found} references for {wanted} entries"))
 }
 
-/// What a document has to say.
+/// What a document has to say, or a composition says.
 #[derive(Default)]
 struct Said {
-    /// Sections right below the body with a narrative that has text.
+    /// Sections with a narrative that has text.
     narratives: usize,
     /// Entries of all sections.
     entries: usize,
 }
 
+/// Counts in sections, one inside the other.
+fn said(of: &Value) -> Said {
+    let mut total = Said::default();
+    for section in of["section"].as_array().into_iter().flatten() {
+        let inner = said(section);
+        let has_text = section["text"]["div"].is_string();
+        total.narratives += inner.narratives + usize::from(has_text);
+        total.entries += inner.entries + section["entry"].as_array().map_or(0, Vec::len);
+    }
+    total
+}
+
 /// Counts without the engine.
 fn counted(text: &str) -> Said {
     let mut reader = quick_xml::Reader::from_str(text);
-    let (mut path, mut found, mut has_text) = (Vec::<String>::new(), Said::default(), false);
+    let (mut path, mut found, mut narrative) = (Vec::<String>::new(), Said::default(), None);
     loop {
         match reader.read_event().unwrap() {
             Event::Start(start) => {
                 let name = start.local_name().as_ref().to_owned();
-                if name == "section" && !path.contains(&name) {
-                    has_text = false;
+                let is_in_section = path.last().is_some_and(|it| it == "section");
+                found.entries += usize::from(is_in_section && name == "entry");
+                if is_in_section && name == "text" {
+                    narrative = Some(false);
                 }
-                let is_entry = name == "entry" && path.last().is_some_and(|it| it == "section");
-                found.entries += usize::from(is_entry);
                 path.push(name);
             }
             Event::Text(content) => {
-                let is_narrative = path.windows(2).any(|it| it == ["section", "text"]);
-                has_text |= is_narrative && !content.trim().is_empty();
+                narrative = narrative.map(|it| it || !content.trim().is_empty());
             }
             Event::End(_) => {
                 let name = path.pop().unwrap();
-                if name == "section" && !path.contains(&name) {
-                    found.narratives += usize::from(has_text);
+                if name == "text" && path.last().is_some_and(|it| it == "section") {
+                    found.narratives += usize::from(narrative.take() == Some(true));
                 }
             }
             Event::Eof => return found,

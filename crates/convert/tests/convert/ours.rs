@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bytes::Bytes;
-use convert::{Processor, hl7v2_library, root_of};
+use convert::{Processor, Unread, hl7v2_library, root_of};
 use fhir::json::{Document, Limits};
 use fhir::validate::{Options, validate};
 use fhir::{Definitions, FhirVersion, Severity};
@@ -194,8 +194,16 @@ fn shown(library: &convert::Library, message: &str) -> String {
         .collect();
     lines.extend(faults(message).iter().map(|it| format!("fault {it}\n")));
     for part in &output.unread {
-        let (segment, position) = &part.segment;
-        let (field, component, repeat) = (part.field, part.component, part.repeat);
+        let Unread::Component {
+            segment: (segment, position),
+            field,
+            repeat,
+            component,
+            ..
+        } = part
+        else {
+            panic!("{part} is no part of a message");
+        };
         lines.push(format!(
             "unread {segment}-{field}.{component} (segment {position}, repeat {repeat})\n"
         ));

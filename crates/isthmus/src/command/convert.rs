@@ -13,7 +13,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use clap::{Arg, ArgMatches, Command, value_parser};
-use convert::{Budgets, ConvertError, IdStrategy, Level, Library, Output, Processor, Settings};
+use convert::{
+    Budgets, ConvertError, IdStrategy, Level, Library, Output, Processor, Settings, Unread,
+};
 use serde_json::json;
 
 use super::print;
@@ -301,22 +303,24 @@ impl Run<'_> {
 
     /// Counts what no template read, and lists it with what is left away on purpose.
     fn cover(&mut self, file: &Path, line: u64, output: &Output) {
-        self.unread += output.unread.len();
+        self.unread += output.unread.iter().map(Unread::count).sum::<usize>();
         let Some(listed) = &mut self.coverage else {
             return;
         };
         for part in output.unread.iter().chain(&output.ignored) {
-            let (segment, position) = &part.segment;
-            let (field, component) = (part.field, part.component);
-            let place = match part.subcomponent {
-                0 => format!("{segment}-{field}.{component}"),
-                subcomponent => format!("{segment}-{field}.{component}.{subcomponent}"),
-            };
-            let row = json!({
-                "file": file.display().to_string(), "line": line, "segment": position,
-                "part": place, "repeat": part.repeat,
+            let mut row = json!({
+                "file": file.display().to_string(), "line": line, "part": part.to_string(),
                 "ignored": self.library.reason_to_ignore(part),
             });
+            match part {
+                Unread::Component {
+                    segment, repeat, ..
+                } => {
+                    row["segment"] = json!(segment.1);
+                    row["repeat"] = json!(repeat);
+                }
+                Unread::Node { count, .. } => row["count"] = json!(count),
+            }
             listed.push(format!("{row}\n"));
         }
     }

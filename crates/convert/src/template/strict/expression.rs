@@ -150,7 +150,7 @@ impl<'n, 't> Reader<'n, 't> {
             let hint = nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
             return Err(format!("`{name}` is no filter{hint}"));
         };
-        if !filter.takes(arguments.len()) {
+        if !filter.accepts(arguments.len()) {
             return Err(filter.fault(arguments.len()));
         }
         Ok(Call {
