@@ -322,9 +322,14 @@ fn as_hl7v2<'a>(
         "TM" => Moment::parse_fhir(&format!("1970-01-01T{text}"))
             .filter(|it| it.time.is_some())
             .map(|it| it.hl7v2().split_off("19700101".len())),
-        "NM" => return Ok(numeral(renderer, text, "decimal").unwrap_or(Value::Null)),
+        "NM" => numeral(renderer, text, "decimal")
+            .and_then(|it| it.as_text())
+            .map(str::to_owned),
         _ => None,
     };
+    if made.is_some() {
+        mark(value);
+    }
     let made = made.map(|it| Value::plain(renderer.arena.alloc_str(&it)));
     Ok(made.unwrap_or(Value::Null))
 }

@@ -98,6 +98,34 @@ fn every_document_becomes_valid_resources_and_everything_else_is_refused() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Documents of our own, with what comes of them, pinned; what is not read is its last lines.
+#[test]
+fn our_documents_become_what_is_expected() {
+    let library = library();
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/ccda");
+    let files = data::files(&cases);
+    let files = files
+        .iter()
+        .filter(|it| it.extension().is_some_and(|it| it == "xml"));
+    let mut count = 0;
+    for file in files {
+        let text = std::fs::read_to_string(file).unwrap();
+        let root = library.root_for(Processor::Ccda, &text).unwrap();
+        let output = data::convert(&library, &root, Processor::Ccda, &text).unwrap();
+        assert_eq!(faults(&output.text), [""; 0], "{}", file.display());
+        let json: Value = serde_json::from_str(&output.text).unwrap();
+        assert_eq!(dangling(&json), None);
+        assert_eq!(unsaid(&text, &json), None);
+        let mut shown = serde_json::to_string_pretty(&json).unwrap();
+        shown.push('\n');
+        let unread = output.unread.iter();
+        shown.extend(unread.map(|it| format!("unread {it}\n")));
+        expect_test::expect_file![file.with_extension("out")].assert_eq(&shown);
+        count += 1;
+    }
+    assert!(count > 1);
+}
+
 /// The texts of a folder by their paths, and whether each is a document.
 fn documents(set: &Path) -> Vec<(String, String, bool)> {
     let mut found = Vec::new();

@@ -74,7 +74,7 @@ fn output_arguments() -> [Arg; 5] {
             .long("coverage")
             .value_name("FILE")
             .value_parser(value_parser!(PathBuf))
-            .help("list here what of each HL7 v2 message was left away, and why"),
+            .help("list here what of each input was left away, and why"),
         Arg::new("zone")
             .long("zone")
             .value_name("MINUTES")
@@ -381,7 +381,7 @@ impl Run<'_> {
         crate::say(&format!("{converted} converted, {refused} refused"));
         if self.unread > 0 {
             let unread = self.unread;
-            let what = format!("{unread} parts of messages were not read; --coverage lists them");
+            let what = format!("{unread} values were not read; --coverage lists them");
             crate::say(&what);
         }
         if refused == 0 {
