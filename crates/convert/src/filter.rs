@@ -238,6 +238,7 @@ static FILTERS: &[Filter] = &[
     row("to_json_string", 0, 0, collections::to_json_string),
     row("truncate", 0, 2, text::truncate),
     row("truncate_number", 0, 0, number::truncate_number),
+    row("truncate_words", 0, 2, text::truncate_words),
     row("truncatewords", 0, 2, text::truncate_words),
     row(
         "unescape_special_chars",

@@ -25,7 +25,7 @@ use crate::template::syntax::Node;
 use crate::template::{Mode, NameId, Template};
 use crate::value::{Arena, Map, Text, Value};
 pub(crate) use condition::contains;
-pub(crate) use expression::{utf16_length, whole};
+pub(crate) use expression::{byte_at, utf16_length, whole};
 pub(crate) use include::trimmed;
 pub(crate) use nodes::markup;
 use scope::Scopes;

@@ -5,9 +5,10 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use super::argument;
+use super::text::string;
 use crate::error::{ConvertError, ErrorKind, Result};
 use crate::render::Renderer;
-use crate::value::{TextBuilder, TextKind, Value, print};
+use crate::value::{TextBuilder, TextKind, Value};
 
 /// What the library's map of that name says of a code: a property of it, of `__default__`, or, for
 /// `code` and `display`, the code itself.
@@ -16,7 +17,7 @@ pub(super) fn get_property<'a>(
     value: Value<'a>,
     arguments: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    let text = |value| print::text(value, renderer.arena).as_str();
+    let text = |value| string(renderer, value).as_str();
     let (code, map) = (text(value), text(argument(arguments, 0)));
     let property = arguments.get(1).map_or("code", |it| text(*it));
     if code.is_empty() || map.is_empty() {
@@ -35,12 +36,12 @@ pub(super) fn generate_id_input<'a>(
     value: Value<'a>,
     arguments: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    let segment = print::text(value, renderer.arena);
+    let segment = string(renderer, value);
     if segment.as_str().trim().is_empty() {
         return Ok(Value::Null);
     }
-    let resource_type = print::text(argument(arguments, 0), renderer.arena);
-    let base = print::text(argument(arguments, 2), renderer.arena);
+    let resource_type = string(renderer, argument(arguments, 0));
+    let base = string(renderer, argument(arguments, 2));
     let is_required = argument(arguments, 1).is_true();
     if resource_type.as_str().trim().is_empty() || (is_required && base.as_str().is_empty()) {
         let what = "an id needs a resource type, and this one another id as its base";
@@ -77,7 +78,7 @@ pub(super) fn generate_uuid<'a>(
     value: Value<'a>,
     _: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    let text = print::text(value, renderer.arena).as_str();
+    let text = string(renderer, value).as_str();
     if text.trim().is_empty() {
         return Ok(Value::Null);
     }

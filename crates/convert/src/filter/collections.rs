@@ -5,6 +5,7 @@ use crate::data;
 use crate::error::Result;
 use crate::json::{path, write};
 use crate::render::{Renderer, Sink, markup};
+use crate::template::Mode;
 use crate::value::{Value, print};
 
 /// The value as JSON text, which may stand in the output as it is.
@@ -34,13 +35,15 @@ pub(super) fn to_array<'a>(
     })
 }
 
-/// The input, or the argument if it is null, false or empty.
+/// The input, or the argument if it is null, false or empty; for DotLiquid white space is empty.
 pub(super) fn default<'a>(
-    _: &mut Renderer<'a>,
+    renderer: &mut Renderer<'a>,
     value: Value<'a>,
     arguments: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    let is_missing = !value.is_true() || value.is_empty();
+    let is_blank = value.as_text().is_some_and(|it| it.trim().is_empty());
+    let is_missing =
+        !value.is_true() || value.is_empty() || (is_blank && renderer.mode == Mode::Compatible);
     Ok(if is_missing {
         argument(arguments, 0)
     } else {

@@ -15,7 +15,7 @@ fn message(value: Value<'_>) -> Result<&Message<'_>> {
 
 fn names<'a>(arguments: &[Value<'a>]) -> Vec<&'a str> {
     let text = argument(arguments, 0).as_text().unwrap_or_default();
-    text.split('|').filter(|it| !it.is_empty()).collect()
+    text.split('|').collect()
 }
 
 fn segment<'a>(segment: &'a Segment<'a>) -> Value<'a> {

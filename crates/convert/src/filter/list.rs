@@ -6,6 +6,7 @@ use super::argument;
 use crate::error::Result;
 use crate::json::write;
 use crate::render::{Renderer, utf16_length};
+use crate::template::Mode;
 use crate::value::{TextBuilder, Value, compare, print};
 
 /// The elements of a list; one of anything else, none of null.
@@ -60,12 +61,13 @@ pub(super) fn last<'a>(
         .unwrap_or(Value::Null))
 }
 
+/// Of a text the characters.
 pub(super) fn join<'a>(
     renderer: &mut Renderer<'a>,
     value: Value<'a>,
     arguments: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    let Value::List(items) = value else {
+    let Some(items) = value.elements(renderer.arena) else {
         return Ok(value);
     };
     let separator = arguments.first().map(|it| print::text(*it, renderer.arena));
@@ -120,8 +122,16 @@ pub(super) fn map<'a>(
     arguments: &[Value<'a>],
 ) -> Result<Value<'a>> {
     let name = argument(arguments, 0).as_text();
-    let mapped = items(renderer, value).iter().map(|it| property(*it, name));
-    list(renderer, &mapped.collect::<Vec<_>>())
+    let mapped = items(renderer, value).iter().map(|it| match (it, name) {
+        (Value::Hl7(element), Some(name)) if renderer.mode == Mode::Compatible => {
+            match name.parse() {
+                Ok(number) => Ok(element.index(number)),
+                Err(_) => element.property(name, renderer.arena),
+            }
+        }
+        _ => Ok(property(*it, name)),
+    });
+    list(renderer, &mapped.collect::<Result<Vec<_>>>()?)
 }
 
 pub(super) fn where_<'a>(

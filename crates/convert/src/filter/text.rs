@@ -1,15 +1,27 @@
 //! Filters that make a text of a text. Marks stay with their pieces.
 
+use std::fmt::Write;
+
 use super::{argument, rendering};
 use crate::error::Result;
-use crate::render::{Renderer, whole};
+use crate::render::{Renderer, byte_at, utf16_length, whole};
+use crate::template::Mode;
 use crate::value::{Text, TextBuilder, TextKind, Value, print};
 
 /// The input as text; null stays null.
 pub(super) fn input<'a>(renderer: &Renderer<'a>, value: Value<'a>) -> Option<Text<'a>> {
     match value {
         Value::Null => None,
-        other => Some(print::text(other, renderer.arena)),
+        other => Some(string(renderer, other)),
+    }
+}
+
+/// What a filter of texts sees of a value: .NET's own text of booleans, all digits of a number.
+pub(super) fn string<'a>(renderer: &Renderer<'a>, value: Value<'a>) -> Text<'a> {
+    match (renderer.mode, value) {
+        (Mode::Compatible, Value::Bool(true)) => Text::Markup("True"),
+        (Mode::Compatible, Value::Bool(false)) => Text::Markup("False"),
+        (_, other) => print::exact(other, renderer.arena),
     }
 }
 
@@ -37,8 +49,8 @@ fn mapped<'a>(
 
 fn joined<'a>(renderer: &Renderer<'a>, one: Value<'a>, other: Value<'a>) -> Result<Value<'a>> {
     let mut builder = TextBuilder::default();
-    builder.push_text(print::text(one, renderer.arena));
-    builder.push_text(print::text(other, renderer.arena));
+    builder.push_text(string(renderer, one));
+    builder.push_text(string(renderer, other));
     finished(renderer, &builder)
 }
 
@@ -95,14 +107,15 @@ pub(super) fn capitalize<'a>(
             } else {
                 out.push(c);
             }
-            begins = c.is_whitespace();
+            begins = !(c.is_alphanumeric() || c == '_');
         }
         out
     })
 }
 
-/// `&`, `<`, `>`, `"` and `'` as HTML writes them.
-fn html(text: &str) -> String {
+/// `&`, `<`, `>`, `"` and `'` as HTML writes them; .NET has numbers for Latin letters too, and for
+/// what takes two of its characters.
+fn html(mode: Mode, text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -111,6 +124,9 @@ fn html(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
+            '\u{a0}'..='\u{ff}' | '\u{10000}'.. if mode == Mode::Compatible => {
+                write!(out, "&#{};", u32::from(c)).expect("writing to a string cannot fail");
+            }
             other => out.push(other),
         }
     }
@@ -122,7 +138,7 @@ pub(super) fn escape<'a>(
     value: Value<'a>,
     _: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    mapped(renderer, value, html)
+    mapped(renderer, value, |text| html(renderer.mode, text))
 }
 
 /// As `escape`, but what is escaped already stays as it is.
@@ -143,7 +159,7 @@ pub(super) fn escape_once<'a>(
         for (entity, c) in ENTITIES {
             plain = plain.replace(entity, c);
         }
-        html(&plain)
+        html(renderer.mode, &plain)
     })
 }
 
@@ -224,7 +240,9 @@ pub(super) fn strip_newlines<'a>(
     value: Value<'a>,
     _: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    mapped(renderer, value, |text| text.replace(['\r', '\n'], ""))
+    mapped(renderer, value, |text| {
+        text.replace("\r\n", "\n").replace('\n', "")
+    })
 }
 
 pub(super) fn newline_to_br<'a>(
@@ -233,14 +251,15 @@ pub(super) fn newline_to_br<'a>(
     _: &[Value<'a>],
 ) -> Result<Value<'a>> {
     mapped(renderer, value, |text| {
-        text.replace("\r\n", "\n").replace('\n', "<br />\n")
+        let lines = text.replace('\n', "<br />\n");
+        lines.replace("\r<br />", "<br />\r")
     })
 }
 
 /// The dots that stand for what was cut off.
 fn dots<'a>(renderer: &Renderer<'a>, arguments: &[Value<'a>]) -> Text<'a> {
     match arguments.get(1) {
-        Some(dots) => print::text(*dots, renderer.arena),
+        Some(dots) => string(renderer, *dots),
         None => Text::of(TextKind::Markup, "..."),
     }
 }
@@ -255,12 +274,12 @@ pub(super) fn truncate<'a>(
     };
     let length = arguments.first().map_or(50, |it| whole(*it));
     let length = usize::try_from(length).map_err(|_| rendering("a length is below zero"))?;
-    if text.as_str().chars().count() <= length {
+    let units = |text: Text<'a>| usize::try_from(utf16_length(text.as_str())).unwrap_or(0);
+    if units(text) <= length {
         return Ok(value);
     }
     let dots = dots(renderer, arguments);
-    let kept = length.saturating_sub(dots.as_str().chars().count());
-    let end = text.as_str().char_indices().nth(kept).map_or(0, |it| it.0);
+    let end = byte_at(text.as_str(), length.saturating_sub(units(dots)));
     let mut builder = TextBuilder::default();
     builder.push_part(text, 0..end);
     builder.push_text(dots);

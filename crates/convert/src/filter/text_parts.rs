@@ -1,35 +1,52 @@
 //! Filters that look for parts of a text: `replace`, `split`, `slice`, `match` and their like.
 
 use super::regex::{self, Piece};
-use super::text::{finished, input};
+use super::text::{finished, input, string};
 use super::{argument, rendering};
 use crate::error::Result;
-use crate::render::{Renderer, utf16_length, whole};
-use crate::value::{Text, TextBuilder, Value, print};
+use crate::render::{Renderer, byte_at, utf16_length, whole};
+use crate::template::Mode;
+use crate::value::{Text, TextBuilder, Value};
 
 /// The text of an argument; an error if it is null.
 fn wanted<'a>(renderer: &Renderer<'a>, arguments: &[Value<'a>], what: &str) -> Result<Text<'a>> {
     match argument(arguments, 0) {
         Value::Null => Err(rendering(format!("the argument of `{what}` is null"))),
-        other => Ok(print::text(other, renderer.arena)),
+        other => Ok(string(renderer, other)),
     }
 }
 
-/// Replaces what a regular expression finds.
+/// Which of several a filter is about.
+#[derive(Clone, Copy, PartialEq)]
+enum Which {
+    All,
+    First,
+}
+
+impl Which {
+    fn times(self) -> usize {
+        match self {
+            Self::All => usize::MAX,
+            Self::First => 1,
+        }
+    }
+}
+
+/// Replaces what a regular expression finds, all of it or, by a text as it stands, the first.
 fn replaced<'a>(
     renderer: &mut Renderer<'a>,
     text: Text<'a>,
     pattern: &'a str,
     by: Text<'a>,
-    times: usize,
+    which: Which,
 ) -> Result<Value<'a>> {
     let backtracks = renderer.meter.budgets().regex_backtracks_max;
     let regex = renderer.regexes.get(pattern, backtracks)?;
     let whole = text.as_str();
     let pieces = regex::replacement(by.as_str(), &regex);
-    let is_plain = pieces.iter().all(|it| matches!(it, Piece::Text(_)));
+    let is_plain = which == Which::First || !by.as_str().contains('$');
     let (mut builder, mut end) = (TextBuilder::default(), 0);
-    for found in regex.captures_iter(whole).take(times) {
+    for found in regex.captures_iter(whole).take(which.times()) {
         renderer.meter.step()?;
         let found = found.map_err(|_| rendering("a regular expression takes too many steps"))?;
         let Some(range) = found.get(0).map(|it| it.range()) else {
@@ -37,7 +54,7 @@ fn replaced<'a>(
         };
         builder.push_part(text, end..range.start);
         end = range.end;
-        if is_plain && !by.as_str().contains('$') {
+        if is_plain {
             builder.push_text(by);
             continue;
         }
@@ -66,7 +83,7 @@ pub(super) fn replace<'a>(
     value: Value<'a>,
     arguments: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    replace_times(renderer, value, arguments, usize::MAX)
+    replace_those(renderer, value, arguments, Which::All)
 }
 
 pub(super) fn replace_first<'a>(
@@ -74,24 +91,24 @@ pub(super) fn replace_first<'a>(
     value: Value<'a>,
     arguments: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    replace_times(renderer, value, arguments, 1)
+    replace_those(renderer, value, arguments, Which::First)
 }
 
-fn replace_times<'a>(
+fn replace_those<'a>(
     renderer: &mut Renderer<'a>,
     value: Value<'a>,
     arguments: &[Value<'a>],
-    times: usize,
+    which: Which,
 ) -> Result<Value<'a>> {
     let Some(text) = input(renderer, value) else {
         return Ok(Value::Null);
     };
-    let pattern = print::text(argument(arguments, 0), renderer.arena).as_str();
+    let pattern = string(renderer, argument(arguments, 0)).as_str();
     if text.as_str().is_empty() || pattern.is_empty() {
         return Ok(value);
     }
-    let by = print::text(argument(arguments, 1), renderer.arena);
-    replaced(renderer, text, pattern, by, times)
+    let by = string(renderer, argument(arguments, 1));
+    replaced(renderer, text, pattern, by, which)
 }
 
 pub(super) fn remove<'a>(
@@ -99,7 +116,7 @@ pub(super) fn remove<'a>(
     value: Value<'a>,
     arguments: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    remove_times(renderer, value, arguments, usize::MAX)
+    remove_those(renderer, value, arguments, Which::All)
 }
 
 pub(super) fn remove_first<'a>(
@@ -107,23 +124,23 @@ pub(super) fn remove_first<'a>(
     value: Value<'a>,
     arguments: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    remove_times(renderer, value, arguments, 1)
+    remove_those(renderer, value, arguments, Which::First)
 }
 
 /// What is removed is a text, not a regular expression.
-fn remove_times<'a>(
+fn remove_those<'a>(
     renderer: &mut Renderer<'a>,
     value: Value<'a>,
     arguments: &[Value<'a>],
-    times: usize,
+    which: Which,
 ) -> Result<Value<'a>> {
-    let part = wanted(renderer, arguments, "remove")?.as_str();
-    let Some(text) = input(renderer, value) else {
-        return Ok(Value::Null);
+    let Some(text) = input(renderer, value).filter(|it| !it.as_str().trim().is_empty()) else {
+        return Ok(value);
     };
+    let part = wanted(renderer, arguments, "remove")?.as_str();
     let (mut builder, mut end) = (TextBuilder::default(), 0);
     if !part.is_empty() {
-        for (at, found) in text.as_str().match_indices(part).take(times) {
+        for (at, found) in text.as_str().match_indices(part).take(which.times()) {
             builder.push_part(text, end..at);
             end = at + found.len();
         }
@@ -132,16 +149,18 @@ fn remove_times<'a>(
     finished(renderer, &builder)
 }
 
-/// Empty parts are dropped.
+/// Empty parts are dropped; what is nothing but white space DotLiquid does not divide.
 pub(super) fn split<'a>(
     renderer: &mut Renderer<'a>,
     value: Value<'a>,
     arguments: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    let Some(text) = input(renderer, value) else {
-        return Ok(Value::List(renderer.arena.alloc_slice_copy(&[Value::Null])));
+    let is_divided =
+        |it: &Text<'a>| renderer.mode == Mode::Strict || !it.as_str().trim().is_empty();
+    let Some(text) = input(renderer, value).filter(is_divided) else {
+        return Ok(Value::List(renderer.arena.alloc_slice_copy(&[value])));
     };
-    let separator = print::text(argument(arguments, 0), renderer.arena).as_str();
+    let separator = string(renderer, argument(arguments, 0)).as_str();
     let mut parts = Vec::new();
     if separator.is_empty() {
         parts.push(value);
@@ -159,7 +178,8 @@ pub(super) fn split<'a>(
     Ok(Value::List(renderer.arena.alloc_slice_copy(&parts)))
 }
 
-/// A part by start and length, counted in UTF-16 units; below zero from the end.
+/// A part by start and length, counted in UTF-16 units; below zero from the end. Beyond the end is
+/// nothing.
 pub(super) fn slice<'a>(
     renderer: &mut Renderer<'a>,
     value: Value<'a>,
@@ -175,6 +195,9 @@ pub(super) fn slice<'a>(
     let Some(text) = input(renderer, value) else {
         return Ok(Value::Null);
     };
+    if start > utf16_length(text.as_str()) {
+        return Ok(Value::Null);
+    }
     let (from, to) = bounds(start, length, utf16_length(text.as_str()));
     let range = byte_at(text.as_str(), from)..byte_at(text.as_str(), to);
     Ok(Value::Text(text.cut(range, renderer.arena)))
@@ -190,21 +213,6 @@ fn bounds(start: i64, length: i64, count: i64) -> (usize, usize) {
     let start = start.clamp(0, end);
     let size = |it: i64| usize::try_from(it).unwrap_or(0);
     (size(start), size(end))
-}
-
-/// Where the character is that has that UTF-16 unit.
-fn byte_at(text: &str, unit: usize) -> usize {
-    if text.is_ascii() {
-        return unit.min(text.len());
-    }
-    let mut units = 0;
-    for (at, c) in text.char_indices() {
-        if units >= unit {
-            return at;
-        }
-        units += c.len_utf16();
-    }
-    text.len()
 }
 
 pub(super) fn char_at<'a>(
@@ -229,7 +237,7 @@ pub(super) fn contains<'a>(
     value: Value<'a>,
     arguments: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    let part = print::text(argument(arguments, 0), renderer.arena);
+    let part = string(renderer, argument(arguments, 0));
     let contains = match value {
         Value::Text(text) => text.as_str().contains(part.as_str()),
         other => crate::render::contains(other, argument(arguments, 0)),

@@ -173,7 +173,7 @@ impl<'l> Check<'l> {
             NodeKind::If(branches) => {
                 for branch in branches {
                     if let Test::If(condition) | Test::Unless(condition) = &branch.test {
-                        self.condition(condition);
+                        self.condition(condition, here);
                     }
                     self.nodes(&branch.body, inside);
                 }
@@ -307,26 +307,28 @@ impl<'l> Check<'l> {
         }
     }
 
-    fn condition(&mut self, condition: &'l Condition) {
+    fn condition(&mut self, condition: &'l Condition, here: Here<'l>) {
         let mut condition = condition;
         loop {
             condition = match condition {
-                Condition::Is(comparison) => return self.comparison(comparison),
+                Condition::Is(comparison) => return self.comparison(comparison, here),
                 Condition::Not(inner) => inner,
                 Condition::And(both) | Condition::Or(both) => {
-                    self.condition(&both.0);
+                    self.condition(&both.0, here);
                     &both.1
                 }
             }
         }
     }
 
-    fn comparison(&mut self, comparison: &'l Comparison) {
+    fn comparison(&mut self, comparison: &'l Comparison, here: Here<'l>) {
         self.operand(&comparison.left);
         match &comparison.right {
             Right::True => {}
             Right::Than(_, right) => self.operand(right),
             Right::OneOf(values) => values.iter().for_each(|it| self.operand(it)),
+            Right::Ignored(what) => self.find(Level::Warning, here, what.to_string()),
+            Right::Unknown(what) => self.find(Level::Error, here, what.to_string()),
         }
     }
 

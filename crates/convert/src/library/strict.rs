@@ -222,7 +222,7 @@ impl<'l> Walk<'l> {
     fn comparison(&mut self, comparison: &'l Comparison) {
         self.operand(&comparison.left);
         match &comparison.right {
-            Right::True => {}
+            Right::True | Right::Ignored(_) | Right::Unknown(_) => {}
             Right::Than(_, right) => self.operand(right),
             Right::OneOf(values) => values.iter().for_each(|it| self.operand(it)),
         }

@@ -28,11 +28,11 @@ impl<'a> Renderer<'a> {
     fn comparison(&mut self, comparison: &'a Comparison) -> Result<bool> {
         self.meter.step()?;
         let left = self.operand(&comparison.left)?;
-        if matches!(comparison.right, Right::True) {
+        if matches!(comparison.right, Right::True | Right::Ignored(_)) {
             return Ok(self.is_true(left));
         }
         match &comparison.right {
-            Right::True => Ok(self.is_true(left)),
+            Right::True | Right::Ignored(_) => Ok(self.is_true(left)),
             Right::Than(operator, right) => {
                 // Keys are those of the element itself, not of its text.
                 let left = match operator {
@@ -53,6 +53,7 @@ impl<'a> Renderer<'a> {
                 }
                 Ok(false)
             }
+            Right::Unknown(what) => Err(ConvertError::new(ErrorKind::Rendering, &**what)),
         }
     }
 

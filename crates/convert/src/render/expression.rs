@@ -205,6 +205,21 @@ pub(crate) fn utf16_length(text: &str) -> i64 {
     i64::try_from(units).unwrap_or(i64::MAX)
 }
 
+/// Where the character is that has that UTF-16 unit.
+pub(crate) fn byte_at(text: &str, unit: usize) -> usize {
+    if text.is_ascii() {
+        return unit.min(text.len());
+    }
+    let mut units = 0;
+    for (at, c) in text.char_indices() {
+        if units >= unit {
+            return at;
+        }
+        units += c.len_utf16();
+    }
+    text.len()
+}
+
 /// A whole number, as `Convert.ToInt32` would make it; 0 for what is none.
 pub(crate) fn whole(value: Value<'_>) -> i64 {
     let decimal = crate::value::compare::decimal(value);

@@ -25,8 +25,10 @@ impl<'a> Renderer<'a> {
             NodeKind::Capture { to, body } => {
                 let mut captured = Sink::text();
                 let flow = self.render(body, &mut captured)?;
-                let text = self.captured(&captured)?;
-                self.assign(*to, Value::Text(text));
+                if flow == Flow::Next {
+                    let text = self.captured(&captured)?;
+                    self.assign(*to, Value::Text(text));
+                }
                 return Ok(flow);
             }
             NodeKind::Evaluate { to, include } => return self.evaluate(*to, include),
@@ -120,23 +122,18 @@ impl<'a> Renderer<'a> {
     }
 
     fn case(&mut self, case: &'a Case, out: &mut Sink<'a>) -> Result<Flow> {
-        let subject = self.operand(&case.subject)?;
-        let subject = self.compared_value(subject);
         let mut any = false;
         for (values, body) in &case.branches {
-            let taken = match values {
-                Some(values) => {
-                    let mut equal = false;
-                    for value in values {
-                        let value = self.operand(value)?;
-                        equal = equal || compare::equal(subject, self.compared_value(value));
-                    }
-                    any |= equal;
-                    equal
+            let values = values.as_ref();
+            for at in 0..values.map_or(1, Vec::len) {
+                let taken = match values {
+                    Some(values) => self.equals(&case.subject, &values[at])?,
+                    None => !any,
+                };
+                if !taken {
+                    continue;
                 }
-                None => !any,
-            };
-            if taken {
+                any |= values.is_some();
                 let flow = self.render(body, out)?;
                 if flow != Flow::Next || self.mode == Mode::Strict {
                     return Ok(flow);
@@ -144,6 +141,15 @@ impl<'a> Renderer<'a> {
             }
         }
         Ok(Flow::Next)
+    }
+
+    fn equals(&mut self, one: &'a Operand, other: &'a Operand) -> Result<bool> {
+        let one = self.operand(one)?;
+        let other = self.operand(other)?;
+        Ok(compare::equal(
+            self.compared_value(one),
+            self.compared_value(other),
+        ))
     }
 
     fn cycle(&mut self, key: &'a Operand, values: &'a [Operand], out: &mut Sink<'a>) -> Result<()> {

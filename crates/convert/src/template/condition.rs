@@ -23,16 +23,13 @@ pub(crate) struct Comparison {
 pub(crate) enum Right {
     /// Nothing: whether the left side is true.
     True,
+    /// Something that is no operator and means nothing, as [`Right::True`]: what to say of it.
+    Ignored(Box<str>),
     Than(Operator, Operand),
     /// Whether it equals any of these.
     OneOf(Vec<Operand>),
-}
-
-/// `and`, `or`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Join {
-    And,
-    Or,
+    /// An operator that does not exist: what to say when the condition is looked at.
+    Unknown(Box<str>),
 }
 
 /// How two values are compared.
@@ -79,93 +76,106 @@ pub(super) fn operator_of(name: &str) -> Option<Operator> {
     found.map(|(_, operator)| *operator)
 }
 
-/// The names of all operators.
-pub(super) fn operator_names() -> impl Iterator<Item = &'static str> {
-    OPERATORS.iter().map(|(it, _)| *it)
-}
-
 /// Reads a condition; the error says what is wrong with it.
 pub(crate) fn parse(markup: &str, names: &mut Names) -> Result<Condition, String> {
-    let mut joins = Vec::new();
-    let mut clauses = vec![Vec::new()];
-    let mut rest = markup;
-    while !rest.trim_start().is_empty() {
-        let mut fragment = fragment::take(&mut rest);
-        if fragment.is_empty() {
-            // A comma, a bar or a lone quote: DotLiquid takes it along and then ignores it.
-            fragment::take_run(&mut rest, |c| !c.is_whitespace());
-            continue;
-        }
-        if !fragment.starts_with(['"', '\'']) {
-            fragment = trim_parentheses(fragment);
-        }
-        match fragment {
-            "and" => joins.push(Join::And),
-            "or" => joins.push(Join::Or),
-            "" => continue,
-            _ => {
-                clauses[joins.len()].push(fragment);
-                continue;
-            }
-        }
-        clauses.push(Vec::new());
+    let missing = || "a condition is missing".to_owned();
+    let mut pieces = pieces(markup).into_iter().rev();
+    let last = pieces.next().ok_or_else(missing)?;
+    let mut condition = Condition::Is(comparison(last, names)?);
+    while let Some(join) = pieces.next() {
+        let clause = pieces.next().ok_or_else(missing)?;
+        let this = Condition::Is(comparison(clause, names)?);
+        condition = match join {
+            "and" => Condition::And(Box::new((this, condition))),
+            "or" => Condition::Or(Box::new((this, condition))),
+            _ => this,
+        };
     }
-    chained(&clauses, &joins, names)
+    Ok(condition)
+}
+
+/// The clauses, and the `and` and `or` between them.
+fn pieces(markup: &str) -> Vec<&str> {
+    let (mut found, mut rest) = (Vec::new(), markup.trim());
+    while !rest.is_empty() {
+        let end = join(rest).unwrap_or_else(|| clause_end(rest));
+        let (piece, after) = rest.split_at(end);
+        found.push(piece.trim_end());
+        rest = after.trim_start();
+    }
+    found
+}
+
+/// The length of an `and` or `or` that stands here as a word.
+fn join(text: &str) -> Option<usize> {
+    let end = text.find(|c| !fragment::is_word(c)).unwrap_or(text.len());
+    matches!(&text[..end], "and" | "or").then_some(end)
+}
+
+fn clause_end(text: &str) -> usize {
+    let mut rest = text;
+    loop {
+        if fragment::take(&mut rest).is_empty() {
+            // A comma, a bar or a lone quote goes with what stands behind it.
+            fragment::take_run(&mut rest, |c| !c.is_whitespace());
+        }
+        rest = rest.trim_start();
+        if rest.is_empty() || join(rest).is_some() {
+            return text.len() - rest.len();
+        }
+    }
+}
+
+/// A fragment, an operator and a fragment; whatever follows, or stands there instead, is ignored.
+fn comparison(clause: &str, names: &mut Names) -> Result<Comparison, String> {
+    let mut rest = clause;
+    let left = loop {
+        let fragment = fragment::take(&mut rest);
+        match trim_parentheses(fragment) {
+            "" if !fragment.is_empty() => {}
+            "" => {
+                let mut skipped = rest.chars();
+                if skipped.next().is_none() {
+                    return Err("a condition is missing".to_owned());
+                }
+                rest = skipped.as_str();
+            }
+            left => break left,
+        }
+    };
+    let is_operator = |c: char| c.is_ascii_alphabetic() || matches!(c, '=' | '!' | '<' | '>' | '_');
+    let operator = fragment::take_run(&mut rest, is_operator);
+    let left = expression::operand(left, names);
+    let behind = rest;
+    let right = trim_parentheses(fragment::take(&mut rest));
+    let right = match operator_of(operator) {
+        _ if operator.is_empty() => ignored(behind),
+        Some(operator) => Right::Than(operator, expression::operand(right, names)),
+        None => Right::Unknown(unknown(operator).into()),
+    };
+    Ok(Comparison { left, right })
+}
+
+fn ignored(behind: &str) -> Right {
+    match behind.trim().trim_start_matches(')') {
+        "" => Right::True,
+        behind => Right::Ignored(format!("no operator, so it is ignored: `{behind}`").into()),
+    }
 }
 
 fn trim_parentheses(fragment: &str) -> &str {
     let is_range = fragment.starts_with('(') && fragment.contains("..");
-    if is_range {
+    if is_range || fragment.starts_with(['"', '\'']) {
         fragment
     } else {
         fragment.trim_start_matches('(').trim_end_matches(')')
     }
 }
 
-fn chained(clauses: &[Vec<&str>], joins: &[Join], names: &mut Names) -> Result<Condition, String> {
-    let mut condition: Option<Condition> = None;
-    for (at, clause) in clauses.iter().enumerate().rev() {
-        let this = Condition::Is(comparison(clause, names)?);
-        condition = Some(match condition {
-            None => this,
-            Some(rest) => match joins[at] {
-                Join::And => Condition::And(Box::new((this, rest))),
-                Join::Or => Condition::Or(Box::new((this, rest))),
-            },
-        });
-    }
-    condition.ok_or_else(|| "a condition is missing".to_owned())
-}
-
-fn comparison(clause: &[&str], names: &mut Names) -> Result<Comparison, String> {
-    let Some((left, rest)) = clause.split_first() else {
-        return Err("a condition is missing".to_owned());
-    };
-    let right = match rest {
-        [] => Right::True,
-        [operator, rest @ ..] => right_side(operator, rest, names)?,
-    };
-    Ok(Comparison {
-        left: expression::operand(left, names),
-        right,
-    })
-}
-
-/// The right side may stand directly behind an operator of signs.
-fn right_side(fragment: &str, rest: &[&str], names: &mut Names) -> Result<Right, String> {
-    let is_operator = |c: char| c.is_ascii_alphabetic() || matches!(c, '=' | '!' | '<' | '>' | '_');
-    let end = fragment.find(|c| !is_operator(c)).unwrap_or(fragment.len());
-    let (name, attached) = fragment.split_at(end);
-    let Some(operator) = operator_of(name) else {
-        let name = if name.is_empty() { fragment } else { name };
-        let nearest = fhir::suggest::nearest(name, operator_names());
-        let hint = nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
-        return Err(format!("`{name}` is no operator{hint}"));
-    };
-    let right = if attached.is_empty() {
-        rest.first().copied().unwrap_or_default()
-    } else {
-        attached
-    };
-    Ok(Right::Than(operator, expression::operand(right, names)))
+/// What to say of an operator that does not exist.
+pub(super) fn unknown(operator: &str) -> String {
+    let names = OPERATORS.iter().map(|(it, _)| *it);
+    let nearest = fhir::suggest::nearest(operator, names);
+    let hint = nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
+    format!("`{operator}` is no operator{hint}")
 }

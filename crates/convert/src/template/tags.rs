@@ -77,19 +77,24 @@ fn raw<'t>(parser: &mut Parser<'_, 't>, tag: Opening<'t>) -> Parsed {
 
 fn assign<'t>(parser: &mut Parser<'_, 't>, tag: Opening<'t>) -> Parsed {
     let is_in_name = |c: char| fragment::is_word(c) || "-.[]()".contains(c);
-    let mut rest = tag.markup;
-    let name = fragment::take_run(&mut rest, is_in_name);
-    match rest.trim_start().strip_prefix('=') {
-        Some(value) if !name.is_empty() => Ok(Some(NodeKind::Assign {
-            to: parser.names.number(name),
-            value: expression::chain(value, parser.names),
-        })),
-        _ => Err(tag.fault("`assign` is written `assign name = value`")),
-    }
+    // The name stands before the first `=` that has one; what is before that is ignored.
+    let mut signs = tag.markup.match_indices('=');
+    let found = signs.find_map(|(at, _)| {
+        let before = tag.markup[..at].trim_end();
+        let name = &before[before.trim_end_matches(is_in_name).len()..];
+        (!name.is_empty()).then(|| (name, &tag.markup[at + 1..]))
+    });
+    let Some((name, value)) = found else {
+        return Err(tag.fault("`assign` is written `assign name = value`"));
+    };
+    Ok(Some(NodeKind::Assign {
+        to: parser.names.number(name),
+        value: expression::chain(value, parser.names),
+    }))
 }
 
 fn capture<'t>(parser: &mut Parser<'_, 't>, tag: Opening<'t>) -> Parsed {
-    let mut rest = tag.markup;
+    let mut rest = tag.markup.trim_start_matches(|c| !fragment::is_word(c));
     let name = fragment::take_run(&mut rest, fragment::is_word);
     if name.is_empty() {
         return Err(tag.fault("`capture` is written `capture name`"));
@@ -220,19 +225,21 @@ fn case<'t>(parser: &mut Parser<'_, 't>, tag: Opening<'t>) -> Parsed {
     Ok(Some(NodeKind::Case(Box::new(Case { subject, branches }))))
 }
 
-/// The values of a `when`, between commas or `or`.
+/// The values of a `when`, between commas or `or`; what follows anything else is ignored.
 fn when(parser: &mut Parser<'_, '_>, markup: &str) -> Vec<Operand> {
     let (mut values, mut rest) = (Vec::new(), markup);
     loop {
-        let fragment = fragment::take(&mut rest);
-        if fragment.is_empty() {
-            rest = rest.trim_start();
-            match rest.strip_prefix([',', '|']) {
-                Some(after) => rest = after,
-                None => return values,
-            }
-        } else if fragment != "or" {
-            values.push(expression::operand(fragment, parser.names));
+        let value = fragment::take(&mut rest);
+        if value.is_empty() {
+            return values;
+        }
+        values.push(expression::operand(value, parser.names));
+        let next = rest.trim_start();
+        let is_apart = |it: &&str| next.len() < rest.len() && it.starts_with(char::is_whitespace);
+        let after_or = next.strip_prefix("or").filter(is_apart);
+        match next.strip_prefix(',').or(after_or) {
+            Some(after) => rest = after,
+            None => return values,
         }
     }
 }

@@ -22,6 +22,7 @@ fn everything_wrong_is_found_at_once() {
             ("D.liquid", "{% if a %}\n{% for b in c %}{% endfor %}"),
             ("E.liquid", "{{ a }\n"),
             ("F.liquid", "{% if a === b %}{% endif %}"),
+            ("H.liquid", "{% if a | size > 1 %}{% endif %}"),
             ("G.liquid", "{% if a %}{% include 'G' %}{% endif %}"),
             (
                 "ValueSet/ValueSet.json",
@@ -41,6 +42,7 @@ fn everything_wrong_is_found_at_once() {
             D.liquid:1:1: error: `if` is not closed with `endif`
             E.liquid:1:1: error: the output is not closed with `}}` on its line
             F.liquid:1:1: error: `===` is no operator; did you mean `==`?
+            H.liquid:1:1: warning: no operator, so it is ignored: `| size > 1`
             metadata.json:2:1: error: `type` is none of hl7v2, ccda, json, fhir, fhir-to-hl7v2
             x.schema.json:1:2: error: the text ends where a name in double quotes is expected"#]],
     );

@@ -8,7 +8,7 @@
 //! one       = "not" one | "(" condition ")" | operand [ operator operand | "in" "(" operand { "," operand } ")" ]
 //! ```
 
-use super::super::condition::{Comparison, Condition, Right, operator_names, operator_of};
+use super::super::condition::{self, Comparison, Condition, Right, operator_of};
 use super::super::expression::{Call, Chain, Operand, Part, Path, Root};
 use super::super::names::Names;
 use crate::filter;
@@ -280,9 +280,7 @@ impl<'n, 't> Reader<'n, 't> {
             return Ok(Right::True);
         }
         let Some(operator) = operator_of(name) else {
-            let nearest = fhir::suggest::nearest(name, operator_names());
-            let hint = nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
-            return Err(format!("`{name}` is no operator{hint}"));
+            return Err(condition::unknown(name));
         };
         self.accept(name);
         Ok(Right::Than(operator, self.operand()?))
