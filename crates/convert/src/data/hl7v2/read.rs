@@ -68,7 +68,12 @@ fn read_as<'a>(
     budgets: &Budgets,
     arena: &'a Arena,
 ) -> Result<&'a Message<'a>> {
-    let text = text.trim_start_matches('\u{feff}').trim();
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    // In a compatible library white space at the end belongs to the last field.
+    let text = match values {
+        Values::Escaped => text,
+        Values::Plain => text.trim_end(),
+    };
     let lines = text
         .split(['\r', '\n'])
         .filter(|line| !line.trim().is_empty());
@@ -155,9 +160,14 @@ impl<'a> Parser<'a> {
             let read = parser.field(part);
             read.map_err(|error| self.placed(error, part, &format!("{name}-{number}"), position))
         })?;
+        // The separators that a header declares are none of its escape sequences.
+        let text = match count {
+            1 => self.of_segment(line).normalized(line)?,
+            _ => self.escaped(line),
+        };
         Ok(Segment {
             name,
-            text: self.of_segment(line).normalized(line).unwrap_or(line),
+            text,
             fields,
             position,
             is_expected: Cell::new(true),
