@@ -108,6 +108,9 @@ struct Tree<'a> {
     roots: usize,
 }
 
+/// From so many names on, an index of them pays.
+const INDEXED_FROM: usize = 24;
+
 /// What a value of an open element takes in its lists, and in the object that they become, at most.
 const VALUE_BYTES: usize = 256;
 
@@ -131,13 +134,26 @@ struct Element<'a> {
 
 impl<'a> Element<'a> {
     fn add(&mut self, name: &'a str, value: Value<'a>) {
-        let next = self.members.len();
-        let place = *self.places.entry(name).or_insert(next);
-        match self.members.get_mut(place) {
-            Some((_, values)) => values.push(value),
-            None => self.members.push((name, vec![value])),
-        }
         self.values += 1;
+        if let Some(place) = self.place(name) {
+            self.members[place].1.push(value);
+            return;
+        }
+        self.members.push((name, vec![value]));
+        let count = self.members.len();
+        if count == INDEXED_FROM {
+            let names = self.members.iter().enumerate();
+            self.places = names.map(|(at, (name, _))| (*name, at)).collect();
+        } else if count > INDEXED_FROM {
+            self.places.insert(name, count - 1);
+        }
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        if self.members.len() >= INDEXED_FROM {
+            return self.places.get(name).copied();
+        }
+        self.members.iter().position(|it| it.0 == name)
     }
 
     /// Text that is more than white space becomes a member of its own.
