@@ -16,4 +16,5 @@ mod mllp_destination;
 mod mllp_folder;
 mod paging;
 mod power;
+mod salts;
 mod upgrade;

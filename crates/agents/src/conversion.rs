@@ -8,13 +8,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use convert::source::archive;
 use convert::{
-    Budgets, ConvertError, ErrorKind, Finding, Level, Processor, Settings, SourceLimits, Sources,
-    Unread, own,
+    Budgets, ConvertError, ErrorKind, Finding, IdStrategy, Level, Processor, Settings,
+    SourceLimits, Sources, Unread, own,
 };
 use fhir::{Fault, Issue};
 use interactions::conversion::{Conversion, Converted, Converter};
 use interactions::libraries::{Compiled, Layers, Libraries};
-use interactions::{InteractionError, Interactions};
+use interactions::{InteractionError, Interactions, Salt, Salts};
 use store::TenantId;
 
 /// How many bytes a library is taken to need in memory for each byte of its templates: an estimate
@@ -40,16 +40,19 @@ pub struct Limits {
 pub struct Conversions {
     libraries: Arc<Libraries<convert::Library>>,
     limits: Arc<Limits>,
+    salts: Salts,
 }
 
 impl Conversions {
     /// Conversions with the libraries that these interactions keep.
     pub fn new(interactions: Interactions, limits: Limits) -> Self {
         let bytes_max = limits.libraries_bytes_max;
+        let salts = interactions.settings().ids_salts.clone();
         let libraries = Libraries::new(interactions, bytes_max, Arc::new(compile));
         Self {
             libraries: Arc::new(libraries),
             limits: Arc::new(limits),
+            salts,
         }
     }
 
@@ -111,10 +114,10 @@ impl Converter for Conversions {
             None => (default_library(given)?.to_owned(), None),
         };
         let library = self.libraries.library(tenant, &name, number).await?;
-        let limits = Arc::clone(&self.limits);
+        let (limits, salt) = (Arc::clone(&self.limits), self.salts.of(tenant).cloned());
         let converted = tokio::task::spawn_blocking(move || {
             let processor = processor_of(given, library.processor()).ok_or_else(no_data_type)?;
-            converted(&library, processor, &conversion, &limits)
+            converted(&library, processor, &conversion, &limits, salt.as_ref())
         });
         let failed = |_| Issue::error(Fault::Internal, "the conversion failed");
         Ok(converted.await.map_err(failed)??)
@@ -225,6 +228,7 @@ fn converted(
     processor: Processor,
     conversion: &Conversion,
     limits: &Limits,
+    salt: Option<&Salt>,
 ) -> Result<Converted, Issue> {
     let input = std::str::from_utf8(&conversion.input)
         .map_err(|_| Issue::error(Fault::Structure, "the input is not UTF-8"))?;
@@ -238,6 +242,7 @@ fn converted(
     let settings = Settings {
         seed: micros.unsigned_abs(),
         zone_offset_minutes: conversion.zone_offset_minutes,
+        ids: strategy(salt),
         budgets: limits.budgets.clone(),
         ..Settings::new(fhir::Instant::from_micros(micros), &is_up)
     };
@@ -253,6 +258,11 @@ fn converted(
         text: output.text,
         unread,
     })
+}
+
+/// How a tenant with that salt, or without one, has its ids made.
+pub fn strategy(salt: Option<&Salt>) -> IdStrategy<'_> {
+    salt.map_or(IdStrategy::Hash, |it| IdStrategy::Salted(it.as_str()))
 }
 
 /// What a client is told of a conversion that failed, with the code of Microsoft's converter.
@@ -310,7 +320,7 @@ mod tests {
             libraries_bytes_max: 0,
             budgets: Budgets::default(),
         };
-        let made = converted(&library, Processor::FhirToHl7v2, &conversion, &limits).unwrap();
+        let made = converted(&library, Processor::FhirToHl7v2, &conversion, &limits, None).unwrap();
         assert!(!made.is_fhir);
         assert!(made.text.contains("|ADT^A31^"), "{}", made.text);
         assert!(made.text.contains("\rPID|1||||Doe\r"), "{}", made.text);

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use fhir::{FhirVersion, fhirpath};
 use search::reference::Bases;
 
+use crate::salt::Salts;
+
 /// Policies and limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -45,6 +47,8 @@ pub struct Settings {
     /// Bases under which absolute references count as references to this server
     /// (`http://localhost:8080/fhir/r4`).
     pub own_bases: Vec<String>,
+    /// The secrets of tenants' ids.
+    pub ids_salts: Salts,
 }
 
 impl Settings {
@@ -81,6 +85,7 @@ impl Default for Settings {
             fhirpath: fhirpath::Limits::DEFAULT,
             fhirpath_output_bytes_max: 16 << 20,
             own_bases: Vec::new(),
+            ids_salts: Salts::default(),
         }
     }
 }

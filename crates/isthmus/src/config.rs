@@ -6,12 +6,14 @@
 
 mod channels;
 mod keys;
+mod tenants;
 mod value;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
+use interactions::Salts;
 use interactions::channel::{Channel, Destination};
 pub(crate) use keys::KEYS;
 use store::TenantId;
@@ -74,6 +76,7 @@ pub(crate) struct Config {
     values: BTreeMap<&'static str, (String, String)>,
     channels: Vec<(TenantId, Channel)>,
     destinations: Vec<(TenantId, Destination)>,
+    tenants: Vec<tenants::Tenant>,
 }
 
 /// The tables of the file that are lists.
@@ -81,6 +84,7 @@ pub(crate) struct Config {
 struct Lists {
     channels: Vec<(TenantId, Channel)>,
     destinations: Vec<(TenantId, Destination)>,
+    tenants: Vec<tenants::Tenant>,
 }
 
 impl Config {
@@ -113,6 +117,7 @@ impl Config {
                 values,
                 channels: lists.channels,
                 destinations: lists.destinations,
+                tenants: lists.tenants,
             })
         } else {
             Err(faults)
@@ -136,6 +141,11 @@ impl Config {
     /// The HL7 v2 destinations of the file, each with its tenant.
     pub(crate) fn destinations(&self) -> &[(TenantId, Destination)] {
         &self.destinations
+    }
+
+    /// The secrets of tenants' ids.
+    pub(crate) fn ids_salts(&self) -> Salts {
+        tenants::salts(&self.tenants)
     }
 
     /// A number: a count, bytes, milliseconds or days.
@@ -173,7 +183,7 @@ impl Config {
             out.push_str(&lines.join("\n"));
             out.push('\n');
         }
-        out + &channels::print(&self.channels, &self.destinations)
+        out + &tenants::print(&self.tenants) + &channels::print(&self.channels, &self.destinations)
     }
 }
 
@@ -188,6 +198,11 @@ fn given(
         let source = path.display().to_string();
         match text.parse::<toml::Table>() {
             Ok(mut table) => {
+                if let Some(toml::Value::Table(convert)) = table.get_mut("convert")
+                    && let Some(tables) = convert.remove("tenants")
+                {
+                    lists.tenants = tenants::read(&source, &tables, faults);
+                }
                 if let Some(toml::Value::Table(hl7v2)) = table.get_mut("hl7v2") {
                     if let Some(toml::Value::Array(tables)) = hl7v2.remove("channel") {
                         lists.channels = channels::read(&source, &tables, faults);

@@ -118,6 +118,7 @@ fn settings(config: &Config) -> Settings {
         job_step_resources: config.size("jobs.step_resources"),
         stale_retries_max: config.size("fhir.stale_retries_max"),
         own_bases: own_bases(config),
+        ids_salts: config.ids_salts(),
     }
 }
 

@@ -103,8 +103,15 @@ fn refused(condition: HL70357, what: impl Into<String>) -> Refused {
     }
 }
 
+/// What a channel's messages are converted with.
+pub(super) struct With<'w> {
+    pub(super) library: &'w Library,
+    pub(super) channel: &'w Channel,
+    pub(super) ids: &'w Ids,
+}
+
 /// Converts a message. Deterministic: another try with the same library gives the same.
-pub(super) fn convert(library: &Library, channel: &Channel, message: &Message) -> Converted {
+pub(super) fn convert(with: &With<'_>, message: &Message) -> Converted {
     let text = match Charset::named(&message.charset).and_then(|it| it.decode(&message.raw)) {
         Ok(text) => text,
         Err(error) => {
@@ -122,22 +129,21 @@ pub(super) fn convert(library: &Library, channel: &Channel, message: &Message) -
     let patients = patients.iter().map(|it| hash(&[it])).collect();
     let result = header
         .map_err(|fault| refused(fault.condition, fault.what))
-        .and_then(|_| root(library, channel, &text))
-        .and_then(|root| transaction(library, channel, message, &root, &text));
+        .and_then(|_| root(with, &text))
+        .and_then(|root| transaction(with, message, &root, &text));
     Converted { patients, result }
 }
 
 /// The template to begin with.
-fn root(library: &Library, channel: &Channel, text: &str) -> Result<String, Refused> {
-    match &channel.root {
+fn root(with: &With<'_>, text: &str) -> Result<String, Refused> {
+    match &with.channel.root {
         Some(root) => Ok(root.clone()),
-        None => root_of(text, library).map_err(|error| of_conversion(&error)),
+        None => root_of(text, with.library).map_err(|error| of_conversion(&error)),
     }
 }
 
 fn transaction(
-    library: &Library,
-    channel: &Channel,
+    with: &With<'_>,
     message: &Message,
     root: &str,
     text: &str,
@@ -146,15 +152,16 @@ fn transaction(
     let time_is_up = || began.elapsed() > CONVERSION_MAX;
     let settings = Settings {
         seed: message.number,
-        zone_offset_minutes: channel.zone_minutes,
-        ids: match channel.ids {
+        zone_offset_minutes: with.channel.zone_minutes,
+        ids: match with.ids {
             Ids::Hash => IdStrategy::Hash,
-            Ids::Salted => IdStrategy::Salted(&channel.ids_salt),
+            Ids::Salted(salt) => IdStrategy::Salted(salt.as_str()),
             Ids::Conditional => IdStrategy::Conditional,
         },
         ..Settings::new(message.time, &time_is_up)
     };
-    let output = library
+    let output = with
+        .library
         .convert(root, Processor::Hl7v2, text, &settings)
         .map_err(|it| of_conversion(&it))?;
     let document = as_transaction(output.text)?;

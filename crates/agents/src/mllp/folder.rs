@@ -21,13 +21,13 @@ use bytes::Bytes;
 use convert::Library;
 use convert::hl7v2::Fault;
 use fhir::Instant;
-use interactions::channel::{Channel, Incoming, Message, Receipt, Settled, Standing, State};
+use interactions::channel::{Channel, Ids, Incoming, Message, Receipt, Settled, Standing, State};
 use sha2::{Digest, Sha256};
 use store::{Clock as _, SystemClock};
 use tracing::warn;
 
 use super::Keeper;
-use super::conversion::convert;
+use super::conversion::{With, convert};
 
 /// Notes of what was received.
 const RECEIVED: &str = ".received";
@@ -62,6 +62,7 @@ pub(super) struct Folder(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     channel: Channel,
+    ids: Ids,
     form: Form,
     /// `None` after a failure: the folder is then read anew.
     opened: Mutex<Option<Opened>>,
@@ -71,7 +72,7 @@ struct Inner {
 
 impl Folder {
     /// Opens a folder, makes it if it is not there, and mends what a crash has left.
-    pub(super) fn open(path: &Path, channel: &Channel, form: Form) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, channel: &Channel, ids: Ids, form: Form) -> io::Result<Self> {
         fs::create_dir_all(path)?;
         let lock = File::create(path.join(LOCK))?;
         lock.try_lock().map_err(|error| match error {
@@ -81,6 +82,7 @@ impl Folder {
         let inner = Inner {
             path: path.to_owned(),
             channel: channel.clone(),
+            ids,
             form,
             opened: Mutex::default(),
             lock,
@@ -221,7 +223,12 @@ impl Inner {
             is_corrected: false,
             raw: incoming.raw.clone(),
         };
-        match convert(library, &self.channel, &message).result {
+        let with = With {
+            library,
+            channel: &self.channel,
+            ids: &self.ids,
+        };
+        match convert(&with, &message).result {
             Ok(transaction) => Ok(("json", transaction.document.text().clone())),
             Err(refused) => Err(Fault::new(refused.condition, refused.what)),
         }
@@ -411,7 +418,8 @@ mod tests {
 
     fn folder(path: &Path) -> io::Result<Folder> {
         let name = interactions::channel::ChannelName::parse("lab").unwrap();
-        Folder::open(path, &Channel::read(name, []).unwrap(), Form::Raw)
+        let channel = Channel::read(name, []).unwrap();
+        Folder::open(path, &channel, Ids::Hash, Form::Raw)
     }
 
     fn message(control_id: &str) -> Incoming {

@@ -30,7 +30,7 @@ use convert::hl7v2::{Charset, Fault};
 pub use counters::Metrics;
 pub use folder::Form;
 use interactions::Interactions;
-use interactions::channel::{Channel, Destination, Incoming, Receipt, Settled, State};
+use interactions::channel::{Channel, Destination, Ids, Incoming, Receipt, Settled, State};
 pub use service::{Libraries, Reading, Service, StartError, into_folder};
 use store::{Clock as _, Origin, SystemClock, TenantId};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
@@ -94,6 +94,8 @@ struct Shared {
     interactions: Interactions,
     tenant: TenantId,
     channel: Channel,
+    /// How its ids are made.
+    ids: Ids,
     /// Where later answers of enhanced mode are sent; none: each on the connection of its message.
     answers_to: Option<Destination>,
     counters: Arc<Counters>,

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use convert::hl7v2::Charset;
 use convert::{Library, Mode};
 use interactions::Interactions;
-use interactions::channel::{Channel, ChannelName, Destination, Ids};
+use interactions::channel::{Channel, ChannelName, DefinitionFault, Destination};
 use store::TenantId;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -70,6 +70,9 @@ pub enum StartError {
         /// What it names.
         destination: ChannelName,
     },
+    /// What it says does not go together with its tenant.
+    #[error("channel `{0}`: {1}")]
+    Definition(ChannelName, DefinitionFault),
     /// The library cannot be used.
     #[error("channel `{0}`: the library cannot be used: {1}")]
     Library(ChannelName, String),
@@ -281,7 +284,10 @@ impl Service {
             let library = library.map_err(|what| StartError::Library(name.clone(), what))?;
             check_ids(&channel, &library)?;
         }
+        let ids = channel.ids(self.interactions.settings().ids_salts.of(tenant));
+        let ids = ids.map_err(|fault| StartError::Definition(name.clone(), fault))?;
         let shared = Arc::new(Shared {
+            ids,
             answers_to: self.answers_to(tenant, &channel)?,
             interactions: self.interactions.clone(),
             tenant: tenant.clone(),
@@ -321,7 +327,9 @@ pub async fn into_folder(
     if let Form::Converted(library) = &form {
         check_ids(channel, library)?;
     }
-    let opened = Folder::open(folder, channel, form);
+    let ids = channel.ids(None);
+    let ids = ids.map_err(|fault| StartError::Definition(channel.name.clone(), fault))?;
+    let opened = Folder::open(folder, channel, ids, form);
     let keeper = opened.map_err(|cause| StartError::Folder {
         folder: folder.to_owned(),
         cause,
@@ -331,8 +339,9 @@ pub async fn into_folder(
     Ok(async move { while tasks.join_next().await.is_some() {} })
 }
 
+/// A library that is not strict makes its ids itself, whatever its tenant has for others.
 fn check_ids(channel: &Channel, library: &Library) -> Result<(), StartError> {
-    if channel.ids == Ids::Hash || library.mode() == Mode::Strict {
+    if !channel.has_own_ids() || library.mode() == Mode::Strict {
         return Ok(());
     }
     let what = "it makes its ids itself: `ids` is for strict libraries".to_owned();

@@ -20,7 +20,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tracing::{info, warn};
 
 use super::answer::Question;
-use super::conversion::{Converted, Known, Touches, Transaction, convert};
+use super::conversion::{Converted, Known, Touches, Transaction, With, convert};
 use super::counters::Count;
 use super::{ORIGIN, Shared};
 use crate::mllp::service::{Libraries, Reading};
@@ -210,7 +210,14 @@ impl Worker {
         let processors = Arc::clone(&self.processors);
         tokio::spawn(async move {
             let _turn = processors.acquire_owned().await;
-            let work = move || convert(&library, &shared.channel, &message);
+            let work = move || {
+                let with = With {
+                    library: &library,
+                    channel: &shared.channel,
+                    ids: &shared.ids,
+                };
+                convert(&with, &message)
+            };
             tokio::task::spawn_blocking(work)
                 .await
                 .unwrap_or_else(|_| failed_conversion())

@@ -12,6 +12,7 @@ use super::field::{
     self, BYTES, COUNT, DAYS_MOST, DEFAULT_DAYS, DefinitionFault, Field, NUMBER, PATH, count,
     field, set, size, some, word,
 };
+use crate::salt::Salt;
 
 /// When a message in original mode is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,13 +42,21 @@ pub enum OnFailure {
 }
 
 /// How ids of resources are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ids {
     /// A hash of what identifies them.
     Hash,
     /// The same with a secret.
-    Salted,
+    Salted(Salt),
     /// The server's; resources are looked for by their identifiers.
+    Conditional,
+}
+
+/// What a channel says of ids.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IdsField {
+    Hash,
+    Salted,
     Conditional,
 }
 
@@ -66,10 +75,10 @@ pub struct Channel {
     pub root: Option<String>,
     /// Minutes east of UTC, of times that name no zone; none: as the library says.
     pub zone_minutes: Option<i32>,
-    /// How a strict library makes ids.
-    pub ids: Ids,
-    /// The secret of salted ids.
-    pub ids_salt: String,
+    /// How a strict library makes ids; none: as its tenant has them.
+    ids: Option<IdsField>,
+    /// The secret of salted ids; none: its tenant's.
+    ids_salt: Option<Salt>,
     /// The characters of messages that name none.
     pub charset: String,
     /// When it answers.
@@ -135,10 +144,10 @@ pub const FIELDS: &[Field<Channel>] = &[
         |it, text| set(&mut it.zone_minutes, Some(Some(zone_minutes(text)?)))),
     field("charset", "UNICODE UTF-8", "a name of table 0211", "characters of messages whose MSH-18 names none",
         |it, text| set(&mut it.charset, Some(text.to_owned()).filter(|it| !it.is_empty()))),
-    field("ids", "hash", "hash, salted or conditional", "how a strict library makes ids of resources",
-        |it, text| set(&mut it.ids, word(text, &[("hash", Ids::Hash), ("salted", Ids::Salted), ("conditional", Ids::Conditional)]))),
-    field(SECRET, "", "a text of at least 16 characters", "secret of salted ids",
-        |it, text| set(&mut it.ids_salt, Some(text.to_owned()).filter(|it| it.chars().count() >= 16))),
+    field("ids", "", "hash, salted or conditional", "how a strict library makes ids of resources; not given: salted where the tenant has a salt, otherwise hash",
+        |it, text| set(&mut it.ids, Some(Some(word(text, &[("hash", IdsField::Hash), ("salted", IdsField::Salted), ("conditional", IdsField::Conditional)])?)))),
+    field(SECRET, "", Salt::EXPECTED, "secret of salted ids, instead of the tenant's",
+        |it, text| set(&mut it.ids_salt, Some(Some(Salt::parse(text)?)))),
     field("acknowledge", "on_receipt", "on_receipt or on_store", "when original mode answers: the message is durable, or its resources are",
         |it, text| set(&mut it.acknowledge, word(text, &[("on_receipt", Acknowledge::OnReceipt), ("on_store", Acknowledge::OnStore)]))),
     field("answers_to", "", "a destination's name", "destination that later answers of enhanced mode (MSH-16) are sent to; none: the message's own connection",
@@ -200,8 +209,8 @@ impl Channel {
             library: None,
             root: None,
             zone_minutes: None,
-            ids: Ids::Hash,
-            ids_salt: String::new(),
+            ids: None,
+            ids_salt: None,
             charset: String::new(),
             acknowledge: Acknowledge::OnReceipt,
             answers_to: None,
@@ -255,8 +264,8 @@ impl Channel {
         } else if self.tls_client_ca.is_some() {
             fault("tls_client_ca", "needs `tls_certificate` and `tls_key`");
         }
-        if (self.ids == Ids::Salted) == self.ids_salt.is_empty() {
-            fault(SECRET, "belongs to `ids` = salted, and that needs it");
+        if self.ids_salt.is_some() && self.ids != Some(IdsField::Salted) {
+            fault(SECRET, "belongs to `ids` = salted");
         }
         if self.library.is_none() && self.acknowledge == Acknowledge::OnStore {
             fault(
@@ -283,6 +292,28 @@ impl Channel {
             );
         }
         faults
+    }
+
+    /// How its ids are made in a tenant with that salt, or without one. What the channel says itself
+    /// goes before.
+    pub fn ids(&self, of_tenant: Option<&Salt>) -> Result<Ids, DefinitionFault> {
+        let salted = |salt: &Salt| Ids::Salted(salt.clone());
+        match self.ids {
+            None => Ok(of_tenant.map_or(Ids::Hash, salted)),
+            Some(IdsField::Hash) => Ok(Ids::Hash),
+            Some(IdsField::Conditional) => Ok(Ids::Conditional),
+            Some(IdsField::Salted) => {
+                let salt = self.ids_salt.as_ref().or(of_tenant);
+                let what = "is missing: `ids` is salted, and the tenant has no salt either";
+                let missing = || DefinitionFault::new(SECRET, what);
+                salt.map(salted).ok_or_else(missing)
+            }
+        }
+    }
+
+    /// Whether it says itself how ids are made.
+    pub fn has_own_ids(&self) -> bool {
+        self.ids.is_some_and(|it| it != IdsField::Hash)
     }
 
     /// What was given, by field; of a secret, that there is one.
@@ -356,6 +387,42 @@ mod tests {
                 "`keep_days` removes nothing where no `library` settles messages",
                 "`keep_days` is less than `duplicate_days`: a message that is repeated must still be there",
             ]
+        );
+    }
+
+    #[test]
+    fn ids_are_as_the_channel_says_or_else_as_its_tenant_has_them() {
+        let (of_tenant, own) = ("the tenant's salt", "the channel's own salt");
+        let salted = |text: &str| Ids::Salted(Salt::parse(text).unwrap());
+        let plain: &[(&str, &str)] = &[];
+        for (given, without, with) in [
+            (plain, Ok(Ids::Hash), salted(of_tenant)),
+            (&[("ids", "hash")], Ok(Ids::Hash), Ids::Hash),
+            (
+                &[("ids", "conditional")],
+                Ok(Ids::Conditional),
+                Ids::Conditional,
+            ),
+            (
+                &[("ids", "salted"), ("ids_salt", own)],
+                Ok(salted(own)),
+                salted(own),
+            ),
+            (
+                &[("ids", "salted")],
+                Err("`ids_salt` is missing: `ids` is salted, and the tenant has no salt either"),
+                salted(of_tenant),
+            ),
+        ] {
+            let channel = read(given).unwrap();
+            let told = channel.ids(None).map_err(|fault| fault.to_string());
+            assert_eq!(told, without.map_err(str::to_owned));
+            assert_eq!(channel.ids(Salt::parse(of_tenant).as_ref()), Ok(with));
+        }
+        let faults = read(&[("ids_salt", own)]).unwrap_err();
+        assert_eq!(
+            faults[0].to_string(),
+            "`ids_salt` belongs to `ids` = salted"
         );
     }
 

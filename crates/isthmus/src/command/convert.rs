@@ -11,12 +11,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use agents::conversion::strategy;
 use anyhow::Context;
 use clap::{Arg, ArgMatches, Command, value_parser};
-use convert::{
-    Budgets, ConvertError, IdStrategy, Level, Library, Output, Processor, Settings, Unread,
-};
+use convert::{Budgets, ConvertError, Level, Library, Output, Processor, Settings, Unread};
+use interactions::Salt;
 use serde_json::json;
+use store::TenantId;
 
 use super::print;
 use crate::config::Config;
@@ -59,7 +60,7 @@ pub(crate) fn arguments(command: Command) -> Command {
         .args(output_arguments())
 }
 
-fn output_arguments() -> [Arg; 5] {
+fn output_arguments() -> [Arg; 6] {
     [
         folder("out")
             .long("out")
@@ -81,6 +82,10 @@ fn output_arguments() -> [Arg; 5] {
             .allow_negative_numbers(true)
             .value_parser(value_parser!(i32).range(-840..=840))
             .help("zone of times that name none, in minutes east of UTC [default: the library's or UTC]"),
+        Arg::new("tenant")
+            .long("tenant")
+            .value_name("NAME")
+            .help("make ids as for this tenant: with its ids_salt [default: without a salt]"),
         Arg::new("timeout")
             .long("timeout")
             .value_name("SECONDS")
@@ -103,7 +108,7 @@ pub(crate) fn run(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8>
         Some(("new", inner)) => scaffold::run(inner),
         Some(("library", inner)) => library::run(config, inner),
         Some((_, check)) => check_library(check),
-        None => convert_files(arguments),
+        None => convert_files(config, arguments),
     }
 }
 
@@ -181,6 +186,7 @@ struct Run<'r> {
     /// The root of all inputs; otherwise each HL7 v2 message says it.
     root: Option<&'r String>,
     zone_offset_minutes: Option<i32>,
+    salt: Option<Salt>,
     timeout: Duration,
     out: Option<&'r PathBuf>,
     rejects: Vec<String>,
@@ -191,7 +197,8 @@ struct Run<'r> {
     written: HashSet<PathBuf>,
 }
 
-fn convert_files(arguments: &ArgMatches) -> anyhow::Result<u8> {
+fn convert_files(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8> {
+    let salt = salt(config, arguments)?;
     let input = arguments.get_one::<String>("input");
     let named = input.and_then(|name| Processor::from_name(name));
     let library = match path(arguments, "templates") {
@@ -213,6 +220,7 @@ fn convert_files(arguments: &ArgMatches) -> anyhow::Result<u8> {
         processor,
         root,
         zone_offset_minutes: arguments.get_one("zone").copied(),
+        salt,
         timeout: Duration::from_secs(*arguments.get_one("timeout").expect("it has a default")),
         out: path(arguments, "out"),
         rejects: Vec::new(),
@@ -233,6 +241,18 @@ fn convert_files(arguments: &ArgMatches) -> anyhow::Result<u8> {
         std::fs::write(file, lines.concat()).with_context(|| file.display().to_string())?;
     }
     run.finish(path(arguments, "rejects").expect("it has a default"))
+}
+
+/// The salt of the tenant that is named. One that has none is refused: it may be misspelled, and its
+/// ids would be others.
+fn salt(config: &Config, arguments: &ArgMatches) -> anyhow::Result<Option<Salt>> {
+    let Some(name) = arguments.get_one::<String>("tenant") else {
+        return Ok(None);
+    };
+    let tenant = TenantId::parse(name).context("--tenant")?;
+    let salt = config.ids_salts().of(&tenant).cloned();
+    let missing = || format!("no salt in `[convert.tenants.{tenant}]` of the configuration file");
+    salt.with_context(missing).map(Some)
 }
 
 /// Our library for the kind of input: as it is named, or as the first file begins.
@@ -333,7 +353,7 @@ impl Run<'_> {
             now: fhir::Instant::from_micros(micros),
             seed: micros.unsigned_abs(),
             zone_offset_minutes: self.zone_offset_minutes,
-            ids: IdStrategy::Hash,
+            ids: strategy(self.salt.as_ref()),
             budgets: Budgets::default(),
             time_is_up: &|| began.elapsed() > self.timeout,
         };

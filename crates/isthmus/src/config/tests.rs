@@ -97,3 +97,49 @@ fn policies_name_types_that_exist() {
         assert!(load(faulty).is_err(), "{faulty}");
     }
 }
+
+#[test]
+fn a_tenants_salt_is_read_and_never_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("salt");
+    std::fs::write(&path, "sixteen characters\r\n").expect("a file");
+    let text = format!(
+        "[convert]\ntimeout_ms = 5\n[convert.tenants.north]\nids_salt = 'quite a long secret'\n\
+         [convert.tenants.south]\nids_salt_file = {path:?}\n"
+    );
+    let config = load(&text, &[], &[]).expect("valid");
+    assert_eq!(config.number("convert.timeout_ms"), 5);
+    let salts = config.ids_salts();
+    let of = |name: &str| {
+        let tenant = store::TenantId::parse(name).expect("a name");
+        salts.of(&tenant).map(|it| it.as_str().to_owned())
+    };
+    assert_eq!(of("north").as_deref(), Some("quite a long secret"));
+    assert_eq!(of("south").as_deref(), Some("sixteen characters"));
+    assert_eq!(of("east"), None);
+    let shown = config.print() + &format!("{salts:?}");
+    assert!(shown.contains("[convert.tenants.north]\nids_salt = \"(set)\"\n"));
+    assert!(!shown.contains("secret") && !shown.contains("sixteen"));
+}
+
+#[test]
+fn every_fault_of_a_tenant_is_told_without_its_salt() {
+    let faults = load(
+        "[convert.tenants]\nX = {}\nflat = 'x'\nslip = { ids_slat = 'secret' }\n\
+         short = { ids_salt = 'secret' }\nnumber = { ids_salt = 5 }\n\
+         both = { ids_salt = 'quite a long secret', ids_salt_file = 'x' }\n\
+         gone = { ids_salt_file = '/none/such' }\n",
+        &[],
+        &[],
+    )
+    .err()
+    .expect("faulty");
+    expect_test::expect![[r#"
+        isthmus.toml: `convert.tenants.X` is no tenant's name: a tenant's name has 1 to 63 characters of `a-z 0-9 -` and does not begin with `-`
+        isthmus.toml: `convert.tenants.both.ids_salt` and `ids_salt_file` exclude each other
+        isthmus.toml: `convert.tenants.flat` is not a table
+        isthmus.toml: `convert.tenants.gone.ids_salt_file` cannot be read: No such file or directory (os error 2)
+        isthmus.toml: `convert.tenants.number.ids_salt` is not a text
+        isthmus.toml: `convert.tenants.short.ids_salt` is not a text of at least 16 characters
+        isthmus.toml: `convert.tenants.slip.ids_slat` is no field of a tenant; did you mean `ids_salt`?"#]].assert_eq(&faults);
+}
