@@ -1,13 +1,13 @@
 //! Raw messages and documents as bodies of `$convert-data`: the cases of `cases/convert-data.http`.
 //!
-//! A case is a block: a comment, the request line, headers, body lines (`|`), then `=> status` and `~`
-//! before what the answer has. `{adt}` and its like stand for the texts below, `⟦E9⟧` for a byte,
+//! `{adt}` and its like stand for the texts below, `⟦E9⟧` for a byte,
 //! `⟦text×3⟧` for a text three times.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use e2e::process::{Server, isthmus, succeed};
+
+use crate::table;
 
 const CASES: &str = include_str!("cases/convert-data.http");
 
@@ -56,39 +56,6 @@ const LIBRARIES: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
-#[derive(Default)]
-struct Case {
-    name: String,
-    method: String,
-    path: String,
-    headers: Vec<(String, String)>,
-    body: String,
-    status: String,
-    has: Vec<String>,
-}
-
-fn case(block: &str) -> Case {
-    let mut case = Case::default();
-    for line in block.lines() {
-        if let Some(name) = line.strip_prefix("# ") {
-            name.clone_into(&mut case.name);
-        } else if let Some(text) = line.strip_prefix("| ") {
-            writeln!(case.body, "{text}").expect("a String");
-        } else if let Some(status) = line.strip_prefix("=> ") {
-            status.clone_into(&mut case.status);
-        } else if let Some(text) = line.strip_prefix("~ ") {
-            case.has.push(text.to_owned());
-        } else if case.method.is_empty() {
-            let (method, path) = line.split_once(' ').expect("a method and a path");
-            (case.method, case.path) = (method.to_owned(), path.to_owned());
-        } else {
-            let (name, value) = line.split_once(": ").expect("a header");
-            case.headers.push((name.to_owned(), value.to_owned()));
-        }
-    }
-    case
-}
-
 /// The bytes that a body is written for.
 fn bytes(body: &str) -> Vec<u8> {
     let admission = format!("{HEAD}\n{ADMISSION}");
@@ -132,34 +99,7 @@ fn the_table_holds() {
     let arguments = ["--limits-body-bytes-max", "256k"];
     let server = Server::start_with(isthmus(), &folder.path().join("data"), &arguments);
     push(&server, folder.path());
-    let cases: Vec<Case> = CASES.split("\n\n").map(case).collect();
-    let mut failures = Vec::new();
-    for case in &cases {
-        let headers: Vec<(&str, &str)> = case
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        let body = bytes(&case.body);
-        let mut connection = server.connect();
-        let answer = connection.ask(&case.method, &case.path, &headers, &body);
-        let answer = answer.expect("an answer");
-        let text = answer.text();
-        let lacks: Vec<&String> = case.has.iter().filter(|it| !text.contains(*it)).collect();
-        if answer.status.to_string() != case.status || !lacks.is_empty() {
-            let shown: String = text.chars().take(400).collect();
-            let (name, status, wanted) = (&case.name, answer.status, &case.status);
-            failures.push(format!(
-                "{name}: {status} instead of {wanted}, lacks {lacks:?}\n  {shown}"
-            ));
-        }
-    }
-    println!("isthmus-suite: convert-data bodies: {} cases", cases.len());
-    assert!(
-        failures.is_empty(),
-        "{}\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
-    assert!(cases.len() >= CASES_MIN, "{}", cases.len());
+    let count = table::check(&server, CASES, bytes);
+    println!("isthmus-suite: convert-data bodies: {count} cases");
+    assert!(count >= CASES_MIN, "{count}");
 }

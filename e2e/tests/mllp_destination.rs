@@ -24,7 +24,7 @@ fn configure(folder: &Path, address: SocketAddr) -> PathBuf {
     file
 }
 
-fn message(id: &str) -> String {
+pub(crate) fn message(id: &str) -> String {
     format!("MSH|^~\\&|A|B|C|D|20260101||ADT^A01|{id}|P|2.5\nPID|1||77||Okafor\n")
 }
 
@@ -37,7 +37,10 @@ fn post(connection: &mut Connection, id: &str) -> u64 {
     answer.json()["number"].as_u64().expect("a number")
 }
 
-fn start_listener(python: &Path, address: SocketAddr) -> (Child, BufReader<ChildStdout>) {
+pub(crate) fn start_listener(
+    python: &Path,
+    address: SocketAddr,
+) -> (Child, BufReader<ChildStdout>) {
     let mut listener = Command::new(python)
         .arg(script("mllp_server.py"))
         .arg(address.port().to_string())

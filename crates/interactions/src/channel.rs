@@ -7,6 +7,7 @@
 //! | key | value |
 //! |---|---|
 //! | `hl7v2/channel/{channel}` | its definition, if it was made through the interface |
+//! | `hl7v2/destination/{destination}` | the same of a destination |
 //! | `hl7v2/log/{channel}/last` | the newest number |
 //! | `hl7v2/log/{channel}/position` | every message up to this number is settled |
 //! | `hl7v2/log/{channel}/coverage` | which fields no template read, up to the position |
@@ -24,11 +25,13 @@
 //! Nothing here listens, converts or knows a segment: the agents do.
 
 mod coverage;
+mod defined;
 mod definition;
 mod destination;
 mod field;
 mod intake;
 mod progress;
+mod queue;
 mod removal;
 mod review;
 mod row;
@@ -36,6 +39,7 @@ mod row;
 use std::sync::Mutex;
 
 pub use coverage::{COVERAGE_FIELDS_MAX, Coverage, Seen};
+pub use defined::{Configured, Definition, Origin, Queued};
 pub use definition::{Acknowledge, Channel, FIELDS, Ids, OnFailure, ReusedControlId, zone_minutes};
 pub use destination::Destination;
 pub use field::{DefinitionFault, Field};

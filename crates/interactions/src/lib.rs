@@ -87,6 +87,7 @@ pub struct Interactions {
     work: Arc<Work>,
     definitions: Arc<Definitions>,
     news: Arc<channel::News>,
+    configured: Arc<channel::Configured>,
     clock: Arc<dyn Clock>,
     converter: Option<Arc<dyn conversion::Converter>>,
 }
@@ -108,6 +109,7 @@ impl Interactions {
             indexes: Arc::default(),
             work: Arc::default(),
             news: Arc::default(),
+            configured: Arc::default(),
             clock: Arc::new(SystemClock),
             converter: None,
         }

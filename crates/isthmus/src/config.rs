@@ -14,9 +14,8 @@ use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 use interactions::Salts;
-use interactions::channel::{Channel, Destination};
+use interactions::channel::Configured;
 pub(crate) use keys::KEYS;
-use store::TenantId;
 pub(crate) use value::policy;
 use value::{Form, parse};
 
@@ -74,16 +73,14 @@ impl fmt::Display for ConfigFault {
 /// The effective configuration: every key's value, and where it came from.
 pub(crate) struct Config {
     values: BTreeMap<&'static str, (String, String)>,
-    channels: Vec<(TenantId, Channel)>,
-    destinations: Vec<(TenantId, Destination)>,
+    configured: Configured,
     tenants: Vec<tenants::Tenant>,
 }
 
 /// The tables of the file that are lists.
 #[derive(Default)]
 struct Lists {
-    channels: Vec<(TenantId, Channel)>,
-    destinations: Vec<(TenantId, Destination)>,
+    configured: Configured,
     tenants: Vec<tenants::Tenant>,
 }
 
@@ -115,8 +112,7 @@ impl Config {
         if faults.is_empty() {
             Ok(Self {
                 values,
-                channels: lists.channels,
-                destinations: lists.destinations,
+                configured: lists.configured,
                 tenants: lists.tenants,
             })
         } else {
@@ -133,14 +129,9 @@ impl Config {
             .0
     }
 
-    /// The HL7 v2 channels of the file, each with its tenant.
-    pub(crate) fn channels(&self) -> &[(TenantId, Channel)] {
-        &self.channels
-    }
-
-    /// The HL7 v2 destinations of the file, each with its tenant.
-    pub(crate) fn destinations(&self) -> &[(TenantId, Destination)] {
-        &self.destinations
+    /// The HL7 v2 channels and destinations of the file, each with its tenant.
+    pub(crate) fn configured(&self) -> &Configured {
+        &self.configured
     }
 
     /// The secrets of tenants' ids.
@@ -183,7 +174,7 @@ impl Config {
             out.push_str(&lines.join("\n"));
             out.push('\n');
         }
-        out + &tenants::print(&self.tenants) + &channels::print(&self.channels, &self.destinations)
+        out + &tenants::print(&self.tenants) + &channels::print(&self.configured)
     }
 }
 
@@ -205,10 +196,11 @@ fn given(
                 }
                 if let Some(toml::Value::Table(hl7v2)) = table.get_mut("hl7v2") {
                     if let Some(toml::Value::Array(tables)) = hl7v2.remove("channel") {
-                        lists.channels = channels::read(&source, &tables, faults);
+                        lists.configured.channels = channels::read(&source, &tables, faults);
                     }
                     if let Some(toml::Value::Array(tables)) = hl7v2.remove("destination") {
-                        lists.destinations = channels::read_destinations(&source, &tables, faults);
+                        lists.configured.destinations =
+                            channels::read_destinations(&source, &tables, faults);
                     }
                 }
                 flatten(&source, "", &table, &mut given, faults);

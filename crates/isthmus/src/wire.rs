@@ -71,6 +71,7 @@ pub(crate) fn with_conversions(
     store: Arc<dyn Store>,
 ) -> (Interactions, Conversions) {
     let interactions = Interactions::new(store, settings(config));
+    let interactions = interactions.with_configured(config.configured().clone());
     let limits = conversion::Limits {
         timeout: Duration::from_millis(config.number("convert.timeout_ms")),
         libraries_bytes_max: config.size("convert.libraries_bytes_max"),
@@ -145,19 +146,14 @@ pub(crate) fn libraries(conversions: Conversions) -> Arc<dyn Libraries> {
     Arc::new(libraries::Known::new(conversions))
 }
 
-/// The HL7 v2 channels, open, and their counters.
+/// The HL7 v2 channels, open, and their counters; the interactions know those of the file.
 pub(crate) async fn channels(
-    config: &Config,
     interactions: &Interactions,
     conversions: Conversions,
 ) -> anyhow::Result<(Service, Metrics)> {
     let metrics = Metrics::default();
-    let channels = config.channels().to_vec();
-    let interactions = interactions.clone();
     let libraries = libraries(conversions);
-    let destinations = config.destinations().to_vec();
-    let metrics_too = metrics.clone();
-    let service = Service::start(interactions, channels, destinations, libraries, metrics_too);
+    let service = Service::start(interactions.clone(), libraries, metrics.clone());
     Ok((service.await?, metrics))
 }
 
@@ -184,7 +180,6 @@ pub(crate) fn server(config: &Config) -> server::Config {
     server::Config {
         limits,
         base_url,
-        destinations: config.destinations().to_vec(),
         ..server::Config::default()
     }
 }

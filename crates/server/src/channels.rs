@@ -1,6 +1,6 @@
 //! Administration of HL7 v2 channels: their definitions, and the messages of their logs.
 //!
-//! `/admin/hl7v2/channels` lists and defines; below a channel are its messages, found by `state`,
+//! `/admin/hl7v2/channels` lists, shows and defines ([`crate::definitions`]); below a channel are its messages, found by `state`,
 //! `control-id`, `from`, `until`, `before` and `_count`, the newest first. What came is shown by
 //! `…/raw`, if [`crate::Config::may_see_messages`] allows it, corrected by `PUT` there, and tried again by `…/replay`.
 //! Lists hold no content: a message's text is asked for by itself.
@@ -9,24 +9,21 @@
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 
-use fhir::json::{Document, Limits, write_string};
+use fhir::json::write_string;
 use fhir::{Fault, Instant, Issue};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
-use interactions::InteractionError;
-use interactions::channel::{
-    Channel, ChannelName, Coverage, DefinitionFault, Message, Query, Retry, Settled, State,
-};
+use interactions::channel::{ChannelName, Coverage, Message, Query, Retry, Settled, State};
 use store::TenantId;
 
 use crate::answer::{Answer, Content};
 use crate::body::receive;
-use crate::destinations;
 use crate::query::{decode, pairs};
 use crate::rejection::Rejection;
 use crate::router::{Endpoint, Place};
 use crate::service::App;
+use crate::{definitions, destinations};
 
 /// Messages on a page without `_count`, and at most.
 const COUNT_DEFAULT: usize = 50;
@@ -41,7 +38,7 @@ pub(crate) async fn answer(
     body: &mut Incoming,
 ) -> Result<Answer, Rejection> {
     let asked = Asked::of(head, place)?;
-    let (tenant, channel) = (&asked.tenant, &asked.channel);
+    let (tenant, name, channel) = (&asked.tenant, &asked.name, &asked.log);
     let done = || Ok(Answer::empty(StatusCode::NO_CONTENT));
     let retry = async |retry| {
         app.interactions
@@ -49,16 +46,6 @@ pub(crate) async fn answer(
             .await
     };
     match endpoint {
-        Endpoint::ListChannels => list(app, tenant).await,
-        Endpoint::PutChannel => {
-            let definition = definition(app, head, channel, body).await?;
-            app.interactions.put_channel(tenant, &definition).await?;
-            done()
-        }
-        Endpoint::DeleteChannel => {
-            app.interactions.delete_channel(tenant, channel).await?;
-            done()
-        }
         Endpoint::ReadCoverage => {
             let coverage = app.interactions.message_coverage(tenant, channel).await?;
             Ok(Answer::text("application/json", print_coverage(&coverage)))
@@ -91,17 +78,18 @@ pub(crate) async fn answer(
             retry(Retry::Dismiss).await?;
             done()
         }
-        Endpoint::ListDestinations => Ok(destinations::list(app, tenant)),
-        Endpoint::SendMessage => destinations::send(app, head, tenant, channel, body).await,
-        _ => Err(Issue::error(Fault::NotSupported, "this is not offered here").into()),
+        Endpoint::SendMessage => destinations::send(app, head, tenant, name, body).await,
+        _ => definitions::answer(app, head, endpoint, (tenant, name), body).await,
     }
 }
 
 /// Where the request leads.
 struct Asked {
     tenant: TenantId,
-    /// The name of a channel, or of a destination's log.
-    channel: ChannelName,
+    /// The name of a channel or destination.
+    name: ChannelName,
+    /// The name of its log.
+    log: ChannelName,
     number: u64,
 }
 
@@ -112,14 +100,15 @@ impl Asked {
             let what = "the URL holds no name of a channel or destination";
             Issue::error(Fault::Invalid, what).mend("lower-case letters, digits and `-`")
         })?;
-        let channel = match place.receiver {
+        let log = match place.receiver {
             Some(_) => name.outbound(),
-            None => name,
+            None => name.clone(),
         };
         let number = place.number.unwrap_or_default();
         Ok(Self {
             tenant: crate::admin::named_tenant(head)?,
-            channel,
+            name,
+            log,
             number,
         })
     }
@@ -137,7 +126,7 @@ fn check_may_see(app: &App) -> Result<(), Issue> {
 }
 
 async fn message(app: &App, asked: &Asked) -> Result<(Message, Settled), Rejection> {
-    let (tenant, channel) = (&asked.tenant, &asked.channel);
+    let (tenant, channel) = (&asked.tenant, &asked.log);
     let found = app
         .interactions
         .known_message(tenant, channel, asked.number);
@@ -147,7 +136,7 @@ async fn message(app: &App, asked: &Asked) -> Result<(Message, Settled), Rejecti
 async fn find(app: &App, head: &Parts, asked: &Asked) -> Result<Answer, Rejection> {
     let listed = app
         .interactions
-        .find_messages(&asked.tenant, &asked.channel, &query(head)?)
+        .find_messages(&asked.tenant, &asked.log, &query(head)?)
         .await?;
     let mut text = String::from("{\"messages\":[");
     for (at, (message, settled)) in listed.messages.iter().enumerate() {
@@ -159,60 +148,6 @@ async fn find(app: &App, head: &Parts, asked: &Asked) -> Result<Answer, Rejectio
         let _ = write!(text, ",\"nextBefore\":{before}");
     }
     Ok(Answer::text("application/json", text + "}\n"))
-}
-
-async fn list(app: &App, tenant: &TenantId) -> Result<Answer, Rejection> {
-    let mut text = String::from("{\"channels\":[");
-    let channels = app.interactions.channels(tenant).await?;
-    for (at, channel) in channels.into_iter().flatten().enumerate() {
-        text.push_str(if at == 0 { "{\"name\":" } else { ",{\"name\":" });
-        write_string(channel.name.as_str(), &mut text);
-        print_given(channel.given(), &mut text);
-        text.push('}');
-    }
-    Ok(Answer::text("application/json", text + "]}\n"))
-}
-
-pub(crate) fn print_given<'g>(given: impl Iterator<Item = (&'g str, &'g str)>, text: &mut String) {
-    for (field, value) in given {
-        text.push(',');
-        write_string(field, text);
-        text.push(':');
-        write_string(value, text);
-    }
-}
-
-/// A definition: a JSON object of the fields of a channel, texts and whole numbers.
-async fn definition(
-    app: &App,
-    head: &Parts,
-    name: &ChannelName,
-    body: &mut Incoming,
-) -> Result<Channel, Rejection> {
-    let received = receive(body, &head.headers, &app.config.limits, &app.budget).await?;
-    let document =
-        Document::parse(received.bytes, &Limits::DEFAULT).map_err(|it| Issue::from(&it))?;
-    let mut given = Vec::new();
-    for member in document.root().members() {
-        let (field, value) = (member.name, member.value);
-        let text = value.as_str().map(std::borrow::Cow::into_owned);
-        let text = text.or_else(|| value.as_number().map(str::to_owned));
-        let text = text.ok_or_else(|| {
-            of_fault(&DefinitionFault {
-                field: field.to_string(),
-                what: "is neither text nor a whole number".to_owned(),
-            })
-        })?;
-        given.push((field.into_owned(), text));
-    }
-    Channel::read(name.clone(), given).map_err(|faults| {
-        let issues: Vec<Issue> = faults.iter().map(of_fault).collect();
-        InteractionError::from(issues).into()
-    })
-}
-
-fn of_fault(fault: &DefinitionFault) -> Issue {
-    Issue::error(Fault::Value, fault.to_string()).at(fault.field.clone())
 }
 
 fn query(head: &Parts) -> Result<Query, Issue> {

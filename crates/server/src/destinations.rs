@@ -1,57 +1,29 @@
-//! Where HL7 v2 messages are sent: `/admin/hl7v2/destinations` lists what is configured; a message that
+//! Where HL7 v2 messages are sent: a message that
 //! is posted to one is durable when it is answered. What became of it is looked up as a channel's messages are.
 
 use convert::hl7v2::{Charset, Header, messages};
-use fhir::json::write_string;
 use fhir::{Fault, Issue};
 use http::StatusCode;
 use http::request::Parts;
-use interactions::channel::{ChannelName, Destination, Incoming};
+use interactions::channel::{ChannelName, Incoming};
 use store::TenantId;
 
 use crate::answer::Answer;
 use crate::body::receive;
-use crate::channels::print_given;
 use crate::rejection::Rejection;
 use crate::service::App;
-
-/// The destinations of a tenant.
-pub(crate) fn list(app: &App, tenant: &TenantId) -> Answer {
-    let mut text = String::from("{\"destinations\":[");
-    let of_tenant = app.config.destinations.iter().filter(|it| it.0 == *tenant);
-    for (at, (_, destination)) in of_tenant.enumerate() {
-        text.push_str(if at == 0 { "{\"name\":" } else { ",{\"name\":" });
-        write_string(destination.name.as_str(), &mut text);
-        print_given(destination.given(), &mut text);
-        text.push('}');
-    }
-    Answer::text("application/json", text + "]}\n")
-}
 
 /// Makes a message durable that is to be sent, and says under which number.
 pub(crate) async fn send(
     app: &App,
     head: &Parts,
     tenant: &TenantId,
-    log: &ChannelName,
+    to: &ChannelName,
     body: &mut hyper::body::Incoming,
 ) -> Result<Answer, Rejection> {
-    let is_asked = |it: &&(TenantId, Destination)| it.0 == *tenant && it.1.name.outbound() == *log;
-    let Some((_, destination)) = app.config.destinations.iter().find(is_asked) else {
-        let issue = Issue::error(
-            Fault::NotFound,
-            "the tenant has no destination of that name",
-        );
-        return Err(issue
-            .mend("`[[hl7v2.destination]]` in the configuration file")
-            .into());
-    };
     let received = receive(body, &head.headers, &app.config.limits, &app.budget).await?;
     let message = outgoing(&received.bytes)?;
-    let receipt = app
-        .interactions
-        .send_message(tenant, destination, message)
-        .await?;
+    let receipt = app.interactions.send_message(tenant, to, message).await?;
     let mut answer = Answer::text(
         "application/json",
         format!("{{\"number\":{}}}\n", receipt.number),

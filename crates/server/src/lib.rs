@@ -14,6 +14,7 @@ mod channels;
 mod conditions;
 mod connection;
 mod controls;
+mod definitions;
 mod destinations;
 mod encoding;
 mod limits;
@@ -31,12 +32,10 @@ mod service;
 mod splice;
 mod subset;
 
-use interactions::channel::Destination;
 pub use limits::Limits;
 pub use metrics::MoreMetrics;
 pub use rest::ORIGIN;
 pub use serve::serve;
-use store::TenantId;
 
 /// How the server behaves.
 #[derive(Default)]
@@ -49,8 +48,6 @@ pub struct Config {
     pub more_metrics: Option<MoreMetrics>,
     /// Whether whoever administers may see the texts of HL7 v2 messages; everybody if there is none.
     pub may_see_messages: Option<MaySee>,
-    /// Where HL7 v2 messages may be sent, each with its tenant.
-    pub destinations: Vec<(TenantId, Destination)>,
 }
 
 /// Decides whether texts of messages are shown.

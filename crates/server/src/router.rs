@@ -61,6 +61,7 @@ pub(crate) enum Endpoint {
     ResumeJob,
     CancelJob,
     ListChannels,
+    ReadChannel,
     PutChannel,
     DeleteChannel,
     ReadCoverage,
@@ -71,6 +72,9 @@ pub(crate) enum Endpoint {
     ReplayMessage,
     DismissMessage,
     ListDestinations,
+    ReadDestination,
+    PutDestination,
+    DeleteDestination,
     SendMessage,
 }
 
@@ -229,6 +233,7 @@ static OTHER_ROUTES: &[Route] = &[
         (Method::GET, Endpoint::ListChannels),
     ] },
     Route { template: "/admin/hl7v2/channels/{channel}", segments: &[Literal("admin"), Literal("hl7v2"), CHANNELS, Name], methods: &[
+        (Method::GET, Endpoint::ReadChannel),
         (Method::PUT, Endpoint::PutChannel),
         (Method::DELETE, Endpoint::DeleteChannel),
     ] },
@@ -253,6 +258,11 @@ static OTHER_ROUTES: &[Route] = &[
     ] },
     Route { template: "/admin/hl7v2/destinations", segments: &[Literal("admin"), Literal("hl7v2"), DESTINATIONS], methods: &[
         (Method::GET, Endpoint::ListDestinations),
+    ] },
+    Route { template: "/admin/hl7v2/destinations/{destination}", segments: &[Literal("admin"), Literal("hl7v2"), DESTINATIONS, Receiver], methods: &[
+        (Method::GET, Endpoint::ReadDestination),
+        (Method::PUT, Endpoint::PutDestination),
+        (Method::DELETE, Endpoint::DeleteDestination),
     ] },
     Route { template: "/admin/hl7v2/destinations/{destination}/messages", segments: &[Literal("admin"), Literal("hl7v2"), DESTINATIONS, Receiver, MESSAGES], methods: &[
         (Method::GET, Endpoint::FindMessages),

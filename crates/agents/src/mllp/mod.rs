@@ -30,7 +30,7 @@ use convert::hl7v2::{Charset, Fault};
 pub use counters::Metrics;
 pub use folder::Form;
 use interactions::Interactions;
-use interactions::channel::{Channel, Destination, Ids, Incoming, Receipt, Settled, State};
+use interactions::channel::{Channel, Ids, Incoming, Receipt, Settled, State};
 pub use service::{Libraries, Reading, Service, StartError, into_folder};
 use store::{Clock as _, Origin, SystemClock, TenantId};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
@@ -96,8 +96,6 @@ struct Shared {
     channel: Channel,
     /// How its ids are made.
     ids: Ids,
-    /// Where later answers of enhanced mode are sent; none: each on the connection of its message.
-    answers_to: Option<Destination>,
     counters: Arc<Counters>,
     /// Those who wait for messages to be settled, by number.
     waiting: Mutex<HashMap<u64, Vec<oneshot::Sender<Settled>>>>,
@@ -161,6 +159,20 @@ impl Keeper for Shared {
 impl Shared {
     fn waiters(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Vec<oneshot::Sender<Settled>>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells those who wait for messages that were dismissed before they were tried.
+    async fn tell_dismissed(&self) {
+        let waited_for: Vec<u64> = self.waiters().keys().copied().collect();
+        let (tenant, name) = (&self.tenant, &self.channel.name);
+        let found = self
+            .interactions
+            .messages_in(tenant, name, waited_for.into_iter());
+        for (message, settled) in found.await.into_iter().flatten() {
+            if settled.state == State::Dismissed {
+                self.tell_settled(message.number, &settled);
+            }
+        }
     }
 
     fn tell_settled(&self, number: u64, settled: &Settled) {

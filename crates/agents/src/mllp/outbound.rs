@@ -44,10 +44,15 @@ struct Worker {
     noted: u64,
 }
 
-/// Why a message is given up.
-struct GivenUp {
-    condition: HL70357,
-    what: String,
+/// What came of sending a message.
+#[derive(Debug, PartialEq, Eq)]
+enum Delivered {
+    /// The receiver took it.
+    Taken,
+    /// It is to be parked.
+    GivenUp { condition: HL70357, what: String },
+    /// Somebody dismissed or corrected it before.
+    Changed,
 }
 
 /// Works for ever; it may be dropped at any time.
@@ -105,40 +110,66 @@ impl Worker {
     async fn settle(&mut self, number: u64, is_asked: IsAsked) -> Result<(), InteractionError> {
         let shared = Arc::clone(&self.shared);
         let (interactions, tenant, log) = (&shared.interactions, &shared.tenant, &shared.log);
-        let Some((message, before)) = interactions.message(tenant, log, number).await? else {
-            return Ok(());
-        };
-        if is_asked == IsAsked::No && before.state != State::Received {
-            return Ok(());
-        }
-        let mut settled = Settled {
-            attempts: before.attempts,
-            ..Settled::received(before.time)
-        };
-        match self.deliver(&message, &mut settled.attempts).await {
-            Ok(()) => settled.state = State::Sent,
-            Err(given_up) => {
-                settled.state = State::Failed;
-                settled.condition = given_up.condition.number();
-                settled.what = given_up.what;
+        loop {
+            let Some((message, before)) = interactions.message(tenant, log, number).await? else {
+                return Ok(());
+            };
+            let is_wanted = match is_asked {
+                IsAsked::No => before.state == State::Received,
+                IsAsked::Yes => interactions
+                    .messages_to_retry(tenant, log)
+                    .await?
+                    .contains(&number),
+            };
+            if !is_wanted {
+                return Ok(());
+            }
+            let mut attempts = before.attempts;
+            let delivered = self.deliver(&message, &before, &mut attempts).await?;
+            // What was corrected while it was on its way is sent as it is now.
+            let is_changed = delivered == Delivered::Changed
+                || is_asked == IsAsked::Yes && self.is_changed(&message, &before).await?;
+            if !is_changed {
+                return self.note(number, &before, attempts, delivered).await;
             }
         }
-        settled.time = Instant::from_micros(SystemClock.now().0);
+    }
+
+    /// Notes what became of a message.
+    async fn note(
+        &self,
+        number: u64,
+        before: &Settled,
+        attempts: u64,
+        delivered: Delivered,
+    ) -> Result<(), InteractionError> {
+        let shared = &self.shared;
+        let mut settled = Settled {
+            state: State::Sent,
+            attempts,
+            ..Settled::received(Instant::from_micros(SystemClock.now().0))
+        };
+        if let Delivered::GivenUp { condition, what } = delivered {
+            settled.state = State::Failed;
+            settled.condition = condition.number();
+            settled.what = what;
+            info!(destination = %shared.destination.name, number, condition = settled.condition, "a message is parked");
+        }
         shared.counters.one(if settled.state == State::Sent {
             Count::Sent
         } else {
             Count::Failed
         });
-        if settled.state == State::Failed {
-            info!(destination = %shared.destination.name, number, condition = settled.condition, "a message is parked");
-        }
         let outcome = Outcome {
             number,
             was: before.state,
             settled,
             patients: Vec::new(),
         };
-        match interactions.note_message(tenant, log, &outcome).await {
+        let noted = shared
+            .interactions
+            .note_message(&shared.tenant, &shared.log, &outcome);
+        match noted.await {
             // Somebody dismissed it meanwhile.
             Err(error)
                 if error
@@ -152,14 +183,38 @@ impl Worker {
         }
     }
 
-    /// Sends a message until its receiver has taken it; an error if it is to be parked. While the
-    /// receiver cannot be reached at all, it is tried for ever.
-    async fn deliver(&mut self, message: &Message, attempts: &mut u64) -> Result<(), GivenUp> {
+    /// Whether somebody dismissed or corrected a message since it was read.
+    async fn is_changed(
+        &self,
+        message: &Message,
+        before: &Settled,
+    ) -> Result<bool, InteractionError> {
+        let shared = &self.shared;
+        let now = shared
+            .interactions
+            .message(&shared.tenant, &shared.log, message.number)
+            .await?;
+        Ok(now.is_none_or(|(now, settled)| now.raw != message.raw || settled != *before))
+    }
+
+    /// Sends a message until its receiver has taken it, it is given up, or somebody changed it. While
+    /// the receiver cannot be reached at all, it is tried for ever.
+    async fn deliver(
+        &mut self,
+        message: &Message,
+        before: &Settled,
+        attempts: &mut u64,
+    ) -> Result<Delivered, InteractionError> {
         let text: String = message.raw.iter().map(|byte| char::from(*byte)).collect();
-        let header = Header::read(&text).map_err(|fault| GivenUp {
-            condition: fault.condition,
-            what: fault.what,
-        })?;
+        let header = match Header::read(&text) {
+            Ok(header) => header,
+            Err(fault) => {
+                return Ok(Delivered::GivenUp {
+                    condition: fault.condition,
+                    what: fault.what,
+                });
+            }
+        };
         let shared = Arc::clone(&self.shared);
         let destination = &shared.destination;
         let (mut refused, mut unanswered, mut pause) = (0, 0, PAUSE_FIRST);
@@ -167,17 +222,19 @@ impl Worker {
             let attempt = self.sender.attempt(&message.raw, header.control_id()).await;
             *attempts += u64::from(!matches!(attempt, Attempt::Unreachable(_)));
             let given_up = match attempt {
-                Attempt::Answered(reply) if reply.verdict == Verdict::Accepted => return Ok(()),
+                Attempt::Answered(reply) if reply.verdict == Verdict::Accepted => {
+                    return Ok(Delivered::Taken);
+                }
                 Attempt::Answered(reply) => {
                     refused += 1;
-                    (refused >= destination.refused_max).then(|| GivenUp {
+                    (refused >= destination.refused_max).then(|| Delivered::GivenUp {
                         condition: reply.condition.unwrap_or(HL70357::Internal),
                         what: format!("the receiver answered {}", reply.code),
                     })
                 }
                 Attempt::Unanswered(error) => {
                     unanswered += 1;
-                    (unanswered >= destination.unanswered_max).then(|| GivenUp {
+                    (unanswered >= destination.unanswered_max).then(|| Delivered::GivenUp {
                         condition: HL70357::Internal,
                         what: format!("the receiver did not answer: {error}"),
                     })
@@ -188,11 +245,34 @@ impl Worker {
                 }
             };
             if let Some(given_up) = given_up {
-                return Err(given_up);
+                return Ok(given_up);
+            }
+            if self.pause(pause, message, before).await? {
+                return Ok(Delivered::Changed);
             }
             shared.counters.one(Count::Resent);
-            tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Rests before another try; gives at once whether somebody changes the message meanwhile.
+    async fn pause(
+        &self,
+        pause: Duration,
+        message: &Message,
+        before: &Settled,
+    ) -> Result<bool, InteractionError> {
+        let end = tokio::time::sleep(pause);
+        tokio::pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => return Ok(false),
+                () = self.shared.asked.notified() => {
+                    if self.is_changed(message, before).await? {
+                        return Ok(true);
+                    }
+                }
+            }
         }
     }
 }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use convert::hl7v2::Charset;
 use convert::{Library, Mode};
-use interactions::Interactions;
-use interactions::channel::{Channel, ChannelName, DefinitionFault, Destination};
+use interactions::channel::{Channel, ChannelName, Definition, DefinitionFault, Destination};
+use interactions::{InteractionError, Interactions};
 use store::TenantId;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -62,13 +62,15 @@ pub enum StartError {
     /// TLS cannot be spoken.
     #[error("`{0}`: {1}")]
     Tls(ChannelName, TlsError),
-    /// It is to answer to a destination that is not configured.
-    #[error("channel `{channel}`: its tenant has no destination `{destination}` (`answers_to`)")]
-    NoDestination {
+    /// The destination that it answers to is not there, or cannot be read.
+    #[error("channel `{channel}`: `answers_to`: `{destination}`: {cause}")]
+    AnswersTo {
         /// The channel.
         channel: ChannelName,
         /// What it names.
         destination: ChannelName,
+        /// Why it cannot be used.
+        cause: InteractionError,
     },
     /// What it says does not go together with its tenant.
     #[error("channel `{0}`: {1}")]
@@ -113,7 +115,6 @@ pub struct Service {
 /// A destination that is sent to; it ends when this is dropped.
 struct Sending {
     shared: Arc<Outbound>,
-    #[expect(dead_code, reason = "held for what dropping it does")]
     tasks: JoinSet<()>,
 }
 
@@ -121,31 +122,32 @@ impl Service {
     /// Opens the channels and sends to the destinations of the configuration.
     pub async fn start(
         interactions: Interactions,
-        configured: Vec<(TenantId, Channel)>,
-        destinations: Vec<(TenantId, Destination)>,
         libraries: Arc<dyn Libraries>,
         metrics: Metrics,
     ) -> Result<Self, StartError> {
         let mut service = Self {
-            interactions,
+            interactions: interactions.clone(),
             libraries,
             metrics,
             configured: BTreeMap::new(),
             defined: BTreeMap::new(),
             destinations: BTreeMap::new(),
         };
-        for (tenant, destination) in destinations {
-            service.send_to(tenant, destination)?;
+        for (tenant, destination) in interactions.configured::<Destination>() {
+            let sending = service.send_to(tenant, destination.clone())?;
+            let place = (tenant.clone(), destination.name.outbound());
+            service.destinations.insert(place, sending);
         }
-        for (tenant, channel) in configured {
-            let open = service.open(&tenant, channel.clone()).await?;
-            service.configured.insert((tenant, channel.name), open);
+        for (tenant, channel) in interactions.configured::<Channel>() {
+            let open = service.open(tenant, channel.clone()).await?;
+            let place = (tenant.clone(), channel.name.clone());
+            service.configured.insert(place, open);
         }
         Ok(service)
     }
 
     /// Sends what is, and what will be, in the log of a destination.
-    fn send_to(&mut self, tenant: TenantId, destination: Destination) -> Result<(), StartError> {
+    fn send_to(&self, tenant: &TenantId, destination: Destination) -> Result<Sending, StartError> {
         let connector = destination.tls_ca.as_deref().map(|trusted| {
             let own = destination.tls.as_ref();
             let own = own.map(|(certificate, key)| (Path::new(certificate), Path::new(key)));
@@ -174,14 +176,12 @@ impl Service {
         tasks.spawn(removal::run(Removal {
             interactions: self.interactions.clone(),
             tenant: tenant.clone(),
-            log: log.clone(),
+            log,
             keep_days: shared.destination.keep_days,
             counters: Arc::clone(&shared.counters),
         }));
         tasks.spawn(outbound::run(Arc::clone(&shared), sender));
-        self.destinations
-            .insert((tenant, log), Sending { shared, tasks });
-        Ok(())
+        Ok(Sending { shared, tasks })
     }
 
     /// Serves for ever; all channels end when this is dropped.
@@ -217,27 +217,79 @@ impl Service {
         }
     }
 
-    /// Makes the open channels of a tenant those that are defined.
+    /// Makes what is open of a tenant what is defined.
     async fn follow(&mut self, tenant: &TenantId) {
-        let defined = match self.interactions.channels(tenant).await {
+        self.follow_destinations(tenant).await;
+        self.follow_channels(tenant).await;
+    }
+
+    /// What is defined of a tenant and can be read, by name.
+    async fn wanted<D: Definition>(&self, tenant: &TenantId) -> Option<HashMap<ChannelName, D>> {
+        let defined = match self.interactions.defined::<D>(tenant).await {
             Ok(defined) => defined,
             Err(error) => {
-                error!(%tenant, %error, "the channels cannot be read");
-                return;
+                error!(%tenant, kind = D::KIND, %error, "definitions cannot be read");
+                return None;
             }
         };
         let mut wanted = HashMap::new();
-        for channel in defined {
-            match channel {
-                Ok(channel) => drop(wanted.insert((tenant.clone(), channel.name.clone()), channel)),
+        for definition in defined {
+            match definition {
+                Ok(it) => drop(wanted.insert(it.name().clone(), it)),
                 Err(faults) => {
-                    error!(%tenant, fault = %faults[0], "a channel's definition is not understood");
+                    error!(%tenant, kind = D::KIND, fault = %faults[0], "a definition is not understood");
                 }
             }
         }
-        let is_as_it_was = |place: &Place, open: &Open| wanted.get(place) == Some(&open.channel);
-        let changed =
-            |place: &Place, open: &mut Open| place.0 == *tenant && !is_as_it_was(place, open);
+        for (_, it) in self
+            .interactions
+            .configured::<D>()
+            .iter()
+            .filter(|it| it.0 == *tenant)
+        {
+            wanted.remove(it.name());
+        }
+        Some(wanted)
+    }
+
+    async fn follow_destinations(&mut self, tenant: &TenantId) {
+        let Some(wanted) = self.wanted::<Destination>(tenant).await else {
+            return;
+        };
+        let of_file = self.interactions.configured::<Destination>().iter();
+        let of_file = of_file.filter(|it| it.0 == *tenant).map(|it| &it.1);
+        let kept: Vec<Destination> = of_file.chain(wanted.values()).cloned().collect();
+        let changed = |place: &Place, open: &mut Sending| {
+            place.0 == *tenant && !kept.contains(&open.shared.destination)
+        };
+        let closing: Vec<Sending> = self
+            .destinations
+            .extract_if(.., changed)
+            .map(|it| it.1)
+            .collect();
+        for mut sending in closing {
+            // To the end: two must not send from one log.
+            sending.tasks.shutdown().await;
+        }
+        for destination in wanted.into_values() {
+            let place = (tenant.clone(), destination.name.outbound());
+            if self.destinations.contains_key(&place) {
+                continue;
+            }
+            match self.send_to(tenant, destination) {
+                Ok(sending) => drop(self.destinations.insert(place, sending)),
+                Err(error) => error!(%tenant, %error, "a destination cannot be sent to"),
+            }
+        }
+    }
+
+    async fn follow_channels(&mut self, tenant: &TenantId) {
+        let Some(wanted) = self.wanted::<Channel>(tenant).await else {
+            return;
+        };
+        let changed = |place: &Place, open: &mut Open| {
+            place.0 == *tenant && wanted.get(&place.1) != Some(&open.channel)
+        };
         let closing: Vec<Open> = self
             .defined
             .extract_if(.., changed)
@@ -247,8 +299,9 @@ impl Service {
             // To the end: its address may be wanted again.
             open.tasks.shutdown().await;
         }
-        for (place, channel) in wanted {
-            if self.defined.contains_key(&place) || self.configured.contains_key(&place) {
+        for (name, channel) in wanted {
+            let place = (tenant.clone(), name);
+            if self.defined.contains_key(&place) {
                 continue;
             }
             match self.open(tenant, channel).await {
@@ -258,22 +311,26 @@ impl Service {
         }
     }
 
-    /// The destination that a channel names for its later answers.
-    fn answers_to(
+    /// The destination that a channel names must be there; what it says is looked up when it is used.
+    async fn check_answers_to(
         &self,
         tenant: &TenantId,
         channel: &Channel,
-    ) -> Result<Option<Destination>, StartError> {
+    ) -> Result<(), StartError> {
         let Some(name) = &channel.answers_to else {
-            return Ok(None);
+            return Ok(());
         };
-        match self.destinations.get(&(tenant.clone(), name.outbound())) {
-            Some(sending) => Ok(Some(sending.shared.destination.clone())),
-            None => Err(StartError::NoDestination {
+        let found = self
+            .interactions
+            .known_definition::<Destination>(tenant, name);
+        found
+            .await
+            .map(drop)
+            .map_err(|cause| StartError::AnswersTo {
                 channel: channel.name.clone(),
                 destination: name.clone(),
-            }),
-        }
+                cause,
+            })
     }
 
     async fn open(&self, tenant: &TenantId, channel: Channel) -> Result<Open, StartError> {
@@ -284,11 +341,11 @@ impl Service {
             let library = library.map_err(|what| StartError::Library(name.clone(), what))?;
             check_ids(&channel, &library)?;
         }
+        self.check_answers_to(tenant, &channel).await?;
         let ids = channel.ids(self.interactions.settings().ids_salts.of(tenant));
         let ids = ids.map_err(|fault| StartError::Definition(name.clone(), fault))?;
         let shared = Arc::new(Shared {
             ids,
-            answers_to: self.answers_to(tenant, &channel)?,
             interactions: self.interactions.clone(),
             tenant: tenant.clone(),
             counters: self.metrics.of(name),

@@ -141,6 +141,7 @@ impl Worker {
                 Some(done) = self.tasks.join_next() => self.settle(done.map_err(broken)?),
                 () = shared.wake.notified(), if self.converting.is_empty() => {}
                 () = shared.asked.notified() => {
+                    shared.tell_dismissed().await;
                     self.drain().await?;
                     self.retry().await?;
                 }
@@ -198,6 +199,7 @@ impl Worker {
                 } else {
                     // Before the crash it may not have been answered; a second time changes nothing.
                     answer(&self.shared, &message, &settled).await;
+                    self.shared.tell_settled(message.number, &settled);
                     self.unread.insert(message.number, settled.unread);
                 }
             }
@@ -323,7 +325,7 @@ impl Worker {
             patients,
         };
         let shared = Arc::clone(&self.shared);
-        let is_asking = was == State::Received && shared.answers_to.is_some();
+        let is_asking = was == State::Received && shared.channel.answers_to.is_some();
         let asking = is_asking.then(|| message.clone());
         self.tasks.spawn(async move {
             let done = finish(Arc::clone(&shared), outcome, transaction).await;
@@ -542,7 +544,7 @@ async fn finish(
 /// Queues the later answer to a message, if it goes to a destination and the message wants one. The
 /// same answer again is recognised by the destination's log.
 async fn answer(shared: &Shared, message: &Message, settled: &Settled) {
-    let Some(destination) = &shared.answers_to else {
+    let Some(destination) = &shared.channel.answers_to else {
         return;
     };
     let answer = Question::of(message).and_then(|it| it.later(message, settled));

@@ -320,6 +320,44 @@ async fn a_failure_stops_the_channel_where_that_is_set() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_tried_is_dismissed_and_said_to_be() {
+    let world = World::new(&[LIBRARY, ("on_failure", "stop")]).await;
+    let mut client = world.connect().await;
+    let odd = String::from_utf8(admission("1", "p1", "A", ""))
+        .unwrap()
+        .replace("ADT^A01", "ADT^A99");
+    assert_eq!(client.ask(odd.as_bytes()).await, "MSA|AA|1");
+    until(&world, |it| it[0].1.state == State::Failed).await;
+    // The channel stands still: none of these is tried.
+    for number in ["2", "3", "4"] {
+        let message = admission(number, &format!("p{number}"), "B", "|||AL|AL");
+        assert_eq!(client.ask(&message).await, format!("MSA|CA|{number}"));
+    }
+    let tenant = TenantId::default();
+    let dismiss = |number| {
+        let (interactions, channel) = (&world.interactions, &world.channel);
+        interactions.retry_message(&tenant, channel, number, Retry::Dismiss)
+    };
+    dismiss(3).await.unwrap();
+    let told = "the message is kept and was dismissed";
+    let answer = shown(client.answer().await);
+    assert!(
+        answer.starts_with(&format!("MSA|AE|3|{told} / ERR|")),
+        "{answer}"
+    );
+    assert!(dismiss(3).await.is_err(), "it is settled");
+    dismiss(1).await.unwrap();
+    assert_eq!(shown(client.answer().await), "MSA|AA|2");
+    assert_eq!(shown(client.answer().await), "MSA|AA|4");
+    let (gone, stored) = (State::Dismissed, State::Stored);
+    let states: Vec<State> = world.settled().await.iter().map(|it| it.1).collect();
+    assert_eq!(states, [gone, stored, gone, stored]);
+    assert_eq!(world.patient("p3").await, None);
+    assert_eq!(world.patient("p4").await, Some((1, "B".to_owned())));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_messages_may_be_on_their_way_at_once() {
     let world = World::new(&[LIBRARY]).await;
     let mut client = world.connect().await;

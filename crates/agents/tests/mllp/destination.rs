@@ -10,7 +10,8 @@ use store::TenantId;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::world::{PATIENCE, World, admission};
+use crate::receiver::{Receiver, answer, control_id};
+use crate::world::{PATIENCE, World, admission, free_address};
 
 fn destination(address: SocketAddr) -> Destination {
     let address = address.to_string();
@@ -32,7 +33,7 @@ async fn send(world: &World, to: &Destination, control_id: &str, patient: &str) 
         raw: admission(control_id, patient, "D", "").into(),
     };
     let tenant = TenantId::default();
-    let sent = world.interactions.send_message(&tenant, to, message);
+    let sent = world.interactions.send_message(&tenant, &to.name, message);
     sent.await.unwrap()
 }
 
@@ -213,4 +214,79 @@ async fn what_is_dismissed_is_not_tried_again() {
         .await;
     assert_eq!(world.settled().await, [(1, State::Dismissed)]);
     world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_dismissed_before_it_was_taken_is_not_sent() {
+    let address = free_address();
+    let to = destination(address);
+    let world = World::sending(to.clone(), &[]).await;
+    let tenant = TenantId::default();
+    let log = to.name.outbound();
+    for number in 1..=4 {
+        send(&world, &to, &number.to_string(), "d").await;
+    }
+    // The first is being tried, over and over, since nobody listens; the third was never tried.
+    until(|| world.counted_of("to.ris", "resent") > 0).await;
+    for number in [1, 3] {
+        let dismissed = world
+            .interactions
+            .retry_message(&tenant, &log, number, Retry::Dismiss);
+        dismissed.await.unwrap();
+    }
+    for retry in [Retry::AsItIs, Retry::Corrected("MSH|".into())] {
+        let refused = world.interactions.retry_message(&tenant, &log, 2, retry);
+        let told = refused.await.unwrap_err().to_string();
+        assert_eq!(told, "the message was not tried yet");
+    }
+    let receiver = Receiver::at(address, |it| answer("AA", control_id(it))).await;
+    let states: Vec<State> = settled(&world, &log)
+        .await
+        .iter()
+        .map(|it| it.1.state)
+        .collect();
+    let (gone, sent) = (State::Dismissed, State::Sent);
+    assert_eq!(states, [gone, sent, gone, sent]);
+    let seen = receiver.seen();
+    assert_eq!(
+        seen.iter().map(|it| control_id(it)).collect::<Vec<_>>(),
+        ["2", "4"]
+    );
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_corrected_while_it_is_sent_again_is_sent_corrected() {
+    let address = free_address();
+    let to = destination(address);
+    let world = World::sending(to.clone(), &[]).await;
+    let tenant = TenantId::default();
+    let log = to.name.outbound();
+    let refusing = Receiver::at(address, |it| answer("AE", control_id(it))).await;
+    send(&world, &to, "1", "before").await;
+    assert_eq!(settled(&world, &log).await[0].1.state, State::Failed);
+    drop(refusing);
+    let tried = world.counted_of("to.ris", "resent");
+    let retry = |retry| world.interactions.retry_message(&tenant, &log, 1, retry);
+    retry(Retry::AsItIs).await.unwrap();
+    until(|| world.counted_of("to.ris", "resent") > tried).await;
+    let corrected = admission("1", "after", "D", "").into();
+    retry(Retry::Corrected(corrected)).await.unwrap();
+    let receiver = Receiver::at(address, |it| answer("AA", control_id(it))).await;
+    until(|| !receiver.seen().is_empty()).await;
+    until(|| world.counted_of("to.ris", "sent") == 1).await;
+    let seen = receiver.seen();
+    assert!(seen.len() == 1 && seen[0].contains("|after^^^"), "{seen:?}");
+    assert_eq!(settled(&world, &log).await[0].1.state, State::Sent);
+    world.end().await;
+}
+
+/// Waits until something is so.
+async fn until(is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE);
+        // tidy: sleep: waiting for the worker, in a bounded loop
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
 }

@@ -6,6 +6,7 @@ mod answers;
 mod destination;
 mod hostile;
 mod order;
+mod receiver;
 mod removal;
 mod sending;
 mod world;

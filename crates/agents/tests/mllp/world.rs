@@ -10,7 +10,7 @@ use agents::mllp::{Libraries, Metrics, Reading, Service};
 use async_trait::async_trait;
 use convert::{Library, Sources};
 use fhir::FhirVersion;
-use interactions::channel::{Channel, ChannelName, Destination, Listed, Query, State};
+use interactions::channel::{Channel, ChannelName, Configured, Destination, Listed, Query, State};
 use interactions::{Caller, Handling, Interactions, ReadOutcome, ResourceKey, SPACES, Settings};
 use store::{Clock, Origin, Store, SystemClock, TenantId};
 use store_embedded::{EmbeddedStore, Options};
@@ -76,15 +76,9 @@ pub(crate) struct World {
     pub(crate) metrics: Metrics,
     pub(crate) service: tokio::task::JoinHandle<()>,
     definition: Channel,
-    destination: Option<Destination>,
     library: Arc<OneTemplate>,
     store: Arc<EmbeddedStore>,
     _folder: Option<TempDir>,
-}
-
-fn destinations(one: Option<&Destination>) -> Vec<(TenantId, Destination)> {
-    let of_tenant = one.map(|it| (TenantId::default(), it.clone()));
-    of_tenant.into_iter().collect()
 }
 
 pub(crate) fn free_address() -> SocketAddr {
@@ -117,8 +111,6 @@ impl World {
         let store = EmbeddedStore::open(folder.path(), SPACES, Options::default()).unwrap();
         store.create_tenant(&TenantId::default()).await.ok();
         let clock = Arc::<Ahead>::default();
-        let interactions = Interactions::new(Arc::new(store.clone()), Settings::default())
-            .with_clock(Arc::<Ahead>::clone(&clock));
         let address = free_address();
         let fields = fields
             .iter()
@@ -128,10 +120,16 @@ impl World {
         let channel = Channel::read(name.clone(), fields).unwrap();
         let library = Arc::new(OneTemplate(template.to_owned()));
         let metrics = Metrics::default();
+        let of_tenant = |it: Destination| (TenantId::default(), it);
+        let configured = Configured {
+            channels: vec![(TenantId::default(), channel.clone())],
+            destinations: destination.map(of_tenant).into_iter().collect(),
+        };
+        let interactions = Interactions::new(Arc::new(store.clone()), Settings::default())
+            .with_clock(Arc::<Ahead>::clone(&clock))
+            .with_configured(configured);
         let service = Service::start(
             interactions.clone(),
-            vec![(TenantId::default(), channel.clone())],
-            destinations(destination.as_ref()),
             Arc::clone(&library) as Arc<dyn Libraries>,
             metrics.clone(),
         );
@@ -145,7 +143,6 @@ impl World {
             metrics,
             service,
             definition: channel,
-            destination,
             library,
             store: Arc::new(store),
             _folder: Some(folder),
@@ -161,8 +158,6 @@ impl World {
         let service = loop {
             let service = Service::start(
                 self.interactions.clone(),
-                vec![(TenantId::default(), self.definition.clone())],
-                destinations(self.destination.as_ref()),
                 Arc::clone(&self.library) as Arc<dyn Libraries>,
                 self.metrics.clone(),
             );
@@ -236,9 +231,14 @@ impl World {
 
     /// A line of the metrics: what was counted under that name.
     pub(crate) fn counted(&self, name: &str) -> u64 {
+        self.counted_of("lab", name)
+    }
+
+    /// The same of another log.
+    pub(crate) fn counted_of(&self, log: &str, name: &str) -> u64 {
         let mut text = String::new();
         self.metrics.print(&mut text);
-        let start = format!("isthmus_hl7v2_{name}_total{{channel=\"lab\"}} ");
+        let start = format!("isthmus_hl7v2_{name}_total{{channel=\"{log}\"}} ");
         let value = text.lines().find_map(|line| line.strip_prefix(&start));
         value.expect("it is counted").parse().unwrap()
     }

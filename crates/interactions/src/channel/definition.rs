@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fhir::FhirVersion;
+use store::TenantId;
 
 use super::ChannelName;
+use super::defined::{Configured, Definition};
 use super::field::{
     self, BYTES, COUNT, DAYS_MOST, DEFAULT_DAYS, DefinitionFault, Field, NUMBER, PATH, count,
     field, set, size, some, word,
@@ -315,29 +317,29 @@ impl Channel {
     pub fn has_own_ids(&self) -> bool {
         self.ids.is_some_and(|it| it != IdsField::Hash)
     }
+}
 
-    /// What was given, by field; of a secret, that there is one.
-    pub fn given(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.given.iter().map(|(name, text)| {
-            let shown = if name == SECRET { "(set)" } else { text };
-            (name.as_str(), shown)
-        })
+impl Definition for Channel {
+    const KIND: &'static str = "channel";
+    const SECRET: Option<&'static str> = Some(SECRET);
+
+    fn read(
+        name: ChannelName,
+        given: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<DefinitionFault>> {
+        Self::read(name, given)
     }
 
-    /// The definition as text: a line for each field that was given.
-    pub(crate) fn encode(&self) -> String {
-        let line =
-            |text: String, (name, value): (&String, &String)| text + name + "\t" + value + "\n";
-        self.given.iter().fold(String::new(), line)
+    fn name(&self) -> &ChannelName {
+        &self.name
     }
 
-    /// Reads what [`Channel::encode`] wrote.
-    pub(crate) fn decode(name: ChannelName, text: &str) -> Result<Self, Vec<DefinitionFault>> {
-        let fields = text.lines().filter_map(|line| line.split_once('\t'));
-        Self::read(
-            name,
-            fields.map(|(name, text)| (name.to_owned(), text.to_owned())),
-        )
+    fn fields(&self) -> &BTreeMap<String, String> {
+        &self.given
+    }
+
+    fn configured(all: &Configured) -> &[(TenantId, Self)] {
+        &all.channels
     }
 }
 
@@ -423,21 +425,6 @@ mod tests {
         assert_eq!(
             faults[0].to_string(),
             "`ids_salt` belongs to `ids` = salted"
-        );
-    }
-
-    #[test]
-    fn a_definition_survives_its_text() {
-        let channel = read(&[
-            ("listen", "127.0.0.1:1"),
-            ("zone", "-05:30"),
-            ("library", "a b"),
-        ])
-        .unwrap();
-        assert_eq!(channel.zone_minutes, Some(-330));
-        assert_eq!(
-            Channel::decode(channel.name.clone(), &channel.encode()),
-            Ok(channel)
         );
     }
 }

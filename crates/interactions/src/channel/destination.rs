@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use store::TenantId;
 
+use super::defined::{Configured, Definition};
 use super::field::{
     self, COUNT, DAYS_MOST, DEFAULT_DAYS, DefinitionFault, Field, PATH, count, field, set, some,
 };
@@ -132,12 +133,28 @@ impl Destination {
             .map(|(field, _, what)| DefinitionFault::new(field, what))
             .collect()
     }
+}
 
-    /// What was given, by field.
-    pub fn given(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.given
-            .iter()
-            .map(|(name, text)| (name.as_str(), text.as_str()))
+impl Definition for Destination {
+    const KIND: &'static str = "destination";
+
+    fn read(
+        name: ChannelName,
+        given: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<DefinitionFault>> {
+        Self::read(name, given)
+    }
+
+    fn name(&self) -> &ChannelName {
+        &self.name
+    }
+
+    fn fields(&self) -> &BTreeMap<String, String> {
+        &self.given
+    }
+
+    fn configured(all: &Configured) -> &[(TenantId, Self)] {
+        &all.destinations
     }
 }
 
@@ -147,15 +164,16 @@ impl Interactions {
     pub async fn send_message(
         &self,
         tenant: &TenantId,
-        destination: &Destination,
+        to: &ChannelName,
         message: Incoming,
     ) -> Result<Receipt, InteractionError> {
-        let log = destination.name.outbound();
+        let log = to.outbound();
+        let _turn = self.turns.of_log(tenant, &log).await;
+        let (destination, _) = self.known_definition::<Destination>(tenant, to).await?;
         let rules = Rules {
             duplicate_days: destination.duplicate_days,
             reused_control_id: ReusedControlId::Accept,
         };
-        let _turn = self.turns.of_log(tenant, &log).await;
         let receipts = self.take_into(tenant, &log, rules, &[message]).await?;
         self.news.tell(tenant, Some(&log));
         Ok(receipts[0])

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use fhir::{Fault, Issue};
+
 /// A field of a definition.
 pub struct Field<T> {
     /// Its name.
@@ -31,6 +33,11 @@ impl DefinitionFault {
             field: field.to_owned(),
             what: what.to_owned(),
         }
+    }
+
+    /// What whoever asked for the definition is told.
+    pub fn issue(&self) -> Issue {
+        Issue::error(Fault::Value, self.to_string()).at(self.field.clone())
     }
 }
 

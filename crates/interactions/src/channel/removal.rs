@@ -6,11 +6,10 @@
 //! no message is read but the few by which the last one to go is found.
 
 use fhir::{Fault, Instant, Issue};
-use store::{
-    At, Commit, NamedChange, NamedExpected, NamedKey, NamedRow, Precondition, TenantId, View,
-};
+use store::{At, Commit, NamedChange, NamedKey, TenantId, View};
 
 use super::intake::{DAY_MICROS, number_of};
+use super::review::unchanged;
 use super::row::Settled;
 use super::{ChannelName, Log};
 use crate::{InteractionError, Interactions};
@@ -93,9 +92,7 @@ impl Interactions {
         let count = remove(&*view, &log, &step.numbers, is_new, &mut commit).await?;
         if is_new {
             let key = log.key("removed");
-            commit
-                .preconditions
-                .push(unchanged(key.clone(), rows[0].as_ref()));
+            commit.preconditions.push(unchanged(&key, rows[0].as_ref()));
             commit.named.push(put(key, step.end.to_string()));
         }
         if !commit.named.is_empty() {
@@ -173,8 +170,8 @@ async fn remove(
             count += 1;
             commit
                 .preconditions
-                .push(unchanged(key("s"), settled.as_ref()));
-            commit.preconditions.push(unchanged(key("retry"), None));
+                .push(unchanged(&key("s"), settled.as_ref()));
+            commit.preconditions.push(unchanged(&key("retry"), None));
             // A deletion of what is not there would slow down whoever lists what was left.
             let left = (!is_new).then_some("left");
             let gone = ["m", "s", "original"].into_iter().chain(left);
@@ -194,11 +191,4 @@ fn put(key: NamedKey, value: String) -> NamedChange {
         value: value.into(),
         expires: None,
     }
-}
-
-fn unchanged(key: NamedKey, row: Option<&NamedRow>) -> Precondition {
-    let expected = row.map_or(NamedExpected::Absent, |row| {
-        NamedExpected::Revision(row.revision)
-    });
-    Precondition::Named { key, expected }
 }

@@ -1,17 +1,17 @@
-//! Looking after a channel: its definitions, finding messages, trying them again, correcting and
+//! Looking after a log: finding messages, trying them again, correcting and
 //! dismissing them. Whoever may see a message's text is decided before these are called.
 
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use fhir::{Fault, Instant, Issue};
-use store::{At, Commit, NamedChange, NamedExpected, NamedKey, Precondition, TenantId};
+use store::{At, Commit, NamedChange, NamedExpected, NamedKey, NamedRow, Precondition, TenantId};
 
 use super::intake::{control_id_key, number_of, remembered_numbers};
 use super::progress::read;
 use super::removal::{missing, removed_up_to};
 use super::row::{Message, Settled, State};
-use super::{Channel, ChannelName, DefinitionFault, Log};
+use super::{ChannelName, Log};
 use crate::{InteractionError, Interactions};
 
 /// Messages looked at for one page, whether or not they are among its answers.
@@ -65,74 +65,7 @@ pub enum Retry {
     Dismiss,
 }
 
-fn definition_key(name: &str) -> NamedKey {
-    NamedKey(format!("hl7v2/channel/{name}").into())
-}
-
 impl Interactions {
-    /// The channels that were defined through the interface.
-    pub async fn channels(
-        &self,
-        tenant: &TenantId,
-    ) -> Result<Vec<Result<Channel, Vec<DefinitionFault>>>, InteractionError> {
-        let view = self.store.view(tenant, At::Newest).await?;
-        let prefix = definition_key("");
-        let rows = view.named_with_prefix(&prefix.0, None, 10_000).await?;
-        let read = |(key, row): &(NamedKey, store::NamedRow)| {
-            let name = ChannelName::parse(key.0.strip_prefix(&*prefix.0)?)?;
-            Some(Channel::decode(name, std::str::from_utf8(&row.value).ok()?))
-        };
-        Ok(rows.iter().filter_map(read).collect())
-    }
-
-    /// Defines a channel, or defines it anew.
-    pub async fn put_channel(
-        &self,
-        tenant: &TenantId,
-        channel: &Channel,
-    ) -> Result<(), InteractionError> {
-        let key = definition_key(channel.name.as_str());
-        let put = NamedChange::Put {
-            key,
-            value: channel.encode().into(),
-            expires: None,
-        };
-        self.change_definition(tenant, put).await
-    }
-
-    /// Ends a channel; its log stays.
-    pub async fn delete_channel(
-        &self,
-        tenant: &TenantId,
-        name: &ChannelName,
-    ) -> Result<(), InteractionError> {
-        self.change_definition(
-            tenant,
-            NamedChange::Delete {
-                key: definition_key(name.as_str()),
-            },
-        )
-        .await
-    }
-
-    async fn change_definition(
-        &self,
-        tenant: &TenantId,
-        change: NamedChange,
-    ) -> Result<(), InteractionError> {
-        self.store
-            .commit(
-                tenant,
-                Commit {
-                    named: vec![change],
-                    ..Commit::default()
-                },
-            )
-            .await?;
-        self.news.tell(tenant, None);
-        Ok(())
-    }
-
     /// Finds messages. A page may be empty although there are more: it looks at a bounded number.
     pub async fn find_messages(
         &self,
@@ -253,18 +186,13 @@ impl Interactions {
             return Err(missing(number, removed).into());
         };
         let (message, settled) = read(number, row, settled_row.as_ref())?;
-        if settled_row.is_none() && number > number_of(position.as_ref()) {
+        let was_tried = settled_row.is_some() || number <= number_of(position.as_ref());
+        if !was_tried && !matches!(retry, Retry::Dismiss) {
             let issue = Issue::error(Fault::Conflict, "the message was not tried yet");
-            return Err(issue.mend("wait until it is settled").into());
+            return Err(issue.mend("wait until it is settled, or dismiss it").into());
         }
         let kept = (message, settled, original.is_some());
         let named = self.changes_of(&log, retry, kept)?;
-        let unchanged = |key: &NamedKey, row: Option<&store::NamedRow>| Precondition::Named {
-            key: key.clone(),
-            expected: row.map_or(NamedExpected::Absent, |row| {
-                NamedExpected::Revision(row.revision)
-            }),
-        };
         let preconditions = vec![
             unchanged(&keys[0], Some(row)),
             unchanged(&keys[1], settled_row.as_ref()),
@@ -300,21 +228,10 @@ impl Interactions {
         let mut named = Vec::new();
         match retry {
             Retry::Dismiss if !settled.state.is_open() => {
-                let what = "the message is neither parked nor waiting";
+                let what = format!("the message is settled: {}", settled.state.name());
                 return Err(Issue::error(Fault::Conflict, what).into());
             }
-            Retry::Dismiss => {
-                let settled = Settled {
-                    state: State::Dismissed,
-                    time: self.now(),
-                    ..settled
-                };
-                named.push(put("s", settled.encode()));
-                let gone = ["open", "retry"].map(|kind| NamedChange::Delete {
-                    key: log.numbered(kind, number),
-                });
-                named.extend(gone);
-            }
+            Retry::Dismiss => named = dismissal(log, number, settled, self.now()),
             Retry::AsItIs => named.push(put("retry", Bytes::new())),
             Retry::Corrected(raw) => {
                 if !has_original {
@@ -332,7 +249,45 @@ impl Interactions {
         Ok(named)
     }
 
-    fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         Instant::from_micros(self.clock.now().0)
+    }
+}
+
+/// The rows that change when a message is dismissed of which that is known.
+pub(super) fn dismissal(
+    log: &Log<'_>,
+    number: u64,
+    known: Settled,
+    now: Instant,
+) -> Vec<NamedChange> {
+    let was_tried = known.state != State::Received;
+    let settled = Settled {
+        state: State::Dismissed,
+        time: now,
+        ..known
+    };
+    let mut named = vec![NamedChange::Put {
+        key: log.numbered("s", number),
+        value: settled.encode(),
+        expires: None,
+    }];
+    // Of one that was not tried there are no such rows, and deletions slow down whoever lists them.
+    if was_tried {
+        let gone = ["open", "retry"].map(|kind| NamedChange::Delete {
+            key: log.numbered(kind, number),
+        });
+        named.extend(gone);
+    }
+    named
+}
+
+/// That a row is as it was read.
+pub(super) fn unchanged(key: &NamedKey, row: Option<&NamedRow>) -> Precondition {
+    Precondition::Named {
+        key: key.clone(),
+        expected: row.map_or(NamedExpected::Absent, |row| {
+            NamedExpected::Revision(row.revision)
+        }),
     }
 }

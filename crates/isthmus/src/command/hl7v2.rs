@@ -12,7 +12,7 @@ use agents::mllp::{Form, Metrics, Service, into_folder, tls};
 use anyhow::Context;
 use bytes::Bytes;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use interactions::channel::{Channel, ChannelName, FIELDS};
+use interactions::channel::{Channel, ChannelName, Configured, FIELDS};
 use serde_json::json;
 use store::TenantId;
 use tokio::sync::mpsc;
@@ -380,10 +380,12 @@ fn listen_for_store(config: &Config, tenant: TenantId, channel: Channel) -> anyh
         let (interactions, conversions) = wire::with_conversions(config, Arc::clone(&store));
         let (address, name) = (channel.listen, channel.name.clone());
         let libraries = wire::libraries(conversions);
-        let channels = vec![(tenant, channel)];
-        let destinations = config.destinations().to_vec();
-        let metrics = Metrics::default();
-        let service = Service::start(interactions, channels, destinations, libraries, metrics);
+        let configured = Configured {
+            channels: vec![(tenant, channel)],
+            destinations: config.configured().destinations.clone(),
+        };
+        let interactions = interactions.with_configured(configured);
+        let service = Service::start(interactions, libraries, Metrics::default());
         let service = service.await?;
         let service = tokio::spawn(service.run());
         print(&format!(

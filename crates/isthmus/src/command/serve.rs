@@ -75,7 +75,7 @@ pub(crate) fn arguments(command: Command) -> Command {
 pub(crate) fn run(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8> {
     let address: SocketAddr = config.text("listen").parse().expect("checked when loaded");
     refuse_open_doors(config, address, Door::Http)?;
-    for (_, channel) in config.channels() {
+    for (_, channel) in &config.configured().channels {
         let is_known = channel.tls_client_ca.is_some();
         refuse_open_doors(
             config,
@@ -97,7 +97,7 @@ pub(crate) fn run(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8>
         announce(config, listener.local_addr()?, is_demo);
         let pause = Duration::from_millis(config.number("jobs.pause_ms"));
         let jobs = tokio::spawn(agents::jobs::run(Interactions::clone(&interactions), pause));
-        let (channels, metrics) = wire::channels(config, &interactions, conversions).await?;
+        let (channels, metrics) = wire::channels(&interactions, conversions).await?;
         let channels = tokio::spawn(channels.run());
         let mut server = wire::server(config);
         server.more_metrics = Some(Box::new(move |text| metrics.print(text)));

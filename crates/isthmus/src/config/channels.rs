@@ -2,7 +2,7 @@
 //! `[[hl7v2.destination]]`, each with a name, a tenant if it is not the default one, and the fields of
 //! its definition.
 
-use interactions::channel::{Channel, ChannelName, Destination};
+use interactions::channel::{Channel, ChannelName, Configured, Definition as _, Destination};
 use store::TenantId;
 
 use super::ConfigFault;
@@ -153,14 +153,13 @@ impl Table {
 }
 
 /// Channels and destinations as TOML.
-pub(super) fn print(
-    channels: &[(TenantId, Channel)],
-    destinations: &[(TenantId, Destination)],
-) -> String {
-    let channels = channels
+pub(super) fn print(configured: &Configured) -> String {
+    let channels = configured
+        .channels
         .iter()
         .map(|(tenant, it)| print_table(KEY, &it.name, tenant, it.given()));
-    let destinations = destinations
+    let destinations = configured
+        .destinations
         .iter()
         .map(|(tenant, it)| print_table(DESTINATION_KEY, &it.name, tenant, it.given()));
     channels.chain(destinations).collect()
