@@ -15,6 +15,7 @@ mod logs;
 mod mllp;
 mod mllp_destination;
 mod mllp_folder;
+mod mllp_limits;
 mod paging;
 mod power;
 mod salts;

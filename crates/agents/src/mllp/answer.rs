@@ -6,6 +6,15 @@ use convert::hl7v2::{Acknowledgment, Charset, Code, Fault, HL70357, Header, Mode
 use fhir::Instant;
 use interactions::channel::{Incoming, Message, Receipt, Settled, Standing, State};
 
+/// The characters of a message of a log. What was corrected may have been just that.
+pub(super) fn charset(message: &Message) -> Result<Charset, String> {
+    let noted = Charset::named(&message.charset).map_err(|fault| fault.to_string())?;
+    if message.is_corrected {
+        return Header::charset(&message.raw, noted).map_err(|fault| fault.what);
+    }
+    Ok(noted)
+}
+
 /// A message that was read, as far as its answer needs it.
 pub(super) struct Question {
     pub(super) header: Option<Header>,
@@ -16,7 +25,7 @@ pub(super) struct Question {
 impl Question {
     /// The question that a message of a log is.
     pub(super) fn of(message: &Message) -> Option<Self> {
-        let charset = Charset::named(&message.charset).ok()?;
+        let charset = charset(message).ok()?;
         let header = Header::read(&charset.decode(&message.raw).ok()?).ok()?;
         let mode = Mode::of(&header).ok()?;
         Some(Self {
@@ -71,6 +80,10 @@ impl Question {
         let code = match self.mode {
             Mode::Original => Code::application(Some(fault)),
             Mode::Enhanced { accept, .. } if accept.wants(false) => Code::accept(Some(fault)),
+            // Nothing can be said later of a message that is not kept.
+            Mode::Enhanced { application, .. } if application.wants(false) => {
+                Code::application(Some(fault))
+            }
             Mode::Enhanced { .. } => return None,
         };
         Some(self.answer(code, control_id, now, Some(fault)))

@@ -13,13 +13,15 @@ use futures::{Answer, Reply};
 use interactions::channel::{Acknowledge, Incoming, Receipt};
 use store::{Clock as _, SystemClock};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
+use tracing::info;
 
+use super::Port;
 use super::answer::Question;
 use super::counters::Count;
 use super::frame::{Broken, Decoder, Event, framed};
 use super::intake::{Submission, Taken};
-use super::{Port, UNIT_BYTES};
+use super::room::Room;
 
 /// Messages of one connection that are on their way to the disk.
 const UNANSWERED_MAX: usize = 64;
@@ -27,6 +29,10 @@ const UNANSWERED_MAX: usize = 64;
 const LATER_MAX: usize = 256;
 /// Bytes read at one time; a connection may hold so many without asking for room.
 const READ_BYTES: usize = 16 << 10;
+
+/// Why a message is given up before its end.
+const LATE: &str = "the message did not come to its end within `frame_timeout_ms`";
+const NO_ROOM: &str = "there was no room for the message within `frame_timeout_ms`: others are being received (`buffer_bytes_max`)";
 
 mod futures {
     //! Answers that are not known yet.
@@ -65,7 +71,7 @@ pub(super) async fn serve(port: Arc<Port>, stream: impl AsyncRead + AsyncWrite +
         is_broken: Arc::default(),
         answers,
         later,
-        room: None,
+        room: Room::default(),
         port: Arc::clone(&port),
     };
     // Either half ends the other: a reader that failed has nothing to answer, a writer nobody to.
@@ -112,7 +118,7 @@ struct Connection {
     answers: mpsc::Sender<Answer>,
     later: mpsc::Sender<Vec<u8>>,
     /// The room for the message that is coming in.
-    room: Option<OwnedSemaphorePermit>,
+    room: Room,
 }
 
 impl Connection {
@@ -132,7 +138,7 @@ impl Connection {
             };
             let read = tokio::time::timeout_at(deadline, reader.read(&mut bytes)).await;
             let Ok(read) = read else {
-                self.give_up().await;
+                self.give_up(LATE).await;
                 return Ok(());
             };
             let count = read?;
@@ -158,20 +164,19 @@ impl Connection {
             }
             let room = self.make_room();
             if tokio::time::timeout_at(began + frame, room).await.is_err() {
-                self.give_up().await;
+                self.give_up(NO_ROOM).await;
                 return Ok(());
             }
         }
     }
 
-    /// Ends a connection whose message does not come to its end.
-    async fn give_up(&mut self) {
+    /// Ends a connection that is idle, or whose message does not come to its end.
+    async fn give_up(&mut self, what: &str) {
+        let channel = &self.port.channel.name;
         if self.decoder.is_inside() {
             self.port.counters.one(Count::Broken);
-            let fault = Fault::new(
-                HL70357::Internal,
-                "the message did not come to its end within `frame_timeout_ms`",
-            );
+            info!(%channel, what, "a connection is closed");
+            let fault = Fault::new(HL70357::Internal, what);
             let question = Question {
                 header: None,
                 charset: self.port.charset,
@@ -179,38 +184,25 @@ impl Connection {
             };
             let answer = ready(question.refusal(&fault, now()), self.port.charset);
             self.answers.send(answer).await.ok();
+        } else {
+            info!(%channel, "a connection is closed: it was idle for `idle_timeout_ms`");
         }
     }
 
     /// Waits for room for the bytes that are held of a message.
     async fn make_room(&mut self) {
         let held = self.decoder.held();
-        if held <= READ_BYTES {
-            return;
-        }
-        let has = self
-            .room
-            .as_ref()
-            .map_or(0, OwnedSemaphorePermit::num_permits);
-        let wanted = held.div_ceil(UNIT_BYTES).saturating_sub(has);
-        if let Some(more) = acquire(&self.port, wanted).await {
-            match &mut self.room {
-                Some(room) => room.merge(more),
-                None => self.room = Some(more),
-            }
+        if held > READ_BYTES {
+            self.port.rooms.make(&mut self.room, held).await;
         }
     }
 
     async fn event(&mut self, event: Event) -> Option<Answer> {
-        let room = self.room.take();
+        let mut room = std::mem::take(&mut self.room);
         match event {
             Event::Message(raw) => {
                 // A message whose last bytes came at once may hold more than there was room for.
-                let has = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-                let room = match room {
-                    None if has == 0 => acquire(&self.port, raw.len().div_ceil(UNIT_BYTES)).await,
-                    room => room,
-                };
+                self.port.rooms.make(&mut room, raw.len()).await;
                 Some(self.message(raw, room).await)
             }
             Event::Broken(why, first) => {
@@ -247,7 +239,7 @@ impl Connection {
     }
 
     /// Submits what a frame held; gives the answer to come.
-    async fn message(&mut self, raw: Bytes, room: Option<OwnedSemaphorePermit>) -> Answer {
+    async fn message(&mut self, raw: Bytes, room: Room) -> Answer {
         let charset = match Header::charset(&raw, self.port.charset) {
             Ok(charset) => charset,
             Err(fault) => {
@@ -286,7 +278,7 @@ impl Connection {
         text: &str,
         raw: Bytes,
         charset: Charset,
-        room: Option<OwnedSemaphorePermit>,
+        room: Room,
     ) -> Result<Submitted, Answer> {
         let header = match Header::read(text) {
             Ok(header) => header,
@@ -326,12 +318,7 @@ impl Connection {
     }
 
     /// Submits the messages of a file of batches in their order; they are answered together.
-    async fn batches(
-        &self,
-        text: &str,
-        charset: Charset,
-        room: Option<OwnedSemaphorePermit>,
-    ) -> Answer {
+    async fn batches(&self, text: &str, charset: Charset, room: Room) -> Answer {
         let file = match BatchFile::read(text) {
             Ok(file) => file,
             Err(fault) => return self.refuse(None, charset, &fault),
@@ -343,7 +330,7 @@ impl Connection {
             let mut submitted = Vec::with_capacity(batch.messages.len());
             for message in &batch.messages {
                 let raw = Bytes::from(charset.encode(message));
-                submitted.push(self.single(message, raw, charset, None).await);
+                submitted.push(self.single(message, raw, charset, Room::default()).await);
             }
             batches.push(submitted);
         }
@@ -373,15 +360,6 @@ impl Connection {
             }
         })
     }
-}
-
-async fn acquire(port: &Port, units: usize) -> Option<OwnedSemaphorePermit> {
-    let most = port.channel.buffer_bytes_max.div_ceil(UNIT_BYTES);
-    let units = u32::try_from(units.min(most)).unwrap_or(u32::MAX);
-    if units == 0 {
-        return None;
-    }
-    Arc::clone(&port.room).acquire_many_owned(units).await.ok()
 }
 
 /// A message on its way to the log, and how it is to be answered.

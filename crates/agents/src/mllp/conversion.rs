@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use convert::hl7v2::{Charset, HL70357, Header, patients};
+use convert::hl7v2::{HL70357, Header, patients};
 use convert::{ConvertError, ErrorKind, IdStrategy, Library, Processor, Settings, Unread, root_of};
 use fhir::json::{Document, Limits, Splice, Value, splice};
 use interactions::channel::{Channel, Ids, Message};
 use sha2::{Digest, Sha256};
+
+use super::answer::charset;
 
 /// How long a conversion may take.
 const CONVERSION_MAX: Duration = Duration::from_secs(30);
@@ -112,10 +114,14 @@ pub(super) struct With<'w> {
 
 /// Converts a message. Deterministic: another try with the same library gives the same.
 pub(super) fn convert(with: &With<'_>, message: &Message) -> Converted {
-    let text = match Charset::named(&message.charset).and_then(|it| it.decode(&message.raw)) {
+    let decoded = charset(message).and_then(|it| {
+        let decoded = it.decode(&message.raw);
+        decoded.map_err(|fault| fault.to_string())
+    });
+    let text = match decoded {
         Ok(text) => text,
-        Err(error) => {
-            let result = Err(refused(HL70357::DataType, error.to_string()));
+        Err(what) => {
+            let result = Err(refused(HL70357::DataType, what));
             return Converted {
                 patients: Vec::new(),
                 result,

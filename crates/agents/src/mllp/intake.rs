@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use convert::hl7v2::Fault;
 use interactions::channel::{Incoming, Receipt, Standing};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::Port;
 use super::counters::Count;
+use super::room::Room;
 
 /// Messages that wait to be made durable.
 pub(super) const QUEUE: usize = 1_024;
@@ -33,7 +34,7 @@ pub(super) struct Submission {
     pub(super) is_broken: Arc<AtomicBool>,
     pub(super) reply: oneshot::Sender<Taken>,
     /// The room that its bytes take.
-    pub(super) room: Option<OwnedSemaphorePermit>,
+    pub(super) room: Room,
 }
 
 /// Takes messages until nobody brings any.

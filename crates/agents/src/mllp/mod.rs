@@ -16,6 +16,7 @@ mod intake;
 mod listener;
 mod outbound;
 mod removal;
+mod room;
 pub mod sender;
 mod service;
 pub mod tls;
@@ -33,18 +34,16 @@ use interactions::Interactions;
 use interactions::channel::{Channel, Ids, Incoming, Receipt, Settled, State};
 pub use service::{Libraries, Reading, Service, StartError, into_folder};
 use store::{Clock as _, Origin, SystemClock, TenantId};
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::warn;
 
 use counters::Counters;
 use intake::Submission;
+use room::Rooms;
 
 /// The agent's number in the ledger.
 pub const ORIGIN: Origin = Origin(4);
-
-/// The unit in which bytes of messages being received are counted.
-const UNIT_BYTES: usize = 1 << 10;
 
 /// Where the messages of a port go.
 #[async_trait]
@@ -65,8 +64,8 @@ struct Port {
     counters: Arc<Counters>,
     keeper: Arc<dyn Keeper>,
     intake: mpsc::Sender<Submission>,
-    /// Units of messages that may still be received.
-    room: Arc<Semaphore>,
+    /// Room for messages that are being received.
+    rooms: Rooms,
     /// When the next message may come, under a limit of messages per second.
     next_at: Mutex<Option<Instant>>,
 }

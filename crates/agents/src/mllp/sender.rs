@@ -1,6 +1,7 @@
 //! A sender: messages from a queue over several connections, each answered before the next goes
 //! on its connection. What was not answered is sent again, on a new connection, after growing pauses.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -122,6 +123,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
 struct Link {
     stream: Box<dyn Stream>,
     decoder: Decoder,
+    /// What came and was not looked at yet.
+    events: VecDeque<Event>,
 }
 
 /// What came of sending a message once.
@@ -221,6 +224,7 @@ impl Sender {
         Ok(Link {
             stream,
             decoder: Decoder::new(ANSWER_BYTES_MAX),
+            events: VecDeque::new(),
         })
     }
 }
@@ -241,12 +245,7 @@ async fn read_reply(link: &mut Link) -> io::Result<Reply> {
     let mut events = Vec::new();
     let mut bytes = vec![0; 4 << 10];
     loop {
-        let count = link.stream.read(&mut bytes).await?;
-        if count == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        link.decoder.push(&bytes[..count], &mut events);
-        match events.drain(..).next_back() {
+        match link.events.pop_front() {
             None => {}
             Some(Event::Message(answer)) => {
                 let text: String = answer.iter().map(|byte| char::from(*byte)).collect();
@@ -256,6 +255,12 @@ async fn read_reply(link: &mut Link) -> io::Result<Reply> {
                 return Err(io::Error::other("the answer's frame is broken"));
             }
         }
+        let count = link.stream.read(&mut bytes).await?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        link.decoder.push(&bytes[..count], &mut events);
+        link.events.extend(events.drain(..));
     }
 }
 

@@ -1,18 +1,20 @@
 //! All channels of a process: those of the configuration, and those that were defined through the
 //! interface, which may change at any time.
 
-use std::collections::{BTreeMap, HashMap};
+mod follow;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use convert::hl7v2::Charset;
 use convert::{Library, Mode};
-use interactions::channel::{Channel, ChannelName, Definition, DefinitionFault, Destination};
+use interactions::channel::{Channel, ChannelName, DefinitionFault, Destination};
 use interactions::{InteractionError, Interactions};
 use store::TenantId;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, info};
@@ -21,9 +23,10 @@ use super::counters::{Counters, Metrics};
 use super::folder::{Folder, Form};
 use super::outbound::Outbound;
 use super::removal::Removal;
+use super::room::Rooms;
 use super::sender::{Options, Sender};
 use super::tls::{self, TlsError};
-use super::{Keeper, Port, Shared, UNIT_BYTES, intake, listener, outbound, removal, worker};
+use super::{Keeper, Port, Shared, intake, listener, outbound, removal, worker};
 
 /// Where the libraries of channels come from.
 #[async_trait]
@@ -217,100 +220,6 @@ impl Service {
         }
     }
 
-    /// Makes what is open of a tenant what is defined.
-    async fn follow(&mut self, tenant: &TenantId) {
-        self.follow_destinations(tenant).await;
-        self.follow_channels(tenant).await;
-    }
-
-    /// What is defined of a tenant and can be read, by name.
-    async fn wanted<D: Definition>(&self, tenant: &TenantId) -> Option<HashMap<ChannelName, D>> {
-        let defined = match self.interactions.defined::<D>(tenant).await {
-            Ok(defined) => defined,
-            Err(error) => {
-                error!(%tenant, kind = D::KIND, %error, "definitions cannot be read");
-                return None;
-            }
-        };
-        let mut wanted = HashMap::new();
-        for definition in defined {
-            match definition {
-                Ok(it) => drop(wanted.insert(it.name().clone(), it)),
-                Err(faults) => {
-                    error!(%tenant, kind = D::KIND, fault = %faults[0], "a definition is not understood");
-                }
-            }
-        }
-        for (_, it) in self
-            .interactions
-            .configured::<D>()
-            .iter()
-            .filter(|it| it.0 == *tenant)
-        {
-            wanted.remove(it.name());
-        }
-        Some(wanted)
-    }
-
-    async fn follow_destinations(&mut self, tenant: &TenantId) {
-        let Some(wanted) = self.wanted::<Destination>(tenant).await else {
-            return;
-        };
-        let of_file = self.interactions.configured::<Destination>().iter();
-        let of_file = of_file.filter(|it| it.0 == *tenant).map(|it| &it.1);
-        let kept: Vec<Destination> = of_file.chain(wanted.values()).cloned().collect();
-        let changed = |place: &Place, open: &mut Sending| {
-            place.0 == *tenant && !kept.contains(&open.shared.destination)
-        };
-        let closing: Vec<Sending> = self
-            .destinations
-            .extract_if(.., changed)
-            .map(|it| it.1)
-            .collect();
-        for mut sending in closing {
-            // To the end: two must not send from one log.
-            sending.tasks.shutdown().await;
-        }
-        for destination in wanted.into_values() {
-            let place = (tenant.clone(), destination.name.outbound());
-            if self.destinations.contains_key(&place) {
-                continue;
-            }
-            match self.send_to(tenant, destination) {
-                Ok(sending) => drop(self.destinations.insert(place, sending)),
-                Err(error) => error!(%tenant, %error, "a destination cannot be sent to"),
-            }
-        }
-    }
-
-    async fn follow_channels(&mut self, tenant: &TenantId) {
-        let Some(wanted) = self.wanted::<Channel>(tenant).await else {
-            return;
-        };
-        let changed = |place: &Place, open: &mut Open| {
-            place.0 == *tenant && wanted.get(&place.1) != Some(&open.channel)
-        };
-        let closing: Vec<Open> = self
-            .defined
-            .extract_if(.., changed)
-            .map(|it| it.1)
-            .collect();
-        for mut open in closing {
-            // To the end: its address may be wanted again.
-            open.tasks.shutdown().await;
-        }
-        for (name, channel) in wanted {
-            let place = (tenant.clone(), name);
-            if self.defined.contains_key(&place) {
-                continue;
-            }
-            match self.open(tenant, channel).await {
-                Ok(open) => drop(self.defined.insert(place, open)),
-                Err(error) => error!(%tenant, %error, "a channel cannot be opened"),
-            }
-        }
-    }
-
     /// The destination that a channel names must be there; what it says is looked up when it is used.
     async fn check_answers_to(
         &self,
@@ -423,14 +332,13 @@ async fn open_port(
     })?;
     info!(channel = %name, address = %channel.listen, "listens for HL7 v2");
     let (intake, queue) = mpsc::channel(intake::QUEUE);
-    let units = channel.buffer_bytes_max.div_ceil(UNIT_BYTES);
     let port = Arc::new(Port {
         channel: channel.clone(),
         charset,
         counters,
         keeper,
         intake,
-        room: Arc::new(Semaphore::new(units)),
+        rooms: Rooms::new(channel.buffer_bytes_max),
         next_at: Mutex::default(),
     });
     let mut tasks = JoinSet::new();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use interactions::channel::{
-    ChannelName, Destination, Incoming, Query, Receipt, Retry, Settled, State,
+    ChannelName, Destination, Incoming, Query, Queued, Receipt, Retry, Settled, State,
 };
 use store::TenantId;
 use tokio::net::TcpListener;
@@ -24,7 +24,12 @@ fn destination(address: SocketAddr) -> Destination {
     Destination::read(ChannelName::parse("ris").unwrap(), given).unwrap()
 }
 
-async fn send(world: &World, to: &Destination, control_id: &str, patient: &str) -> Receipt {
+pub(crate) async fn send(
+    world: &World,
+    to: &Destination,
+    control_id: &str,
+    patient: &str,
+) -> Receipt {
     let message = Incoming {
         charset: "UNICODE UTF-8".to_owned(),
         control_id: control_id.to_owned(),
@@ -38,7 +43,7 @@ async fn send(world: &World, to: &Destination, control_id: &str, patient: &str) 
 }
 
 /// Control id and outcome of every message, the oldest first, once none waits.
-async fn settled(world: &World, log: &ChannelName) -> Vec<(String, Settled)> {
+pub(crate) async fn settled(world: &World, log: &ChannelName) -> Vec<(String, Settled)> {
     let (tenant, began) = (TenantId::default(), Instant::now());
     loop {
         let query = Query {
@@ -278,6 +283,45 @@ async fn what_is_corrected_while_it_is_sent_again_is_sent_corrected() {
     let seen = receiver.seen();
     assert!(seen.len() == 1 && seen[0].contains("|after^^^"), "{seen:?}");
     assert_eq!(settled(&world, &log).await[0].1.state, State::Sent);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_is_deleted_with_all_that_is_queued_or_not_at_all() {
+    const MESSAGES: usize = 1_200;
+    let world = World::new(&[]).await;
+    let to = destination(free_address());
+    let (tenant, log) = (TenantId::default(), to.name.outbound());
+    let interactions = &world.interactions;
+    interactions.put_destination(&tenant, &to).await.unwrap();
+    for number in 1..=MESSAGES {
+        send(&world, &to, &number.to_string(), "d").await;
+    }
+    let delete = |queued| interactions.delete_destination(&tenant, &to.name, queued);
+    let refused = delete(Queued::Refuse).await.unwrap_err();
+    let told = "messages wait to be sent, the first is number 1";
+    assert_eq!(refused.to_string(), told);
+    delete(Queued::Dismiss).await.unwrap();
+    // Defined again, it sends what comes then.
+    let receiver = Receiver::at(free_address(), |it| answer("AA", control_id(it))).await;
+    let again = destination(receiver.address);
+    interactions.put_destination(&tenant, &again).await.unwrap();
+    send(&world, &again, "new", "d").await;
+    let query = Query {
+        count: 2_000,
+        ..Query::default()
+    };
+    until(|| !receiver.seen().is_empty()).await;
+    let listed = interactions.find_messages(&tenant, &log, &query).await;
+    let mut messages = listed.unwrap().messages;
+    assert_eq!(messages.remove(0).0.control_id, "new");
+    assert_eq!(messages.len(), MESSAGES);
+    assert!(messages.iter().all(|it| it.1.state == State::Dismissed));
+    let seen = receiver.seen();
+    assert_eq!(
+        seen.iter().map(|it| control_id(it)).collect::<Vec<_>>(),
+        ["new"]
+    );
     world.end().await;
 }
 

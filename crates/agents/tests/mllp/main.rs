@@ -5,8 +5,11 @@
 mod answers;
 mod destination;
 mod hostile;
+mod limits;
+mod modes;
 mod order;
 mod receiver;
 mod removal;
+mod repeated;
 mod sending;
 mod world;

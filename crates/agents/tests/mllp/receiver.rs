@@ -12,6 +12,7 @@ type Answers = dyn Fn(&str) -> Vec<u8> + Send + Sync;
 
 /// A listener; it ends when this is dropped.
 pub(crate) struct Receiver {
+    pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
     _serving: JoinSet<()>,
 }
@@ -33,6 +34,7 @@ impl Receiver {
             }
         });
         Self {
+            address,
             seen,
             _serving: serving,
         }

@@ -177,6 +177,11 @@ impl World {
         self.store.close().await.unwrap();
     }
 
+    /// From now on nothing can be made durable.
+    pub(crate) async fn close_store(&self) {
+        self.store.close().await.unwrap();
+    }
+
     pub(crate) async fn connect(&self) -> Client {
         Client::to(self.address).await
     }
