@@ -271,6 +271,7 @@ pub fn issue(error: &ConvertError) -> Issue {
         ErrorKind::Input
         | ErrorKind::Message
         | ErrorKind::Separators
+        | ErrorKind::SameSeparators
         | ErrorKind::EscapeCharacter
         | ErrorKind::Hexadecimal => Fault::Structure,
         ErrorKind::RootNotFound => Fault::Invalid,

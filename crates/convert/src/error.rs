@@ -16,8 +16,10 @@ pub enum ErrorKind {
     Input,
     /// The input is no HL7 v2 message.
     Message,
-    /// The separators of an HL7 v2 message are missing or not distinct.
+    /// The separators of an HL7 v2 message are missing or none.
     Separators,
+    /// Two separators of an HL7 v2 message are the same.
+    SameSeparators,
     /// An escape sequence of an HL7 v2 message is not closed.
     EscapeCharacter,
     /// An escape sequence of an HL7 v2 message is not hexadecimal.
@@ -60,6 +62,7 @@ const CODES: &[(ErrorKind, u16)] = &[
     (ErrorKind::Input, 1201),
     (ErrorKind::Message, 1203),
     (ErrorKind::Separators, 1204),
+    (ErrorKind::SameSeparators, 1205),
     (ErrorKind::EscapeCharacter, 1206),
     (ErrorKind::Hexadecimal, 1207),
     (ErrorKind::Rendering, 1301),

@@ -184,7 +184,10 @@ fn transaction(
 fn of_conversion(error: &ConvertError) -> Refused {
     let condition = match error.kind {
         ErrorKind::Message | ErrorKind::Input => HL70357::SegmentSequence,
-        ErrorKind::Separators | ErrorKind::EscapeCharacter | ErrorKind::Hexadecimal => {
+        ErrorKind::Separators
+        | ErrorKind::SameSeparators
+        | ErrorKind::EscapeCharacter
+        | ErrorKind::Hexadecimal => {
             HL70357::DataType
         }
         ErrorKind::RootNotFound => HL70357::MessageType,

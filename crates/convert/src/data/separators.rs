@@ -42,7 +42,7 @@ impl Separators {
             if let Some(before) = all[..at].iter().position(|it| *it == c) {
                 let other = ROLES[before].0;
                 let what = format!("the separator of {role}, {place}, is that of {other}, too");
-                return fault(what);
+                return Err(ConvertError::new(ErrorKind::SameSeparators, what));
             }
             all[at] = c;
         }

@@ -1,7 +1,7 @@
 //! The dialect, rule by rule: each case in `cases/dialect/*.txt` is a template, its data and what
 //! must come of it. A case begins with `=== name`; its parts with `--- template`, `--- data`
 //! (JSON), `--- hl7v2`, `--- xml`, `--- file NAME`, and one of `--- text` (what is rendered),
-//! `--- json` (what is converted), `--- error`.
+//! `--- json` (what is converted), `--- error`; of compatible templates with Microsoft's code.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -50,6 +50,7 @@ impl Case {
             }
             // The segments of a strict message end in CR.
             Ok(output) => output.text.replace('\r', "\n"),
+            Err(error) if mode == "compatible" => format!("{} {error}", error.kind.code()),
             Err(error) => error.to_string(),
         }
     }
