@@ -187,9 +187,7 @@ fn of_conversion(error: &ConvertError) -> Refused {
         ErrorKind::Separators
         | ErrorKind::SameSeparators
         | ErrorKind::EscapeCharacter
-        | ErrorKind::Hexadecimal => {
-            HL70357::DataType
-        }
+        | ErrorKind::Hexadecimal => HL70357::DataType,
         ErrorKind::RootNotFound => HL70357::MessageType,
         _ => HL70357::Internal,
     };

@@ -107,6 +107,22 @@ pub(super) fn multiply<'a>(
     )
 }
 
+/// A quotient with as many digits as .NET's decimals have: 28 after the point, 29 of a number that
+/// is not too large for them.
+fn quotient(one: Decimal, other: Decimal) -> Option<Decimal> {
+    const LARGEST: &str = "79228162514264337593543950335";
+    let exact = one.checked_div(other)?;
+    let rounded = exact.round(28, Rounding::HalfEven);
+    if rounded.precision() < 29 {
+        return Some(rounded);
+    }
+    let longest = exact.significant(29);
+    let digits = longest.to_string().replace(['-', '.'], "");
+    let digits = digits.trim_start_matches('0');
+    let fits = digits.len() < LARGEST.len() || digits.len() == LARGEST.len() && digits <= LARGEST;
+    Some(if fits { longest } else { exact.significant(28) })
+}
+
 /// Whole numbers divide without a rest.
 pub(super) fn divided_by<'a>(
     renderer: &mut Renderer<'a>,
@@ -116,7 +132,7 @@ pub(super) fn divided_by<'a>(
     let divisor = argument(arguments, 0);
     let operation: Operation = match (value, divisor) {
         (Value::Int(_), Value::Int(_)) => Decimal::checked_div_integer,
-        _ => Decimal::checked_div,
+        _ => quotient,
     };
     computed(renderer, value, divisor, operation)
 }
@@ -127,12 +143,7 @@ pub(super) fn divide<'a>(
     value: Value<'a>,
     arguments: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    computed(
-        renderer,
-        value,
-        argument(arguments, 0),
-        Decimal::checked_div,
-    )
+    computed(renderer, value, argument(arguments, 0), quotient)
 }
 
 pub(super) fn modulo<'a>(

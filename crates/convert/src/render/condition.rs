@@ -66,15 +66,15 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// In strict mode what is compared with a number is one, or nothing.
+    /// In strict mode what is compared with a number is one, or nothing, with all of its digits.
     fn as_number(&self, left: Value<'a>, right: Value<'a>) -> Value<'a> {
-        match (self.mode, left, right) {
-            (
-                Mode::Strict,
-                Value::Text(_),
-                Value::Int(_) | Value::Decimal(_) | Value::Double(_),
-            ) => compare::decimal(left)
-                .map_or(Value::Null, |it| Value::Decimal(self.arena.alloc(it))),
+        let number = || {
+            compare::decimal(left).map_or(Value::Null, |it| Value::Decimal(self.arena.alloc(it)))
+        };
+        match (left, right) {
+            _ if self.mode == Mode::Compatible => left,
+            (Value::Text(_), Value::Int(_) | Value::Decimal(_) | Value::Double(_))
+            | (Value::Int(_), Value::Text(_) | Value::Decimal(_) | Value::Double(_)) => number(),
             _ => left,
         }
     }

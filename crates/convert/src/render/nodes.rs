@@ -157,7 +157,7 @@ impl<'a> Renderer<'a> {
         let key = print::text(key, self.arena).as_str().to_owned();
         let at = self.cycles.entry(key).or_insert(0);
         let value = &values[*at % values.len()];
-        *at += 1;
+        *at = (*at + 1) % values.len();
         let value = self.operand(value)?;
         self.print(value, out)
     }

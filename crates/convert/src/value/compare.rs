@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 
 use fhir::Decimal;
+use fhir::decimal::Rounding;
 
 use super::{Value, print};
 
@@ -30,6 +31,9 @@ fn equal_converted(left: Value<'_>, right: Value<'_>) -> bool {
     match (left, right) {
         (Value::Bool(truth), other) | (other, Value::Bool(truth)) => {
             boolean(other) == Some(truth) || other.as_text() == Some(net_boolean(truth))
+        }
+        (Value::Text(text), Value::Int(whole)) | (Value::Int(whole), Value::Text(text)) => {
+            integer(Value::Text(text)) == Some(whole)
         }
         (Value::Text(text), other) | (other, Value::Text(text)) => {
             let printed = print::number(other);
@@ -60,6 +64,14 @@ fn boolean(value: Value<'_>) -> Option<bool> {
     }
 }
 
+/// What `Convert.ToInt64` makes of it: a text must be a whole number, a number is rounded.
+fn integer(value: Value<'_>) -> Option<i64> {
+    match value {
+        Value::Text(text) => text.as_str().trim().parse().ok(),
+        other => decimal(other)?.round(0, Rounding::HalfEven).to_i64(),
+    }
+}
+
 /// What `Convert.ToDecimal` makes of it.
 pub(crate) fn decimal(value: Value<'_>) -> Option<Decimal> {
     match value {
@@ -67,8 +79,21 @@ pub(crate) fn decimal(value: Value<'_>) -> Option<Decimal> {
         Value::Decimal(decimal) => Some(*decimal),
         Value::Double(double) => Decimal::from_f64(double),
         Value::Bool(truth) => Some(if truth { Decimal::ONE } else { Decimal::ZERO }),
-        Value::Text(text) => text.as_str().trim().parse().ok(),
+        Value::Text(text) => number(text.as_str().trim()),
         _ => None,
+    }
+}
+
+/// A number in a text; its point may have digits on one side only.
+fn number(text: &str) -> Option<Decimal> {
+    let (sign, digits) = match text.strip_prefix(['-', '+']) {
+        Some(digits) => text.split_at(text.len() - digits.len()),
+        None => ("", text),
+    };
+    match (digits.strip_prefix('.'), digits.strip_suffix('.')) {
+        (Some(fraction), None) => format!("{sign}0.{fraction}").parse().ok(),
+        (None, Some(whole)) => format!("{sign}{whole}").parse().ok(),
+        _ => text.parse().ok(),
     }
 }
 
@@ -81,12 +106,17 @@ pub(crate) fn order(left: Value<'_>, right: Value<'_>) -> Result<Option<Ordering
             let other = match other {
                 Value::Text(other) => other.as_str().to_owned(),
                 Value::Bool(truth) => net_boolean(truth).to_owned(),
-                Value::Int(_) | Value::Decimal(_) | Value::Double(_) => print::number(other),
+                Value::Decimal(decimal) => decimal.expanded().unwrap_or(*decimal).to_string(),
+                Value::Int(_) | Value::Double(_) => print::number(other),
                 _ => return Err(Inconvertible),
             };
             Ok(Some(text_order(one.as_str(), &other)))
         }
         (Value::Bool(one), other) => match boolean(other) {
+            Some(other) => Ok(Some(one.cmp(&other))),
+            None => Err(Inconvertible),
+        },
+        (Value::Int(one), other) => match integer(other) {
             Some(other) => Ok(Some(one.cmp(&other))),
             None => Err(Inconvertible),
         },
