@@ -14,7 +14,7 @@ use crate::table;
 const CASES: &str = include_str!("cases/destinations.http");
 
 /// Fewer cases would mean that the table lost some.
-const CASES_MIN: usize = 35;
+const CASES_MIN: usize = 36;
 
 const DESTINATIONS: &str = "/admin/hl7v2/destinations";
 
@@ -152,4 +152,59 @@ fn a_destination_and_its_queue_survive_kill_9() {
     let sent = expected.iter().filter(|(_, state)| state == "sent");
     assert_eq!(seen, sent.map(|it| it.0).collect::<Vec<_>>());
     println!("isthmus-suite: {SUITE}: {MESSAGES} cases");
+}
+
+#[test]
+fn what_cannot_be_opened_says_why_until_it_can() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&folder.path().join("data"));
+    let mut connection = server.connect();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it is bound");
+    let free = free_address();
+    let to = |more: Value| {
+        let mut definition = json!({"connect": address.to_string()});
+        definition
+            .as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().expect("an object").clone());
+        definition
+    };
+    let (lab, pacs) = ("/admin/hl7v2/channels/lab", format!("{DESTINATIONS}/pacs"));
+    for (path, wrong, told, right) in [
+        (
+            lab,
+            json!({"listen": address.to_string()}),
+            "cannot listen on",
+            json!({"listen": free.to_string()}),
+        ),
+        (
+            lab,
+            json!({"listen": free.to_string(), "library": "none-such"}),
+            "there is no library `none-such`",
+            json!({"listen": free.to_string()}),
+        ),
+        (
+            &pacs,
+            to(json!({"tls_ca": "/none/ca.pem"})),
+            "/none/ca.pem",
+            to(json!({})),
+        ),
+    ] {
+        for (definition, trouble) in [(wrong, Some(told)), (right, None)] {
+            check(&mut connection, ("PUT", path, definition), 204, &[]);
+            let began = Instant::now();
+            loop {
+                let shown = ask(&mut connection, "GET", path, &Value::Null).json();
+                let now = shown["trouble"].as_str();
+                if now.is_some_and(|it| trouble.is_some_and(|told| it.contains(told)))
+                    || now.is_none() && trouble.is_none()
+                {
+                    break;
+                }
+                assert!(began.elapsed() < PATIENCE, "{trouble:?}: {shown}");
+                pause();
+            }
+        }
+    }
 }

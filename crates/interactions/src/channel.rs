@@ -35,6 +35,7 @@ mod queue;
 mod removal;
 mod review;
 mod row;
+mod trouble;
 
 use std::sync::Mutex;
 
@@ -50,6 +51,7 @@ pub use review::{Listed, Query, Retry};
 pub use row::{Message, Settled, State};
 use store::{NamedKey, TenantId};
 use tokio::sync::Notify;
+pub(crate) use trouble::Troubles;
 
 /// The name of a channel: letters, digits and `-`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -88,6 +88,7 @@ pub struct Interactions {
     definitions: Arc<Definitions>,
     news: Arc<channel::News>,
     configured: Arc<channel::Configured>,
+    troubles: Arc<channel::Troubles>,
     clock: Arc<dyn Clock>,
     converter: Option<Arc<dyn conversion::Converter>>,
 }
@@ -110,6 +111,7 @@ impl Interactions {
             work: Arc::default(),
             news: Arc::default(),
             configured: Arc::default(),
+            troubles: Arc::default(),
             clock: Arc::new(SystemClock),
             converter: None,
         }

@@ -49,6 +49,8 @@ pub struct Settings {
     pub own_bases: Vec<String>,
     /// The secrets of tenants' ids.
     pub ids_salts: Salts,
+    /// Whether channels may be reached from other machines by senders that are not asked who they are.
+    pub allow_unauthenticated: bool,
 }
 
 impl Settings {
@@ -86,6 +88,7 @@ impl Default for Settings {
             fhirpath_output_bytes_max: 16 << 20,
             own_bases: Vec::new(),
             ids_salts: Salts::default(),
+            allow_unauthenticated: false,
         }
     }
 }

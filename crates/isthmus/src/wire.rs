@@ -120,6 +120,7 @@ fn settings(config: &Config) -> Settings {
         stale_retries_max: config.size("fhir.stale_retries_max"),
         own_bases: own_bases(config),
         ids_salts: config.ids_salts(),
+        allow_unauthenticated: config.is_on("allow_unauthenticated"),
     }
 }
 

@@ -59,7 +59,8 @@ pub(crate) async fn answer(
 /// All of a tenant.
 async fn list<D: Definition>(app: &App, tenant: &TenantId) -> Result<Answer, Rejection> {
     let all = app.interactions.known_definitions::<D>(tenant).await?;
-    let all: Vec<String> = all.iter().map(|(it, origin)| shown(it, *origin)).collect();
+    let shown = |(it, origin): &(D, Origin)| shown(app, tenant, it, *origin);
+    let all: Vec<String> = all.iter().map(shown).collect();
     let text = format!("{{\"{}s\":[{}]}}\n", D::KIND, all.join(","));
     Ok(Answer::text("application/json", text))
 }
@@ -73,15 +74,19 @@ async fn show<D: Definition>(
     let (found, origin) = app.interactions.known_definition::<D>(tenant, name).await?;
     Ok(Answer::text(
         "application/json",
-        shown(&found, origin) + "\n",
+        shown(app, tenant, &found, origin) + "\n",
     ))
 }
 
-fn shown(definition: &impl Definition, origin: Origin) -> String {
+fn shown(app: &App, tenant: &TenantId, definition: &impl Definition, origin: Origin) -> String {
     let mut text = String::from("{\"name\":");
     write_string(definition.name().as_str(), &mut text);
     if origin == Origin::File {
         text.push_str(",\"readOnly\":true");
+    }
+    if let Some(what) = app.interactions.trouble(tenant, definition.log()) {
+        text.push_str(",\"trouble\":");
+        write_string(&what, &mut text);
     }
     for (field, value) in definition.given() {
         text.push(',');

@@ -1,4 +1,5 @@
-//! What a channel did, as numbers, in Prometheus' text format. The only label is the channel's name.
+//! What a channel did, as numbers, in Prometheus' text format. The labels are the tenant's
+//! and the channel's name.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use interactions::channel::ChannelName;
+use store::TenantId;
 
 /// Counters, and what they count.
 const COUNTERS: &[(Count, &str, &str)] = &[
@@ -114,14 +116,17 @@ impl Counters {
     }
 }
 
+type ByChannel = BTreeMap<(TenantId, ChannelName), Arc<Counters>>;
+
 /// The counters of all channels.
 #[derive(Debug, Clone, Default)]
-pub struct Metrics(Arc<Mutex<BTreeMap<ChannelName, Arc<Counters>>>>);
+pub struct Metrics(Arc<Mutex<ByChannel>>);
 
 impl Metrics {
-    pub(super) fn of(&self, channel: &ChannelName) -> Arc<Counters> {
+    pub(super) fn of(&self, tenant: &TenantId, channel: &ChannelName) -> Arc<Counters> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(all.entry(channel.clone()).or_default())
+        let place = (tenant.clone(), channel.clone());
+        Arc::clone(all.entry(place).or_default())
     }
 
     /// Appends all counters as text.
@@ -133,9 +138,12 @@ impl Metrics {
             }
             let name = format!("isthmus_hl7v2_{name}_total");
             let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter");
-            for (channel, counters) in &*all {
+            for ((tenant, channel), counters) in &*all {
                 let value = counters.0[*count as usize].load(Ordering::Relaxed);
-                let _ = writeln!(text, "{name}{{channel=\"{channel}\"}} {value}");
+                let _ = writeln!(
+                    text,
+                    "{name}{{tenant=\"{tenant}\",channel=\"{channel}\"}} {value}"
+                );
             }
         }
     }
@@ -151,11 +159,18 @@ mod tests {
             assert_eq!(*count as usize, place);
         }
         let metrics = Metrics::default();
-        metrics
-            .of(&ChannelName::parse("lab").unwrap())
-            .add(Count::Stored, 3);
+        // Tenants may have channels of the same name.
+        let lab = ChannelName::parse("lab").unwrap();
+        for (tenant, number) in [("north", 3), ("south", 5)] {
+            let tenant = TenantId::parse(tenant).unwrap();
+            metrics.of(&tenant, &lab).add(Count::Stored, number);
+        }
         let mut text = String::new();
         metrics.print(&mut text);
-        assert!(text.contains("isthmus_hl7v2_stored_total{channel=\"lab\"} 3\n"));
+        for (tenant, number) in [("north", 3), ("south", 5)] {
+            let labels = format!("tenant=\"{tenant}\",channel=\"lab\"");
+            let line = format!("isthmus_hl7v2_stored_total{{{labels}}} {number}\n");
+            assert!(text.contains(&line), "{text}");
+        }
     }
 }

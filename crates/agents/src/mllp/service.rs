@@ -170,7 +170,7 @@ impl Service {
         let shared = Arc::new(Outbound {
             interactions: self.interactions.clone(),
             tenant: tenant.clone(),
-            counters: self.metrics.of(&log),
+            counters: self.metrics.of(tenant, &log),
             log: log.clone(),
             destination,
             asked: Notify::new(),
@@ -250,14 +250,16 @@ impl Service {
             let library = library.map_err(|what| StartError::Library(name.clone(), what))?;
             check_ids(&channel, &library)?;
         }
+        let refused = |fault| StartError::Definition(name.clone(), fault);
+        self.interactions.check_door(&channel).map_err(refused)?;
         self.check_answers_to(tenant, &channel).await?;
         let ids = channel.ids(self.interactions.settings().ids_salts.of(tenant));
-        let ids = ids.map_err(|fault| StartError::Definition(name.clone(), fault))?;
+        let ids = ids.map_err(refused)?;
         let shared = Arc::new(Shared {
             ids,
             interactions: self.interactions.clone(),
             tenant: tenant.clone(),
-            counters: self.metrics.of(name),
+            counters: self.metrics.of(tenant, name),
             waiting: Mutex::default(),
             wake: Notify::new(),
             asked: Notify::new(),
@@ -300,7 +302,7 @@ pub async fn into_folder(
         folder: folder.to_owned(),
         cause,
     })?;
-    let counters = Metrics::default().of(&channel.name);
+    let counters = Metrics::default().of(&TenantId::default(), &channel.name);
     let mut tasks = open_port(channel, counters, Arc::new(keeper)).await?;
     Ok(async move { while tasks.join_next().await.is_some() {} })
 }

@@ -173,7 +173,9 @@ async fn who_is_slow_or_too_many_is_sent_away() {
     let mut text = String::new();
     world.metrics.print(&mut text);
     assert!(
-        text.contains("isthmus_hl7v2_refused_connections_total{channel=\"lab\"} 1"),
+        text.contains(
+            "isthmus_hl7v2_refused_connections_total{tenant=\"default\",channel=\"lab\"} 1"
+        ),
         "{text}"
     );
     world.end().await;

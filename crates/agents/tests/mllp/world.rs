@@ -243,7 +243,7 @@ impl World {
     pub(crate) fn counted_of(&self, log: &str, name: &str) -> u64 {
         let mut text = String::new();
         self.metrics.print(&mut text);
-        let start = format!("isthmus_hl7v2_{name}_total{{channel=\"{log}\"}} ");
+        let start = format!("isthmus_hl7v2_{name}_total{{tenant=\"default\",channel=\"{log}\"}} ");
         let value = text.lines().find_map(|line| line.strip_prefix(&start));
         value.expect("it is counted").parse().unwrap()
     }

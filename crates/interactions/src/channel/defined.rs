@@ -53,6 +53,9 @@ pub trait Definition: Sized + Clone + Send + Sync {
     /// Those of the file.
     fn configured(all: &Configured) -> &[(TenantId, Self)];
 
+    /// The name of its log.
+    fn log(&self) -> ChannelName;
+
     /// What was given, by field; of a secret, that there is one.
     fn given(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields().iter().map(|(name, text)| {
@@ -192,6 +195,7 @@ impl Interactions {
         channel: &Channel,
     ) -> Result<(), InteractionError> {
         let mut faults = Vec::new();
+        faults.extend(self.check_door(channel).err());
         faults.extend(channel.ids(self.settings.ids_salts.of(tenant)).err());
         if let Some(name) = &channel.answers_to
             && let Err(error) = self.known_definition::<Destination>(tenant, name).await
@@ -214,6 +218,18 @@ impl Interactions {
             return Err(of_faults(&faults));
         }
         self.define(tenant, channel).await
+    }
+
+    /// Refuses a channel that is reached from other machines where nobody is asked who they are, unless
+    /// that is allowed.
+    pub fn check_door(&self, channel: &Channel) -> Result<(), DefinitionFault> {
+        let is_closed = channel.listen.ip().is_loopback() || channel.tls_client_ca.is_some();
+        if is_closed || self.settings.allow_unauthenticated {
+            return Ok(());
+        }
+        let what = "is reachable from other machines and nobody is asked who they are: set \
+            `tls_client_ca`, or start with --allow-unauthenticated";
+        Err(DefinitionFault::new("listen", what))
     }
 
     /// Defines a destination, or defines it anew; not one of the file. What is queued is then sent

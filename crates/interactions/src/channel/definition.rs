@@ -341,6 +341,10 @@ impl Definition for Channel {
     fn configured(all: &Configured) -> &[(TenantId, Self)] {
         &all.channels
     }
+
+    fn log(&self) -> ChannelName {
+        self.name.clone()
+    }
 }
 
 #[cfg(test)]

@@ -156,6 +156,10 @@ impl Definition for Destination {
     fn configured(all: &Configured) -> &[(TenantId, Self)] {
         &all.destinations
     }
+
+    fn log(&self) -> ChannelName {
+        self.name.outbound()
+    }
 }
 
 impl Interactions {

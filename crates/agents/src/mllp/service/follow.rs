@@ -6,7 +6,7 @@ use interactions::channel::{Channel, ChannelName, Definition, Destination};
 use store::TenantId;
 use tracing::error;
 
-use super::{Open, Place, Sending, Service};
+use super::{Open, Place, Sending, Service, StartError};
 
 impl Service {
     /// Makes what is open of a tenant what is defined.
@@ -44,6 +44,15 @@ impl Service {
         Some(wanted)
     }
 
+    /// Tells whoever looks at a definition whether it is open.
+    fn note(&self, (tenant, log): &Place, error: Option<&StartError>) {
+        if let Some(error) = error {
+            error!(%tenant, %log, %error, "what is defined cannot be opened");
+        }
+        let what = error.map(ToString::to_string);
+        self.interactions.note_trouble(tenant, log.clone(), what);
+    }
+
     async fn follow_destinations(&mut self, tenant: &TenantId) {
         let Some(wanted) = self.wanted::<Destination>(tenant).await else {
             return;
@@ -68,10 +77,9 @@ impl Service {
             if self.destinations.contains_key(&place) {
                 continue;
             }
-            match self.send_to(tenant, destination) {
-                Ok(sending) => drop(self.destinations.insert(place, sending)),
-                Err(error) => error!(%tenant, %error, "a destination cannot be sent to"),
-            }
+            let opened = self.send_to(tenant, destination);
+            self.note(&place, opened.as_ref().err());
+            self.destinations.extend(opened.map(|it| (place, it)));
         }
     }
 
@@ -96,10 +104,9 @@ impl Service {
             if self.defined.contains_key(&place) {
                 continue;
             }
-            match self.open(tenant, channel).await {
-                Ok(open) => drop(self.defined.insert(place, open)),
-                Err(error) => error!(%tenant, %error, "a channel cannot be opened"),
-            }
+            let opened = self.open(tenant, channel).await;
+            self.note(&place, opened.as_ref().err());
+            self.defined.extend(opened.map(|it| (place, it)));
         }
     }
 }
