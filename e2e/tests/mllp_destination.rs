@@ -124,9 +124,26 @@ fn what_is_queued_is_sent_in_order_whoever_dies() {
 
 /// The refused message is looked at, sent again and dismissed.
 fn check_parked(connection: &mut Connection) {
-    let mut ask = |method: &str, rest: &str| {
+    let mut ask_with = |method: &str, rest: &str, body: &str| {
         let path = format!("{PATH}/31{rest}");
-        connection.send(method, &path, "").expect("an answer")
+        connection.send(method, &path, body).expect("an answer")
+    };
+    // What cannot be sent is no correction.
+    let refused = ask_with("PUT", "/raw", "PID|1||77||Okafor\n");
+    let told = refused.text();
+    assert_eq!(refused.status, 400, "{told}");
+    assert!(
+        told.contains("begins with MSH") && !told.contains("Okafor"),
+        "{told}"
+    );
+    let corrected = message("no30").replace("|77|", "|78|");
+    let mut ask = |method: &str, rest: &str| {
+        let body = if method == "PUT" {
+            corrected.as_str()
+        } else {
+            ""
+        };
+        ask_with(method, rest, body)
     };
     let parked = ask("GET", "").json();
     assert_eq!(parked["what"], "the receiver answered AE");
@@ -135,12 +152,15 @@ fn check_parked(connection: &mut Connection) {
         ask("GET", "/raw").text(),
         message("no30").replace('\n', "\r")
     );
-    assert_eq!(ask("POST", "/replay").status, 204);
-    let began = Instant::now();
-    while ask("GET", "").json()["attempts"] != 4 {
-        assert!(began.elapsed() < PATIENCE);
-        pause();
+    for (method, path, attempts) in [("PUT", "/raw", 4), ("POST", "/replay", 6)] {
+        assert_eq!(ask(method, path).status, 204);
+        let began = Instant::now();
+        while ask("GET", "").json()["attempts"] != attempts {
+            assert!(began.elapsed() < PATIENCE);
+            pause();
+        }
     }
+    assert_eq!(ask("GET", "/raw").text(), corrected.replace('\n', "\r"));
     assert_eq!(ask("POST", "/dismiss").status, 204);
     assert_eq!(ask("GET", "").json()["state"], "dismissed");
 }

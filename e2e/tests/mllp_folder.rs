@@ -16,10 +16,10 @@ use serde_json::Value;
 use crate::mllp::{CONNECTIONS, KILLS, MESSAGES, lines, python, script};
 
 /// A listener; killed when dropped.
-struct Listener(Child);
+pub(crate) struct Listener(Child);
 
 impl Listener {
-    fn start(folder: &Path, address: SocketAddr, arguments: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Path, address: SocketAddr, arguments: &[&str]) -> Self {
         let mut child = isthmus()
             .args(["hl7v2", "listen", "--at", &address.to_string(), "--into"])
             .arg(folder)
@@ -191,6 +191,7 @@ fn flags_of_a_store_do_not_go_with_a_folder() {
         &["--keep-days", "9"][..],
         &["--raw", "--library", "hl7v2"],
         &["--channel", "a"],
+        &["--raw", "--tenant", "a"],
     ] {
         let into = [&["hl7v2", "listen", "--into", "x"][..], flags].concat();
         assert_eq!(run(&into).status.code(), Some(2), "{flags:?}");

@@ -10,6 +10,7 @@ use e2e::process::{Server, free_address, isthmus, pause, run, succeed};
 use serde_json::Value;
 
 use crate::mllp::PATIENCE;
+use crate::mllp_folder::Listener;
 
 const SALT: &str = "pepper-of-the-tenant";
 const OWN: &str = "pepper-of-the-channel";
@@ -69,6 +70,16 @@ fn send(message: &Path, to: &str) {
     succeed(&["hl7v2", "send", path, "--to", to]);
 }
 
+/// What a listener into a folder makes of the message.
+fn of_folder(folder: &Path, message: &Path, config: &[&str]) -> Value {
+    let address = free_address();
+    let arguments = [config, &["--tenant", "default"]].concat();
+    let _listener = Listener::start(folder, address, &arguments);
+    send(message, &address.to_string());
+    let text = std::fs::read(folder.join("0000000001.json")).expect("a file");
+    serde_json::from_slice(&text).expect("JSON")
+}
+
 #[test]
 fn all_conversions_of_a_tenant_make_the_same_ids() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -111,6 +122,8 @@ fn all_conversions_of_a_tenant_make_the_same_ids() {
     let salted = of_file(&["--tenant", "default"]);
     assert_ne!(salted, hash);
     assert_eq!(converted(&mut connection, ""), salted);
+    let into = folder.path().join("into");
+    assert_eq!(id(&of_folder(&into, &message, &config)), salted);
     for address in &addresses[..2] {
         send(&message, address);
         assert_eq!(stored(&mut connection, 1), BTreeSet::from([salted.clone()]));

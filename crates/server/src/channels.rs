@@ -67,7 +67,11 @@ pub(crate) async fn answer(
         Endpoint::CorrectMessage => {
             check_may_see(app)?;
             let received = receive(body, &head.headers, &app.config.limits, &app.budget).await?;
-            retry(Retry::Corrected(received.bytes)).await?;
+            let raw = match place.receiver {
+                Some(_) => destinations::outgoing(&received.bytes)?.raw,
+                None => received.bytes,
+            };
+            retry(Retry::Corrected(raw)).await?;
             done()
         }
         Endpoint::ReplayMessage => {

@@ -33,7 +33,7 @@ pub(crate) async fn send(
 }
 
 /// A message to be sent, with CR at the ends of its lines.
-fn outgoing(bytes: &[u8]) -> Result<Incoming, Issue> {
+pub(crate) fn outgoing(bytes: &[u8]) -> Result<Incoming, Issue> {
     let mut raw = Vec::with_capacity(bytes.len());
     for (at, byte) in bytes.iter().enumerate() {
         match byte {

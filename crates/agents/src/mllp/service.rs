@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use convert::hl7v2::Charset;
 use convert::{Library, Mode};
 use interactions::channel::{Channel, ChannelName, DefinitionFault, Destination};
-use interactions::{InteractionError, Interactions};
+use interactions::{InteractionError, Interactions, Salt};
 use store::TenantId;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
@@ -291,11 +291,12 @@ pub async fn into_folder(
     channel: &Channel,
     folder: &Path,
     form: Form,
+    salt: Option<&Salt>,
 ) -> Result<impl Future<Output = ()> + use<>, StartError> {
     if let Form::Converted(library) = &form {
         check_ids(channel, library)?;
     }
-    let ids = channel.ids(None);
+    let ids = channel.ids(salt);
     let ids = ids.map_err(|fault| StartError::Definition(channel.name.clone(), fault))?;
     let opened = Folder::open(folder, channel, ids, form);
     let keeper = opened.map_err(|cause| StartError::Folder {

@@ -144,6 +144,9 @@ async fn a_batch_is_answered_by_a_batch() {
     assert_eq!(lines[2..4], ["MSA|AA|1", "MSA|AA|2"]);
     assert!(lines[4].starts_with("MSA|AE|"), "{answer}");
     assert_eq!(lines[lines.len() - 2..], ["BTS|3", "FTS|1"]);
+    // Sent again, its messages are those of then.
+    let again = client.ask(batch.as_bytes()).await;
+    assert_eq!(again.split(" / ").nth(2), Some("MSA|AA|1"), "{again}");
     assert_eq!(
         world.settled().await,
         [(1, State::Stored), (2, State::Stored)]

@@ -198,7 +198,8 @@ struct Run<'r> {
 }
 
 fn convert_files(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8> {
-    let salt = salt(config, arguments)?;
+    let tenant = arguments.get_one::<String>("tenant");
+    let salt = tenant.map(|it| salt_of(config, it)).transpose()?;
     let input = arguments.get_one::<String>("input");
     let named = input.and_then(|name| Processor::from_name(name));
     let library = match path(arguments, "templates") {
@@ -243,16 +244,13 @@ fn convert_files(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8> 
     run.finish(path(arguments, "rejects").expect("it has a default"))
 }
 
-/// The salt of the tenant that is named. One that has none is refused: it may be misspelled, and its
-/// ids would be others.
-fn salt(config: &Config, arguments: &ArgMatches) -> anyhow::Result<Option<Salt>> {
-    let Some(name) = arguments.get_one::<String>("tenant") else {
-        return Ok(None);
-    };
+/// The salt of a tenant. One that has none is refused: it may be misspelled, and its ids would be others.
+pub(crate) fn salt_of(config: &Config, name: &str) -> anyhow::Result<Salt> {
     let tenant = TenantId::parse(name).context("--tenant")?;
     let salt = config.ids_salts().of(&tenant).cloned();
-    let missing = || format!("no salt in `[convert.tenants.{tenant}]` of the configuration file");
-    salt.with_context(missing).map(Some)
+    salt.with_context(|| {
+        format!("no salt in `[convert.tenants.{tenant}]` of the configuration file")
+    })
 }
 
 /// Our library for the kind of input: as it is named, or as the first file begins.

@@ -11,7 +11,9 @@ use agents::mllp::sender::{self, Options, Outgoing, Progress, Reject};
 use agents::mllp::{Form, Metrics, Service, into_folder, tls};
 use anyhow::Context;
 use bytes::Bytes;
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use interactions::Salt;
 use interactions::channel::{Channel, ChannelName, Configured, FIELDS};
 use serde_json::json;
 use store::TenantId;
@@ -93,7 +95,7 @@ fn listen_arguments() -> Command {
         .arg(
             value("into", "FOLDER", into)
                 .value_parser(value_parser!(PathBuf))
-                .conflicts_with_all(["channel", "tenant"]),
+                .conflicts_with("channel"),
         )
         .arg(
             Arg::new("raw")
@@ -103,7 +105,11 @@ fn listen_arguments() -> Command {
                 .help("with --into: messages as they came"),
         )
         .arg(value("channel", "NAME", "name of the channel's log").default_value("listen"))
-        .arg(tenant_argument())
+        .arg(
+            tenant_argument()
+                .help("the tenant; with --into: ids are made as for it, with its ids_salt")
+                .conflicts_with("raw"),
+        )
         .args(fields)
 }
 
@@ -335,7 +341,8 @@ fn listen(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8> {
     match arguments.get_one::<PathBuf>("into") {
         Some(folder) => {
             let form = form(&channel, arguments.get_flag("raw"))?;
-            listen_into(&channel, folder, form)
+            let salt = named_salt(config, arguments)?;
+            listen_into(&channel, folder, form, salt.as_ref())
         }
         None => listen_for_store(config, tenant(arguments)?, channel),
     }
@@ -358,9 +365,22 @@ fn form(channel: &Channel, is_raw: bool) -> anyhow::Result<Form> {
     Ok(Form::Converted(Arc::new(library)))
 }
 
-fn listen_into(channel: &Channel, folder: &Path, form: Form) -> anyhow::Result<u8> {
+/// The salt of the tenant that is named, not of the one that is meant where none is.
+fn named_salt(config: &Config, arguments: &ArgMatches) -> anyhow::Result<Option<Salt>> {
+    let is_named = arguments.value_source("tenant") == Some(ValueSource::CommandLine);
+    let name = arguments.get_one::<String>("tenant").filter(|_| is_named);
+    name.map(|it| super::convert::salt_of(config, it))
+        .transpose()
+}
+
+fn listen_into(
+    channel: &Channel,
+    folder: &Path,
+    form: Form,
+    salt: Option<&Salt>,
+) -> anyhow::Result<u8> {
     wire::runtime()?.block_on(async {
-        let serving = into_folder(channel, folder, form).await?;
+        let serving = into_folder(channel, folder, form, salt).await?;
         let shown = folder.display();
         print(&format!(
             "listens on {}; messages go to {shown}",
