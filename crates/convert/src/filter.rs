@@ -130,7 +130,7 @@ const fn row(name: &'static str, least: usize, most: usize, run: Run) -> Filter 
 static FILTERS: &[Filter] = &[
     row("abs", 0, 0, number::abs),
     row("add_hyphens_date", 0, 1, date::add_hyphens_date),
-    row("add_seconds", 1, 1, date::add_seconds),
+    row("add_seconds", 1, 2, date::add_seconds),
     row("append", 1, 1, text::append),
     row("at_least", 1, 1, number::at_least),
     row("at_most", 1, 1, number::at_most),

@@ -1,5 +1,7 @@
 //! Filters of dates.
 
+use fhir::decimal::Rounding;
+
 use super::moment::{self, Moment, Time};
 use super::{argument, rendering};
 use crate::error::{ConvertError, ErrorKind, Result};
@@ -142,25 +144,48 @@ pub(super) fn format_as_hl7v2_date_time<'a>(
     Ok(made(renderer, &zoned(renderer, moment, zone).hl7v2()))
 }
 
-/// Of a FHIR date or time, so many seconds later.
+/// Of a FHIR date or time, so many seconds later, to the millisecond.
 pub(super) fn add_seconds<'a>(
     renderer: &mut Renderer<'a>,
     value: Value<'a>,
     arguments: &[Value<'a>],
 ) -> Result<Value<'a>> {
+    let zone = zone(arguments.get(1..).unwrap_or_default())?;
     let Some(text) = text(renderer, value) else {
         return Ok(value);
     };
     let moment = Moment::parse_fhir(text).ok_or_else(bad_date)?;
-    let seconds = compare::decimal(argument(arguments, 0));
-    let seconds = seconds
-        .and_then(|it| it.trunc().to_i64())
+    let milliseconds = compare::decimal(argument(arguments, 0))
+        .and_then(|it| it.checked_mul(1000.into()))
+        .and_then(|it| it.round(0, Rounding::HalfAwayFromZero).to_i64())
         .ok_or_else(bad_date)?;
-    let later = zoned(renderer, moment, Zone::Preserve).plus_seconds(seconds);
+    let (later, fraction) = after(&moment, milliseconds);
+    let later = match (later.time, &*fraction) {
+        (Some(time), fraction) if !fraction.is_empty() => Moment {
+            time: Some(Time { fraction, ..time }),
+            ..later
+        },
+        _ => later,
+    };
+    let later = zoned(renderer, later, zone);
     if !(1..=9999).contains(&later.year) {
         return Err(bad_date());
     }
     Ok(made(renderer, &later.fhir()))
+}
+
+/// The moment so many milliseconds later; its milliseconds, if they are not those it had.
+fn after<'t>(moment: &Moment<'t>, milliseconds: i64) -> (Moment<'t>, String) {
+    if milliseconds % 1000 == 0 {
+        return (moment.plus_seconds(milliseconds / 1000), String::new());
+    }
+    let fraction = moment.time.map_or("", |it| it.fraction);
+    let before: i64 = format!("{fraction:0<3.3}").parse().unwrap_or(0);
+    let sum = before.saturating_add(milliseconds);
+    (
+        moment.plus_seconds(sum.div_euclid(1000)),
+        format!("{:03}", sum.rem_euclid(1000)),
+    )
 }
 
 /// The time that the conversion was given, in UTC.
