@@ -5,6 +5,9 @@ use super::expression::{self, Operand};
 use super::fragment;
 use super::names::Names;
 
+/// Greatest number of comparisons in one condition, DotLiquid's.
+const CLAUSES_MAX: usize = 500;
+
 /// What holds or does not.
 pub(crate) enum Condition {
     Is(Comparison),
@@ -79,7 +82,11 @@ pub(super) fn operator_of(name: &str) -> Option<Operator> {
 /// Reads a condition; the error says what is wrong with it.
 pub(crate) fn parse(markup: &str, names: &mut Names) -> Result<Condition, String> {
     let missing = || "a condition is missing".to_owned();
-    let mut pieces = pieces(markup).into_iter().rev();
+    let pieces = pieces(markup);
+    if pieces.len() > 2 * CLAUSES_MAX {
+        return Err(format!("more than {CLAUSES_MAX} conditions in one"));
+    }
+    let mut pieces = pieces.into_iter().rev();
     let last = pieces.next().ok_or_else(missing)?;
     let mut condition = Condition::Is(comparison(last, names)?);
     while let Some(join) = pieces.next() {

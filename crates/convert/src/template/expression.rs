@@ -83,6 +83,11 @@ fn call(text: &str, names: &mut Names) -> Option<Call> {
 /// Reads one fragment.
 pub(crate) fn operand(text: &str, names: &mut Names) -> Operand {
     let text = text.trim();
+    range(text, names).unwrap_or_else(|| single(text, names))
+}
+
+/// Reads one that is no range.
+fn single(text: &str, names: &mut Names) -> Operand {
     match text {
         "" | "null" | "nil" => return Operand::Null,
         "true" => return Operand::Bool(true),
@@ -97,9 +102,6 @@ pub(crate) fn operand(text: &str, names: &mut Names) -> Operand {
         if let Some(inner) = inner {
             return Operand::Text(inner.into());
         }
-    }
-    if let Some(range) = range(text, names) {
-        return range;
     }
     number(text).unwrap_or_else(|| Operand::Path(path(text, names)))
 }
@@ -116,12 +118,13 @@ fn number(text: &str) -> Option<Operand> {
     is_number.then(|| text.parse().ok().map(Operand::Decimal))?
 }
 
+/// A range, whose ends are none.
 fn range(text: &str, names: &mut Names) -> Option<Operand> {
     let inner = text.strip_prefix('(')?.strip_suffix(')')?;
-    let (from, to) = inner.split_once("..")?;
+    let (from, to) = inner.rsplit_once("..")?;
     Some(Operand::Range(Box::new((
-        operand(from, names),
-        operand(to, names),
+        single(from.trim(), names),
+        single(to.trim(), names),
     ))))
 }
 

@@ -63,6 +63,14 @@ fn templates_cannot_exhaust_anything() {
         "{% endcapture %}".repeat(99)
     );
     assert_eq!(kind(&deep, "{}"), Some(ErrorKind::Limit));
+    let ranges = format!(
+        "{{{{ {}1{} }}}}",
+        "(1..".repeat(100_000),
+        ")".repeat(100_000)
+    );
+    assert_eq!(kind(&ranges, "{}"), Some(ErrorKind::Json));
+    let conditions = format!("{{% if a{} %}}{{% endif %}}", " or a".repeat(100_000));
+    assert_eq!(kind(&conditions, "{}"), Some(ErrorKind::Syntax));
     let nested = "{% if a %}".repeat(5000);
     assert_eq!(kind(&nested, "{}"), Some(ErrorKind::Syntax));
 }
