@@ -158,6 +158,7 @@ const TYPES: &[&str] = &[
     "id",
     "instant",
     "integer",
+    "language",
     "markdown",
     "oid",
     "positiveInt",
@@ -209,6 +210,7 @@ fn as_type<'a>(
     };
     let made = match kind {
         "boolean" => boolean(text),
+        "language" => language(text),
         "decimal" | "integer" | "positiveInt" | "unsignedInt" => numeral(renderer, text, kind),
         _ => lexical(renderer, text, kind),
     };
@@ -225,6 +227,18 @@ fn boolean(text: &str) -> Option<Value<'static>> {
         "N" | "n" | "false" => Some(Value::Bool(false)),
         _ => None,
     }
+}
+
+/// A tag of BCP 47, by its looks.
+fn language(text: &str) -> Option<Value<'_>> {
+    let text = text.trim();
+    let mut parts = text.split('-');
+    let is_word = |it: &str| it.bytes().all(|it| it.is_ascii_alphanumeric());
+    let begins = parts.next().is_some_and(|it| {
+        (2..=3).contains(&it.len()) && it.bytes().all(|it| it.is_ascii_alphabetic())
+    });
+    let goes_on = parts.all(|it| (1..=8).contains(&it.len()) && is_word(it));
+    (begins && goes_on).then(|| Value::plain(text))
 }
 
 /// A number as HL7 v2 writes it (§2A.3.46 NM): with a plus, zeros in front, or nothing beside the point.
@@ -462,7 +476,8 @@ mod tests {
             let name = row.filter.name;
             assert!(row.usage.contains(&format!("| {name}")), "{name}");
         }
-        assert!(types().all(|it| it == "boolean" || Primitive::named(it).is_some()));
+        let is_own = |it: &str| matches!(it, "boolean" | "language");
+        assert!(types().all(|it| is_own(it) || Primitive::named(it).is_some()));
     }
 
     #[test]

@@ -21,7 +21,8 @@ fn library() -> Library {
     Library::load(&data::sources(folder.as_ref()))
 }
 
-fn faults(text: &str) -> Vec<String> {
+/// What is not valid FHIR in a bundle.
+pub(crate) fn faults(text: &str) -> Vec<String> {
     let document = Document::parse(Bytes::from(text.to_owned()), &Limits::DEFAULT).unwrap();
     let definitions = Definitions::of(FhirVersion::R4);
     let issues = validate(&document, definitions, Options::default());

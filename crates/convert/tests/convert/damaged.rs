@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::archives::{LIMITS, Layout, file, gzip, tar, with_sums};
 use super::bad_input::has_place;
 use super::mutator::{self, Mutator};
-use super::{bad_input, data};
+use super::{bad_input, ccda_own, data};
 
 /// Pieces that readers of archives stumble over.
 const OF_ARCHIVES: &[&str] = &[
@@ -223,6 +223,9 @@ fn is_converted(library: &Library, processor: Processor, root: &str, input: &str
         Ok(output) => {
             let value: Value = serde_json::from_str(&output.text).unwrap();
             assert!(!has_injected(&value));
+            if processor == Processor::Ccda {
+                assert_eq!(ccda_own::faults(&output.text), [""; 0]);
+            }
             true
         }
         Err(error) => {
