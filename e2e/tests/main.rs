@@ -16,6 +16,7 @@ mod mllp;
 mod mllp_destination;
 mod mllp_folder;
 mod mllp_limits;
+mod mllp_logs;
 mod paging;
 mod power;
 mod salts;

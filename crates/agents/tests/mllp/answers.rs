@@ -202,6 +202,17 @@ async fn characters_are_those_of_msh_18() {
     let name = message.windows(2).position(|it| it == b"No").unwrap();
     message.splice(name + 2..name + 2, *b"\xebl");
     assert_eq!(client.ask(&message).await, "MSA|AA|1");
+    // The answer is in the same characters.
+    let umlaut = admission("ü", "p4", "No", "");
+    let umlaut = String::from_utf8_lossy(&umlaut).replace("|LAB|", "|SÜD|");
+    let latin = umlaut.chars().map(|it| u8::try_from(it).unwrap());
+    client.send(&latin.collect::<Vec<u8>>()).await;
+    let answer = client.answer_bytes().await.unwrap();
+    let has = |part: &[u8]| answer.windows(part.len()).any(|it| it == part);
+    assert!(
+        has(b"|EHR|SOUTH|S\xdcD|NORTH|") && has(b"\rMSA|AA|\xfc\r"),
+        "{answer:?}"
+    );
     let utf8 = admission("2", "p2", "Łukasz", "||||||UNICODE UTF-8");
     assert_eq!(client.ask(&utf8).await, "MSA|AA|2");
     let wrong = client

@@ -118,6 +118,26 @@ async fn many_may_queue_at_once_and_what_is_refused_is_parked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_is_sent_again_after_growing_pauses() {
+    let receiver = Receiver::at(free_address(), |it| answer("AR", control_id(it))).await;
+    let given = [
+        ("connect", receiver.address.to_string()),
+        ("refused_max", "3".to_owned()),
+    ];
+    let given = given.map(|(name, text)| (name.to_owned(), text));
+    let to = Destination::read(ChannelName::parse("ris").unwrap(), given).unwrap();
+    let world = World::sending(to.clone(), &[]).await;
+    let began = Instant::now();
+    send(&world, &to, "1", "d1").await;
+    let sent = settled(&world, &to.name.outbound()).await;
+    // 200 ms, then twice as long.
+    assert!(began.elapsed() >= std::time::Duration::from_millis(600));
+    assert_eq!((sent[0].1.state, sent[0].1.attempts), (State::Failed, 3));
+    assert_eq!(receiver.seen().len(), 3);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_never_answered_is_parked() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let to = destination(listener.local_addr().unwrap());

@@ -307,13 +307,19 @@ impl Client {
 
     /// The next answer, lines for segments; `None` at the end of the connection.
     pub(crate) async fn answer(&mut self) -> Option<String> {
+        let bytes = self.answer_bytes().await?;
+        Some(String::from_utf8_lossy(&bytes).replace('\r', "\n"))
+    }
+
+    /// The same as it came.
+    pub(crate) async fn answer_bytes(&mut self) -> Option<bytes::Bytes> {
         let read = async {
             loop {
                 if !self.events.is_empty() {
                     let Event::Message(bytes) = self.events.remove(0) else {
                         panic!("an answer is a whole frame")
                     };
-                    return Some(String::from_utf8_lossy(&bytes).replace('\r', "\n"));
+                    return Some(bytes);
                 }
                 let mut bytes = [0; 4096];
                 let count = self.stream.read(&mut bytes).await.unwrap_or(0);

@@ -4,5 +4,6 @@ mod abuse;
 mod cases;
 mod codes;
 mod limits;
+mod messages;
 mod protocol;
 mod site;

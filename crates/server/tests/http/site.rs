@@ -51,6 +51,14 @@ impl Site {
     }
 
     pub(crate) async fn start_with(limits: Limits, options: Options, settings: Settings) -> Self {
+        let config = Config {
+            limits,
+            ..Config::default()
+        };
+        Self::configured(config, options, settings).await
+    }
+
+    pub(crate) async fn configured(config: Config, options: Options, settings: Settings) -> Self {
         captured();
         let folder = tempfile::tempdir().expect("a folder");
         let store = EmbeddedStore::open(folder.path(), SPACES, options).expect("opens");
@@ -63,10 +71,6 @@ impl Site {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let (stop, stopped) = oneshot::channel();
-        let config = Config {
-            limits,
-            ..Config::default()
-        };
         let shutdown = async move {
             stopped.await.ok();
         };
