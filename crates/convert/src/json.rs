@@ -2,6 +2,7 @@
 //! pieces, what is done to the result, and the text that comes out.
 
 pub(crate) mod builder;
+mod complete;
 pub(crate) mod entries;
 mod escape;
 pub(crate) mod merge;

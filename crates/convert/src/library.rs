@@ -63,6 +63,9 @@ impl Processor {
     }
 }
 
+/// Names, the first of which is added if none of them is there, and JSON.
+pub(crate) type Default = (String, String);
+
 /// A library that was read.
 pub struct Library {
     names: Names,
@@ -76,9 +79,9 @@ pub struct Library {
     zone_offset_minutes: Option<i32>,
     /// Reasons to leave parts of inputs away, see [`Unread::reason`].
     ignored: HashMap<String, String>,
-    /// What stands in members that nothing gave a value, by type: names, the first of which is
-    /// added if none of them is there, and JSON.
-    defaults: HashMap<String, Vec<(String, String)>>,
+    /// What stands in members that nothing gave a value, by type (`Encounter`), or type and member
+    /// whose elements they are of (`Encounter.location`).
+    defaults: HashMap<String, Vec<Default>>,
     faults: Vec<Finding>,
     overlay: Option<Overlay>,
 }
@@ -240,8 +243,9 @@ impl Library {
         self.zone_offset_minutes
     }
 
-    /// What stands in members of a type of resource that nothing gave a value (`defaults.json`).
-    pub(crate) fn defaults(&self, kind: &str) -> &[(String, String)] {
+    /// What stands in members of a type, or of the elements of one of its members, that nothing gave
+    /// a value (`defaults.json`).
+    pub(crate) fn defaults(&self, kind: &str) -> &[Default] {
         self.defaults.get(kind).map_or(&[], Vec::as_slice)
     }
 

@@ -397,24 +397,30 @@ fn id<'a>(
     if arguments.iter().all(|it| text(*it).is_empty()) {
         return Ok(Value::Null);
     }
-    let mut hash = Sha256::new();
-    let mut length = 0;
-    let salt = match renderer.settings.ids {
-        IdStrategy::Salted(salt) => salt,
-        IdStrategy::Hash | IdStrategy::Conditional => "",
-    };
-    for piece in [salt, if salt.is_empty() { "" } else { "\n" }, text(value)] {
-        hash.update(piece.as_bytes());
-    }
-    for argument in arguments {
-        let piece = text(*argument);
-        hash.update(b"_");
-        hash.update(piece.as_bytes());
-        length += piece.len();
-    }
+    let pieces: Vec<&str> = arguments.iter().map(|it| text(*it)).collect();
+    let length: usize = pieces.iter().map(|it| it.len()).sum();
     renderer.meter.steps(length / 64)?;
-    let uuid = codes::guid(&hash.finalize());
+    let uuid = hashed_id(renderer.settings.ids, text(value), pieces);
     Ok(Value::plain(renderer.arena.alloc_str(&uuid)))
+}
+
+/// A UUID of a type and the keys of a resource, and of the salt where ids have one.
+pub(crate) fn hashed_id<'t>(
+    ids: IdStrategy<'_>,
+    kind: &str,
+    keys: impl IntoIterator<Item = &'t str>,
+) -> String {
+    let mut hash = Sha256::new();
+    if let IdStrategy::Salted(salt) = ids {
+        hash.update(salt.as_bytes());
+        hash.update(b"\n");
+    }
+    hash.update(kind.as_bytes());
+    for key in keys {
+        hash.update(b"_");
+        hash.update(key.as_bytes());
+    }
+    codes::guid(&hash.finalize())
 }
 
 fn reference_to<'a>(

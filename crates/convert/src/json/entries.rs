@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use crate::data;
+use super::{complete, write};
 use crate::error::Result;
+use crate::filter::strict::hashed_id;
 use crate::library::Library;
 use crate::process::{IdStrategy, Settings};
 use crate::value::{Arena, Map, MapBuilder, Value};
@@ -86,27 +87,18 @@ fn entry<'a>(
     if entry.as_map().is_none_or(has_request) {
         return Ok(entry);
     }
-    let resource = resource_of(&entry);
-    let id = resource.and_then(|it| it.get("id")?.as_text());
-    let (Some(resource), Some(kind), Some(id)) = (resource, resource.and_then(kind_of), id) else {
+    let (Some(resource), Some(kind)) = (resource_of(&entry), resource_of(&entry).and_then(kind_of))
+    else {
         return Ok(entry);
     };
+    let id = match resource.get("id").and_then(|it| it.as_text()) {
+        Some(id) => id,
+        None => arena.alloc_str(&content_id(resource, kind, settings)),
+    };
     let identifier = known.telling(kind, resource);
-    let mut kept = MapBuilder::default();
-    for (name, value) in resource.members() {
-        // The server chooses the id of what it looks for.
-        if identifier.is_none() || *name != "id" {
-            kept.set(name, *value);
-        }
-    }
-    for (names, json) in library.defaults(kind) {
-        if names.split('|').all(|it| resource.get(it).is_none()) {
-            let name = names.split('|').next().unwrap_or_default();
-            let json = arena.alloc_str(json);
-            let value = data::json::read(json, &settings.budgets, arena)?;
-            kept.set(arena.alloc_str(name), value);
-        }
-    }
+    // The server chooses the id of what it looks for.
+    let shown = identifier.is_none().then_some(id);
+    let resource = complete::resource(resource, kind, shown, library, settings, arena)?;
     let url = match &identifier {
         Some(identifier) => format!("{kind}?identifier={identifier}"),
         None => format!("{kind}/{id}"),
@@ -117,9 +109,19 @@ fn entry<'a>(
     let mut changed = MapBuilder::default();
     let full_url = format!("urn:uuid:{id}");
     changed.set("fullUrl", Value::plain(arena.alloc_str(&full_url)));
-    changed.set("resource", Value::Map(kept.finish(arena)));
+    changed.set("resource", Value::Map(resource));
     changed.set("request", Value::Map(request.finish(arena)));
     Ok(Value::Map(changed.finish(arena)))
+}
+
+/// An id for a resource whose template found no key: the same for the same content.
+fn content_id(resource: &Map<'_>, kind: &str, settings: &Settings<'_>) -> String {
+    let mut content = String::new();
+    for (name, value) in resource.members() {
+        content.push_str(name);
+        content.push_str(&write::to_string(*value));
+    }
+    hashed_id(settings.ids, kind, [content.as_str()])
 }
 
 /// The first identifier with a system and a value, as it is searched: a value alone (the number of a

@@ -99,6 +99,9 @@ impl<'a> Hl7<'a> {
             Self::Component(component) => Self::Subcomponent(component, 1).first_text(),
             Self::Subcomponent(component, at) => {
                 let leaf = component.leaf(at);
+                if !leaf.as_text().is_none_or(is_printable) {
+                    return Value::Null;
+                }
                 if !leaf.is_null() {
                     component.mark(at);
                 }
@@ -114,7 +117,8 @@ impl<'a> Hl7<'a> {
             Self::Field(field) => Self::Component(field.components.get(1)?.as_ref()?).peek(),
             Self::Component(component) => Self::Subcomponent(component, 1).peek(),
             Self::Subcomponent(component, at) => {
-                component.leaf(at).as_text().filter(|it| *it != NULL)
+                let text = component.leaf(at).as_text();
+                text.filter(|it| *it != NULL && is_printable(it))
             }
             _ => None,
         }
@@ -122,9 +126,10 @@ impl<'a> Hl7<'a> {
 
     /// All of its text, without marking it as read; empty if it has none.
     pub(crate) fn whole(self) -> &'a str {
+        let is_text = |it: &str| it != NULL && is_printable(it);
         match self {
-            Self::Field(field) if field.value != NULL => field.value,
-            Self::Component(component) if component.value != NULL => component.value,
+            Self::Field(field) if is_text(field.value) => field.value,
+            Self::Component(component) if is_text(component.value) => component.value,
             Self::Subcomponent(..) => self.peek().unwrap_or_default(),
             _ => "",
         }
@@ -132,7 +137,7 @@ impl<'a> Hl7<'a> {
 
     fn valued(leaf: Value<'a>) -> Value<'a> {
         match leaf.as_text() {
-            Some(NULL) => Value::Null,
+            Some(text) if text == NULL || !is_printable(text) => Value::Null,
             _ => leaf,
         }
     }
@@ -193,12 +198,18 @@ impl<'a> Hl7<'a> {
             (Self::Segment(segment), "text") => Ok(Value::plain(segment.text)),
             (Self::Segment(segment), "is_expected") => Ok(Value::Bool(segment.is_expected.get())),
             (Self::Field(field), "text") => {
-                field.mark();
-                Ok(Self::valued(Value::plain(field.value)))
+                let text = Self::valued(Value::plain(field.value));
+                if !text.is_null() {
+                    field.mark();
+                }
+                Ok(text)
             }
             (Self::Component(component), "text") => {
-                component.read.set(ALL);
-                Ok(Self::valued(Value::plain(component.value)))
+                let text = Self::valued(Value::plain(component.value));
+                if !text.is_null() {
+                    component.read.set(ALL);
+                }
+                Ok(text)
             }
             (Self::Subcomponent(..), "text") => Ok(self.first_text()),
             (Self::Field(_) | Self::Component(_) | Self::Subcomponent(..), "length") => {
@@ -244,4 +255,11 @@ impl<'a> Hl7<'a> {
 
 fn count(count: usize) -> Value<'static> {
     Value::Int(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+/// Whether FHIR has a place for a text (R4 §2.24.0.1, `string`): control characters are not of it, and
+/// a value that holds one is not read, so that it is reported.
+fn is_printable(text: &str) -> bool {
+    let is_control = |it: u8| it < b' ' && !matches!(it, b'\t' | b'\n' | b'\r');
+    !text.bytes().any(is_control)
 }
