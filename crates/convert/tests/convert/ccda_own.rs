@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bytes::Bytes;
-use convert::{Level, Library, Processor, Unread};
+use convert::{IdStrategy, Level, Library, Processor, Settings, Unread};
 use fhir::json::{Document, Limits};
 use fhir::validate::{Options, validate};
-use fhir::{Definitions, FhirVersion, Severity};
+use fhir::{Definitions, FhirVersion, Instant, Severity};
 use quick_xml::events::Event;
 use serde_json::Value;
 
@@ -127,6 +127,40 @@ fn our_documents_become_what_is_expected() {
     assert!(count > 1);
 }
 
+/// With the server's ids references go by `fullUrl`, and what has an identifier of its own is looked for
+/// by it; a salt changes every id.
+#[test]
+fn ids_are_those_of_the_strategy() {
+    let library = library();
+    let text = include_str!("../cases/ccda/statements.xml");
+    let converted = |ids: IdStrategy<'_>| -> Value {
+        let settings = Settings {
+            ids,
+            ..Settings::new(Instant::parse("2026-01-01T00:00:00Z").unwrap(), &|| false)
+        };
+        let output = library.convert("CCD", Processor::Ccda, text, &settings);
+        serde_json::from_str(&output.unwrap().text).unwrap()
+    };
+    let urls = |bundle: &Value| -> BTreeSet<String> {
+        let entries = bundle["entry"].as_array().unwrap().iter();
+        entries
+            .map(|it| it["request"]["url"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let (hashed, salted) = (
+        converted(IdStrategy::Hash),
+        converted(IdStrategy::Salted("a secret of the tenant")),
+    );
+    assert_eq!(dangling(&salted), None);
+    assert!(urls(&hashed).is_disjoint(&urls(&salted)));
+    let conditional = converted(IdStrategy::Conditional);
+    assert_eq!(dangling(&conditional), None);
+    let found = urls(&conditional);
+    assert!(found.contains("Patient?identifier=urn:oid:2.999.2|P2"));
+    let entries = conditional["entry"].as_array().unwrap();
+    assert_eq!(found.len(), entries.len(), "no two entries are one");
+}
+
 /// The texts of a folder by their paths, and whether each is a document.
 fn documents(set: &Path) -> Vec<(String, String, bool)> {
     let mut found = Vec::new();
@@ -235,9 +269,10 @@ fn leaves(text: &str) -> Vec<(String, String)> {
 /// A reference that leads to nothing in the bundle.
 fn dangling(bundle: &Value) -> Option<String> {
     let entries = bundle["entry"].as_array().unwrap();
+    let text = |it: &Value| it.as_str().unwrap().to_owned();
     let places: BTreeSet<String> = entries
         .iter()
-        .map(|it| it["request"]["url"].as_str().unwrap().to_owned())
+        .flat_map(|it| [text(&it["request"]["url"]), text(&it["fullUrl"])])
         .collect();
     let mut open: Vec<&Value> = vec![bundle];
     while let Some(value) = open.pop() {
