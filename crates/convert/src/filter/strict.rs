@@ -16,6 +16,7 @@ use crate::data::xml;
 use crate::error::Result;
 use crate::process::IdStrategy;
 use crate::render::Renderer;
+use crate::unread::read_all;
 use crate::value::{Value, print};
 
 /// A filter, how it is written, and what it does.
@@ -126,6 +127,7 @@ static FILTERS: &[StrictFilter] = &[
     row("resources", (0, 0), resources::resources, "'Patient' | resources", "the resources of that type in the input, a bundle or one resource"),
     of_lists(row("reverse", (0, 0), list::reverse, "items | reverse", "the list, the last element first")),
     row("round", (0, 1), number::round, "n | round: 2", "the number with so many digits after the point"),
+    of_elements(row("seen", (0, 0), seen, "x | seen", "nothing; all of an element or object counts as read, where what it says is said otherwise")),
     of_elements(row("size", (0, 0), size, "items | size", "how many elements, or characters of a text")),
     row("slice", (1, 2), text_parts::slice, "x | slice: 0, 3", "a part of the text: from where, how many characters"),
     of_lists(row("sort", (0, 1), list::sort, "items | sort: 'name'", "the list in order")),
@@ -197,6 +199,12 @@ fn mark(value: Value<'_>) {
         Value::Map(element) => xml::read_texts(element),
         _ => {}
     }
+}
+
+fn seen<'a>(_: &mut Renderer<'a>, value: Value<'a>, _: &[Value<'a>]) -> Result<Value<'a>> {
+    mark(value);
+    read_all(value);
+    Ok(Value::Null)
 }
 
 fn as_type<'a>(
