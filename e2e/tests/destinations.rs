@@ -208,3 +208,36 @@ fn what_cannot_be_opened_says_why_until_it_can() {
         }
     }
 }
+
+#[test]
+fn a_deleted_tenant_is_listened_for_no_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&folder.path().join("data"));
+    let mut connection = server.connect();
+    let (north, address) = ("/admin/tenants/north", free_address());
+    let lab = "/admin/hl7v2/channels/lab?tenant=north";
+    let listening = json!({"listen": address.to_string()});
+    let is_open = || std::net::TcpStream::connect(address).is_ok();
+    for is_there in [true, false] {
+        let began = Instant::now();
+        if is_there {
+            check(&mut connection, ("POST", north, Value::Null), 201, &[]);
+            check(&mut connection, ("PUT", lab, listening.clone()), 204, &[]);
+        } else {
+            check(&mut connection, ("DELETE", north, Value::Null), 204, &[]);
+        }
+        while is_open() != is_there {
+            assert!(began.elapsed() < PATIENCE, "{is_there}");
+            pause();
+        }
+    }
+    check(&mut connection, ("POST", north, Value::Null), 201, &[]);
+    let listed = "/admin/hl7v2/channels?tenant=north";
+    check(
+        &mut connection,
+        ("GET", listed, Value::Null),
+        200,
+        &["\"channels\":[]"],
+    );
+    assert!(!is_open());
+}

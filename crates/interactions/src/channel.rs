@@ -112,7 +112,7 @@ pub(crate) struct News {
 }
 
 impl News {
-    fn tell(&self, tenant: &TenantId, channel: Option<&ChannelName>) {
+    pub(crate) fn tell(&self, tenant: &TenantId, channel: Option<&ChannelName>) {
         let mut asked = self
             .asked
             .lock()

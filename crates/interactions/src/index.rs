@@ -131,6 +131,7 @@ impl Interactions {
         // Its name may be given to another.
         self.indexes.known().retain(|(it, _), _| it != tenant);
         self.definitions.forget(tenant);
+        self.news.tell(tenant, None);
         Ok(())
     }
 

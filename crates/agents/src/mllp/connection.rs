@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use bytes::Bytes;
 use convert::hl7v2::{BatchFile, Charset, Fault, HL70357, Header, Mode, is_batch};
@@ -27,6 +28,9 @@ use super::room::Room;
 const UNANSWERED_MAX: usize = 64;
 /// Later answers of one connection (enhanced mode) that wait to be sent.
 const LATER_MAX: usize = 256;
+/// Messages of a channel whose later answers are waited for; of one beyond, the later answer says what
+/// is known at once.
+pub(super) const LATER_WAITING_MAX: usize = 10_000;
 /// Bytes read at one time; a connection may hold so many without asking for room.
 const READ_BYTES: usize = 16 << 10;
 
@@ -412,8 +416,13 @@ async fn tell_later(
     later: Option<mpsc::Sender<Vec<u8>>>,
 ) {
     let Some(later) = later else { return };
+    let place = Arc::clone(&port.later).try_acquire_owned();
+    let patience = match place {
+        Ok(_) => port.channel.idle_timeout,
+        Err(_) => Duration::ZERO,
+    };
     let settled = tokio::select! {
-        settled = port.keeper.settled(receipt.number, port.channel.idle_timeout) => settled,
+        settled = port.keeper.settled(receipt.number, patience) => settled,
         () = later.closed() => return,
     };
     if let Some(text) = question.outcome(receipt, settled.as_ref()) {

@@ -23,6 +23,7 @@ pub mod tls;
 mod worker;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ use interactions::Interactions;
 use interactions::channel::{Channel, Ids, Incoming, Receipt, Settled, State};
 pub use service::{Libraries, Reading, Service, StartError, into_folder};
 use store::{Clock as _, Origin, SystemClock, TenantId};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -66,6 +67,8 @@ struct Port {
     intake: mpsc::Sender<Submission>,
     /// Room for messages that are being received.
     rooms: Rooms,
+    /// Messages whose later answers are waited for.
+    later: Arc<Semaphore>,
     /// When the next message may come, under a limit of messages per second.
     next_at: Mutex<Option<Instant>>,
 }
@@ -147,9 +150,12 @@ impl Keeper for Shared {
         }
         let told = tokio::time::timeout(patience, receiver).await;
         if told.is_err()
-            && let Some(waiters) = self.waiters().get_mut(&number)
+            && let Entry::Occupied(mut waiters) = self.waiters().entry(number)
         {
-            waiters.retain(|it| !it.is_closed());
+            waiters.get_mut().retain(|it| !it.is_closed());
+            if waiters.get().is_empty() {
+                waiters.remove();
+            }
         }
         told.ok()?.ok()
     }

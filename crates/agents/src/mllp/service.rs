@@ -14,7 +14,7 @@ use interactions::channel::{Channel, ChannelName, DefinitionFault, Destination};
 use interactions::{InteractionError, Interactions, Salt};
 use store::TenantId;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, info};
@@ -26,7 +26,7 @@ use super::removal::Removal;
 use super::room::Rooms;
 use super::sender::{Options, Sender};
 use super::tls::{self, TlsError};
-use super::{Keeper, Port, Shared, intake, listener, outbound, removal, worker};
+use super::{Keeper, Port, Shared, connection, intake, listener, outbound, removal, worker};
 
 /// Where the libraries of channels come from.
 #[async_trait]
@@ -342,6 +342,7 @@ async fn open_port(
         keeper,
         intake,
         rooms: Rooms::new(channel.buffer_bytes_max),
+        later: Arc::new(Semaphore::new(connection::LATER_WAITING_MAX)),
         next_at: Mutex::default(),
     });
     let mut tasks = JoinSet::new();

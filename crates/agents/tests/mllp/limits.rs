@@ -114,3 +114,30 @@ async fn what_cannot_be_made_durable_is_not_acknowledged_nor_what_comes_after_it
     }
     world.service.abort();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn later_answers_that_are_waited_for_have_a_limit() {
+    const WAITING_MAX: usize = 10_000;
+    let world = World::new(&[("library", "one"), ("on_failure", "stop")]).await;
+    let mut client = world.connect().await;
+    let odd = String::from_utf8(admission("odd", "l", "L", "")).unwrap();
+    client
+        .ask(odd.replace("ADT^A01", "ADT^A99").as_bytes())
+        .await;
+    // The channel stands still: what becomes of these is not known.
+    let mut frames = Vec::new();
+    for number in 0..=WAITING_MAX {
+        let message = admission(&number.to_string(), "l", "L", "|||NE|AL");
+        frames.extend(agents::mllp::frame::framed(&message));
+    }
+    client.stream.write_all(&frames).await.unwrap();
+    let answer = shown(client.answer().await);
+    let told = "|the message is kept and not stored yet / ERR|";
+    assert!(
+        answer.starts_with("MSA|AE|") && answer.contains(told),
+        "{answer}"
+    );
+    let marker = client.ask(&admission("marker", "m", "M", "")).await;
+    assert_eq!(marker, "MSA|AA|marker");
+    world.end().await;
+}

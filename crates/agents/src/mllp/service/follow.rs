@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use fhir::Fault;
 use interactions::channel::{Channel, ChannelName, Definition, Destination};
 use store::TenantId;
 use tracing::error;
@@ -19,6 +20,10 @@ impl Service {
     async fn wanted<D: Definition>(&self, tenant: &TenantId) -> Option<HashMap<ChannelName, D>> {
         let defined = match self.interactions.defined::<D>(tenant).await {
             Ok(defined) => defined,
+            // The tenant was deleted.
+            Err(error) if error.issues.iter().any(|it| it.fault == Fault::UnknownPath) => {
+                return Some(HashMap::new());
+            }
             Err(error) => {
                 error!(%tenant, kind = D::KIND, %error, "definitions cannot be read");
                 return None;
