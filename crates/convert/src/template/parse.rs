@@ -110,12 +110,13 @@ impl<'t> Parser<'_, 't> {
 
     fn enter(&mut self, opening: Option<Opening<'t>>) -> Result<(), SyntaxFault> {
         self.depth += 1;
-        match opening {
-            Some(opening) if self.depth > NESTING_MAX => {
-                Err(opening.fault(format!("more than {NESTING_MAX} tags inside each other")))
-            }
-            _ => Ok(()),
+        if self.depth <= NESTING_MAX {
+            return Ok(());
         }
+        let before = self.next.saturating_sub(1);
+        let at = opening.map_or(self.tokens[before].at, |it| it.at);
+        let what = format!("more than {NESTING_MAX} tags inside each other");
+        Err(SyntaxFault { at, what })
     }
 
     fn output(&mut self, markup: &str, at: u32) -> Option<NodeKind> {

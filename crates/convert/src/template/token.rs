@@ -114,6 +114,8 @@ fn white_space(text: &str) -> usize {
 pub(crate) fn tokens(text: &str) -> Vec<Located<'_>> {
     let mut found = Vec::new();
     let mut at = 0;
+    // Up to where no output, and no tag, is closed: lines are not gone through again and again.
+    let mut open_until = [0, 0];
     while at < text.len() {
         let start = opening(text, at).unwrap_or(text.len());
         if start > at {
@@ -122,7 +124,13 @@ pub(crate) fn tokens(text: &str) -> Vec<Located<'_>> {
         if start == text.len() {
             break;
         }
-        let end = start + end(&text[start..]).unwrap_or(2);
+        let rest = &text[start..];
+        let open = &mut open_until[usize::from(rest.starts_with("{{"))];
+        let closed = if start < *open { None } else { end(rest) };
+        if closed.is_none() && start >= *open {
+            *open = start + memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
+        }
+        let end = start + closed.unwrap_or(2);
         let source = &text[start..end];
         let token = token(source);
         found.push(located(token, start, source));
@@ -173,18 +181,23 @@ fn opening(text: &str, from: usize) -> Option<usize> {
         .find(|at| matches!(bytes.get(at + 1), Some(b'{' | b'%')))
 }
 
-/// Where the token ends that the text begins with; quotes that close hide its end.
+/// Where the token ends that the text begins with, on its line; quotes that close hide its end.
 fn end(text: &str) -> Option<usize> {
-    let line = text.split('\n').next().unwrap_or(text);
-    end_outside_quotes(line).or_else(|| closing(line, 2))
+    let bytes = text.as_bytes();
+    end_outside_quotes(bytes).or_else(|| {
+        let mut places = (2..bytes.len()).take_while(|at| bytes[*at] != b'\n');
+        places.find_map(|at| closing_at(bytes, at))
+    })
 }
 
-fn end_outside_quotes(line: &str) -> Option<usize> {
-    let bytes = line.as_bytes();
+fn end_outside_quotes(bytes: &[u8]) -> Option<usize> {
     let mut at = 2;
-    while at < bytes.len() {
+    while at < bytes.len() && bytes[at] != b'\n' {
         let quote = Some(bytes[at]).filter(|it| matches!(it, b'"' | b'\''));
-        let length = quote.and_then(|it| memchr::memchr(it, &bytes[at + 1..]));
+        let length = quote.and_then(|quote| {
+            let after = &bytes[at + 1..];
+            memchr::memchr2(quote, b'\n', after).filter(|it| after[*it] == quote)
+        });
         if let Some(length) = length {
             at += length + 2;
         } else if let Some(end) = closing_at(bytes, at) {
@@ -194,10 +207,6 @@ fn end_outside_quotes(line: &str) -> Option<usize> {
         }
     }
     None
-}
-
-fn closing(line: &str, from: usize) -> Option<usize> {
-    (from..line.len()).find_map(|at| closing_at(line.as_bytes(), at))
 }
 
 /// An output ends with the first `}`, which is a fault if it stands alone.

@@ -71,6 +71,10 @@ fn templates_cannot_exhaust_anything() {
     assert_eq!(kind(&ranges, "{}"), Some(ErrorKind::Json));
     let conditions = format!("{{% if a{} %}}{{% endif %}}", " or a".repeat(100_000));
     assert_eq!(kind(&conditions, "{}"), Some(ErrorKind::Syntax));
+    for endless in ["{% extends 'x' %}", "{{ a[", "{% if", "{% comment %}{{"] {
+        let endless = endless.repeat(100_000);
+        assert_eq!(kind(&endless, "{}"), Some(ErrorKind::Syntax));
+    }
     let nested = "{% if a %}".repeat(5000);
     assert_eq!(kind(&nested, "{}"), Some(ErrorKind::Syntax));
 }
