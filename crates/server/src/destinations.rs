@@ -1,11 +1,13 @@
 //! Where HL7 v2 messages are sent: a message that
 //! is posted to one is durable when it is answered. What became of it is looked up as a channel's messages are.
 
+use std::fmt::Write as _;
+
 use convert::hl7v2::{Charset, Header, messages};
 use fhir::{Fault, Issue};
 use http::StatusCode;
 use http::request::Parts;
-use interactions::channel::{ChannelName, Incoming};
+use interactions::channel::{ChannelName, Incoming, Standing};
 use store::TenantId;
 
 use crate::answer::Answer;
@@ -24,10 +26,17 @@ pub(crate) async fn send(
     let received = receive(body, &head.headers, &app.config.limits, &app.budget).await?;
     let message = outgoing(&received.bytes)?;
     let receipt = app.interactions.send_message(tenant, to, message).await?;
-    let mut answer = Answer::text(
-        "application/json",
-        format!("{{\"number\":{}}}\n", receipt.number),
-    );
+    let number = receipt.number;
+    let mut text = format!("{{\"number\":{number}");
+    if receipt.standing == Standing::Repeated {
+        // It is not sent again: whoever gave it up, or sees it parked, is to know.
+        let log = to.outbound();
+        text.push_str(",\"repeated\":true");
+        if let Some((_, settled)) = app.interactions.message(tenant, &log, number).await? {
+            let _ = write!(text, ",\"state\":\"{}\"", settled.state.name());
+        }
+    }
+    let mut answer = Answer::text("application/json", text + "}\n");
     answer.status = StatusCode::ACCEPTED;
     Ok(answer)
 }
