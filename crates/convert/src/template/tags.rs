@@ -261,14 +261,10 @@ fn tablerow<'t>(parser: &mut Parser<'_, 't>, tag: Opening<'t>) -> Parsed {
 }
 
 fn loop_header(parser: &mut Parser<'_, '_>, tag: Opening<'_>) -> Result<For, SyntaxFault> {
-    let mut rest = tag.markup;
-    let variable = fragment::take_run(&mut rest, fragment::is_word);
-    let word = fragment::take_run(&mut rest, fragment::is_word);
-    let collection = fragment::take(&mut rest);
-    if variable.is_empty() || word != "in" || collection.is_empty() {
+    let Some((variable, collection, rest)) = loop_parts(tag.markup) else {
         let name = tag.name;
         return Err(tag.fault(format!("`{name}` is written `{name} item in items`")));
-    }
+    };
     let names = &mut *parser.names;
     let mut header = For {
         variable: names.number(variable),
@@ -292,6 +288,23 @@ fn loop_header(parser: &mut Parser<'_, '_>, tag: Opening<'_>) -> Result<For, Syn
         }
     }
     Ok(header)
+}
+
+/// The variable, the collection and what follows: the first word with ` in ` behind it counts.
+fn loop_parts(markup: &str) -> Option<(&str, &str, &str)> {
+    let mut rest = markup;
+    loop {
+        rest = rest.trim_start_matches(|c| !fragment::is_word(c));
+        let variable = fragment::take_run(&mut rest, fragment::is_word);
+        if variable.is_empty() {
+            return None;
+        }
+        let mut after = rest.strip_prefix(char::is_whitespace).unwrap_or_default();
+        if fragment::take_run(&mut after, fragment::is_word) == "in" {
+            let collection = fragment::take(&mut after);
+            return (!collection.is_empty()).then_some((variable, collection, after));
+        }
+    }
 }
 
 fn cycle<'t>(parser: &mut Parser<'_, 't>, tag: Opening<'t>) -> Parsed {
