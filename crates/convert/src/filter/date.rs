@@ -155,7 +155,11 @@ pub(super) fn add_seconds<'a>(
         return Ok(value);
     };
     let moment = Moment::parse_fhir(text).ok_or_else(bad_date)?;
-    let milliseconds = compare::decimal(argument(arguments, 0))
+    let seconds = match argument(arguments, 0) {
+        Value::Null => Some(0.into()),
+        other => compare::decimal(other),
+    };
+    let milliseconds = seconds
         .and_then(|it| it.checked_mul(1000.into()))
         .and_then(|it| it.round(0, Rounding::HalfAwayFromZero).to_i64())
         .ok_or_else(bad_date)?;
