@@ -1,7 +1,7 @@
 //! The binary as a child process.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -51,7 +51,27 @@ pub fn run(arguments: &[&str]) -> Output {
 
 /// Runs a command that must succeed; gives what it printed.
 pub fn succeed(arguments: &[&str]) -> String {
-    let output = run(arguments);
+    printed(arguments, run(arguments))
+}
+
+/// Runs a command that must succeed with that on its standard input; gives what it printed.
+pub fn fed(arguments: &[&str], input: &[u8]) -> String {
+    let mut command = isthmus();
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = pipes
+        .stderr(Stdio::piped())
+        .args(arguments)
+        .spawn()
+        .expect("the binary runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(input).expect("the command reads"));
+        child.wait_with_output().expect("the binary ends")
+    });
+    printed(arguments, output)
+}
+
+fn printed(arguments: &[&str], output: Output) -> String {
     assert!(
         output.status.success(),
         "{arguments:?}: {}\n{}{}",

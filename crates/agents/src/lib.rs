@@ -8,3 +8,4 @@ pub mod conversion;
 pub mod jobs;
 pub mod load;
 pub mod mllp;
+pub mod stream;

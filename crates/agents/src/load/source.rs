@@ -52,6 +52,28 @@ pub enum Compression {
     Zstd,
 }
 
+impl Compression {
+    /// What the ending of a file's name says, and the name without it.
+    pub fn of(name: &str) -> (Self, &str) {
+        let found = name.rsplit_once('.').and_then(|(rest, ending)| {
+            let ending = ending.to_ascii_lowercase();
+            Some((lookup(COMPRESSIONS, &ending)?, rest))
+        });
+        found.unwrap_or((Self::None, name))
+    }
+
+    /// What is in a compressed stream.
+    pub fn reader<R: BufRead + 'static>(self, stream: R) -> io::Result<Box<dyn BufRead>> {
+        let plain: Box<dyn Read> = match self {
+            Self::None => return Ok(Box::new(stream)),
+            Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(stream)),
+            Self::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(stream)),
+            Self::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(stream)?),
+        };
+        Ok(Box::new(BufReader::with_capacity(1 << 16, plain)))
+    }
+}
+
 const COMPRESSIONS: &[(&str, Compression)] = &[
     ("gz", Compression::Gzip),
     ("bz2", Compression::Bzip2),
@@ -114,13 +136,7 @@ fn recognise(path: &Path) -> io::Result<Option<Source>> {
         .file_name()
         .map(|name| name.to_string_lossy().to_lowercase())
         .unwrap_or_default();
-    let (rest, compression) = match name.rsplit_once('.') {
-        Some((rest, ending)) => match lookup(COMPRESSIONS, ending) {
-            Some(compression) => (rest, compression),
-            None => (name.as_str(), Compression::None),
-        },
-        None => return Ok(None),
-    };
+    let (compression, rest) = Compression::of(&name);
     let Some(form) = rest
         .rsplit_once('.')
         .and_then(|(_, ending)| lookup(FORMS, ending))
@@ -180,14 +196,8 @@ impl Source {
     }
 
     fn open(&self) -> io::Result<Box<dyn BufRead>> {
-        let file = BufReader::new(File::open(&self.path)?);
-        let plain: Box<dyn Read> = match self.compression {
-            Compression::None => return Ok(Box::new(file)),
-            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
-            Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(file)),
-            Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(file)?),
-        };
-        Ok(Box::new(BufReader::with_capacity(1 << 16, plain)))
+        self.compression
+            .reader(BufReader::new(File::open(&self.path)?))
     }
 }
 

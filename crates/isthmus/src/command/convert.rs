@@ -2,12 +2,14 @@
 //! files; `isthmus convert check DIR`: everything that is wrong with such a folder.
 
 mod cases;
+mod inputs;
 mod library;
+mod listing;
 mod scaffold;
 mod sources;
 
 use std::collections::HashSet;
-use std::io::Write;
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,7 +17,10 @@ use agents::conversion::strategy;
 use anyhow::Context;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use convert::{Budgets, ConvertError, Level, Library, Output, Processor, Settings, Unread};
+use indicatif::ProgressBar;
+use inputs::{Found, Input};
 use interactions::Salt;
+use listing::Listing;
 use serde_json::json;
 use store::TenantId;
 
@@ -41,7 +46,11 @@ pub(crate) fn arguments(command: Command) -> Command {
                 .required(true)
                 .num_args(1..)
                 .value_parser(value_parser!(PathBuf))
-                .help("files and folders of messages and documents; .ndjson has one on each line"),
+                .help(
+                    "files and folders of messages and documents, or `-` for standard input; a file \
+                     may hold several messages, .ndjson has one on each line, and .gz, .bz2 and .zst \
+                     are unpacked",
+                ),
         )
         .arg(folder("templates").long("templates").help(
             "a folder, a .tar.gz or an OCI image layout of templates, or one of ours by \
@@ -189,12 +198,13 @@ struct Run<'r> {
     salt: Option<Salt>,
     timeout: Duration,
     out: Option<&'r PathBuf>,
-    rejects: Vec<String>,
-    /// What was left away, by the file that it is listed in.
-    coverage: Option<Vec<String>>,
+    rejects: Listing,
+    /// What was left away.
+    coverage: Option<Listing>,
     unread: usize,
     converted: u64,
     written: HashSet<PathBuf>,
+    bar: ProgressBar,
 }
 
 fn convert_files(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8> {
@@ -202,9 +212,10 @@ fn convert_files(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8> 
     let salt = tenant.map(|it| salt_of(config, it)).transpose()?;
     let input = arguments.get_one::<String>("input");
     let named = input.and_then(|name| Processor::from_name(name));
+    let found = inputs::find(arguments.get_many("files").expect("required"))?;
     let library = match path(arguments, "templates") {
         Some(path) => load(path)?,
-        None => ours(named, arguments)?,
+        None => ours(named, &found)?,
     };
     let library = &library;
     let own = library.processor();
@@ -224,24 +235,21 @@ fn convert_files(config: &Config, arguments: &ArgMatches) -> anyhow::Result<u8> 
         salt,
         timeout: Duration::from_secs(*arguments.get_one("timeout").expect("it has a default")),
         out: path(arguments, "out"),
-        rejects: Vec::new(),
-        coverage: path(arguments, "coverage").map(|_| Vec::new()),
+        rejects: Listing::new(path(arguments, "rejects").expect("it has a default")),
+        coverage: path(arguments, "coverage").map(|it| Listing::new(it)),
         unread: 0,
         converted: 0,
         written: HashSet::new(),
+        bar: super::load::bar(found.iter().map(|it| it.bytes).sum()),
     };
     if let Some(folder) = run.out {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
-    for given in arguments.get_many::<PathBuf>("files").expect("required") {
-        for file in files(given)? {
-            run.file(given, &file)?;
-        }
+    for it in &found {
+        run.file(it)
+            .with_context(|| it.file.display().to_string())?;
     }
-    if let (Some(file), Some(lines)) = (path(arguments, "coverage"), &run.coverage) {
-        std::fs::write(file, lines.concat()).with_context(|| file.display().to_string())?;
-    }
-    run.finish(path(arguments, "rejects").expect("it has a default"))
+    run.finish()
 }
 
 /// The salt of a tenant. One that has none is refused: it may be misspelled, and its ids would be others.
@@ -254,56 +262,64 @@ pub(crate) fn salt_of(config: &Config, name: &str) -> anyhow::Result<Salt> {
 }
 
 /// Our library for the kind of input: as it is named, or as the first file begins.
-fn ours(named: Option<Processor>, arguments: &ArgMatches) -> anyhow::Result<Library> {
+fn ours(named: Option<Processor>, found: &[Found]) -> anyhow::Result<Library> {
     let name = match named {
         Some(Processor::Hl7v2) => "hl7v2",
         Some(Processor::Ccda) => "ccda",
         Some(Processor::Fhir | Processor::FhirToHl7v2) => "fhir-to-hl7v2",
         Some(Processor::Json) => anyhow::bail!("name a library of templates with --templates"),
-        None => {
-            let mut given = arguments.get_many::<PathBuf>("files").expect("required");
-            let first = given.next().map(|it| files(it)).transpose()?;
-            let first = first.and_then(|it| it.into_iter().next());
-            let bytes = first
-                .and_then(|it| std::fs::read(it).ok())
-                .unwrap_or_default();
-            let start = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
-            match start.trim_ascii_start().first() {
-                Some(b'<') => "ccda",
-                Some(b'{') => "fhir-to-hl7v2",
-                _ => "hl7v2",
-            }
-        }
+        None => first_kind(found)?,
     };
     let sources = convert::own::sources(name).context("the library is not part of this build")?;
     Ok(Library::load(&sources))
 }
 
+fn first_kind(found: &[Found]) -> anyhow::Result<&'static str> {
+    let Some(first) = found.first() else {
+        return Ok("hl7v2");
+    };
+    anyhow::ensure!(
+        !first.is_standard_input(),
+        "say with --input what comes from standard input"
+    );
+    let shown = || first.file.display().to_string();
+    let mut stream = first.open(&ProgressBar::hidden()).with_context(shown)?;
+    let start = stream.fill_buf().with_context(shown)?;
+    let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
+    Ok(match start.trim_ascii_start().first() {
+        Some(b'<') => "ccda",
+        Some(b'{') => "fhir-to-hl7v2",
+        _ => "hl7v2",
+    })
+}
+
 impl Run<'_> {
-    fn file(&mut self, given: &Path, file: &Path) -> anyhow::Result<()> {
-        let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
-        let text = match convert::text_of(self.processor, bytes) {
-            Ok(text) => text,
-            Err(error) => {
-                let shown = json!({ "code": error.kind.code(), "what": error.what });
-                self.reject(file, 0, shown);
-                return Ok(());
+    fn file(&mut self, found: &Found) -> anyhow::Result<()> {
+        let stream = found.open(&self.bar)?;
+        let bytes_max = Budgets::default().input_bytes_max;
+        for input in found.inputs(stream, self.processor, bytes_max)? {
+            let Input { number, bytes } = input?;
+            let text = match bytes {
+                Ok(bytes) => convert::text_of(self.processor, bytes)
+                    .map_err(|it| json!({ "code": it.kind.code(), "what": it.what })),
+                Err(what) => Err(json!({ "what": what })),
+            };
+            match text {
+                Ok(text) => self.input(&found.given, &found.file, number, &text)?,
+                Err(fault) => self.reject(&found.file, number, fault)?,
             }
-        };
-        if file.extension().is_some_and(|it| it == "ndjson") {
-            for (number, line) in (1..).zip(text.lines()).filter(|it| !it.1.trim().is_empty()) {
-                self.input(given, file, number, line)?;
-            }
-            return Ok(());
+            let (converted, refused) = (self.converted, self.rejects.count());
+            self.bar
+                .set_message(format!("{converted} converted, {refused} refused"));
         }
-        self.input(given, file, 0, &text)
+        Ok(())
     }
 
-    /// Converts one input; lines of a file are numbered from 1, a whole file is 0.
+    /// Converts one input; those of a file are numbered from 1, a whole file is 0.
     fn input(&mut self, given: &Path, file: &Path, line: u64, text: &str) -> anyhow::Result<()> {
         match self.converted_input(text) {
             Ok(output) => {
-                self.cover(file, line, &output);
+                self.cover(file, line, &output)?;
                 self.write(given, file, line, &output)
             }
             Err(error) => {
@@ -313,17 +329,16 @@ impl Run<'_> {
                     "at": error.place.as_ref().map(ToString::to_string),
                     "includedAt": included.collect::<Vec<_>>(),
                 });
-                self.reject(file, line, shown);
-                Ok(())
+                self.reject(file, line, shown)
             }
         }
     }
 
     /// Counts what no template read, and lists it with what is left away on purpose.
-    fn cover(&mut self, file: &Path, line: u64, output: &Output) {
+    fn cover(&mut self, file: &Path, line: u64, output: &Output) -> anyhow::Result<()> {
         self.unread += output.unread.iter().map(Unread::count).sum::<usize>();
         let Some(listed) = &mut self.coverage else {
-            return;
+            return Ok(());
         };
         for part in output.unread.iter().chain(&output.ignored) {
             let mut row = json!({
@@ -339,8 +354,9 @@ impl Run<'_> {
                 }
                 Unread::Node { count, .. } => row["count"] = json!(count),
             }
-            listed.push(format!("{row}\n"));
+            listed.add(&row)?;
         }
+        Ok(())
     }
 
     fn converted_input(&self, text: &str) -> Result<Output, ConvertError> {
@@ -371,14 +387,13 @@ impl Run<'_> {
     ) -> anyhow::Result<()> {
         let Some(folder) = self.out else {
             self.converted += 1;
-            print(&output.text);
+            self.bar.suspend(|| print(&output.text));
             return Ok(());
         };
         let target = target(folder, given, file, line, self.processor);
         if !self.written.insert(target.clone()) {
             let what = "another input of this run has the same name";
-            self.reject(file, line, json!({ "what": what }));
-            return Ok(());
+            return self.reject(file, line, json!({ "what": what }));
         }
         if let Some(parent) = target.parent() {
             std::fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
@@ -388,28 +403,32 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn reject(&mut self, file: &Path, line: u64, mut fault: serde_json::Value) {
+    fn reject(
+        &mut self,
+        file: &Path,
+        line: u64,
+        mut fault: serde_json::Value,
+    ) -> anyhow::Result<()> {
         fault["file"] = file.display().to_string().into();
         fault["line"] = line.into();
-        self.rejects.push(fault.to_string());
+        self.rejects.add(&fault)
     }
 
-    fn finish(&self, rejects: &Path) -> anyhow::Result<u8> {
-        let (converted, refused) = (self.converted, self.rejects.len());
+    fn finish(self) -> anyhow::Result<u8> {
+        self.bar.finish_and_clear();
+        if let Some(listed) = self.coverage {
+            listed.finish(true)?;
+        }
+        let (converted, refused) = (self.converted, self.rejects.count());
         crate::say(&format!("{converted} converted, {refused} refused"));
         if self.unread > 0 {
             let unread = self.unread;
             let what = format!("{unread} values were not read; --coverage lists them");
             crate::say(&what);
         }
-        if refused == 0 {
+        let Some(rejects) = self.rejects.finish(false)? else {
             return Ok(crate::DONE);
-        }
-        let mut file =
-            std::fs::File::create(rejects).with_context(|| rejects.display().to_string())?;
-        for line in &self.rejects {
-            writeln!(file, "{line}")?;
-        }
+        };
         crate::say(&format!("refused: see {}", rejects.display()));
         Ok(crate::FOUND_FAULTS)
     }

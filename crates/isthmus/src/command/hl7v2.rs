@@ -1,7 +1,7 @@
 //! `isthmus hl7v2 send FILE… --to HOST:PORT`: messages of files to a listener, with a report;
 //! `isthmus hl7v2 listen`: one channel from flags, its log in the data directory or a folder.
 
-use std::io::Write as _;
+use std::io::{BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use agents::mllp::sender::{self, Options, Outgoing, Progress, Reject};
 use agents::mllp::{Form, Metrics, Service, into_folder, tls};
+use agents::stream::{Messages, Streamed};
 use anyhow::Context;
 use bytes::Bytes;
 use clap::parser::ValueSource;
@@ -25,8 +26,8 @@ use super::serve::{self, Door};
 use crate::config::Config;
 use crate::wire;
 
-/// Greatest size of a file that is sent.
-const FILE_BYTES_MAX: u64 = 1 << 30;
+/// Greatest size of a message that is sent.
+const MESSAGE_BYTES_MAX: usize = 1 << 28;
 /// Messages read from files and not sent yet.
 const WAITING_MAX: usize = 256;
 
@@ -227,15 +228,15 @@ async fn read(files: &[PathBuf], queue: &mpsc::Sender<Outgoing>) -> anyhow::Resu
     let mut count = 0;
     for file in files {
         let shown = file.display();
-        let bytes = std::fs::metadata(file)
-            .with_context(|| format!("{shown}"))?
-            .len();
-        anyhow::ensure!(
-            bytes <= FILE_BYTES_MAX,
-            "{shown}: larger than {FILE_BYTES_MAX} bytes"
-        );
-        let bytes = Bytes::from(std::fs::read(file).with_context(|| format!("{shown}"))?);
-        for (number, message) in (1..).zip(messages(&bytes)) {
+        let stream = std::fs::File::open(file).with_context(|| format!("{shown}"))?;
+        let messages = Messages::new(BufReader::new(stream), MESSAGE_BYTES_MAX);
+        for (number, message) in (1..).zip(messages) {
+            let message = match message.with_context(|| format!("{shown}"))? {
+                Streamed::Message(bytes) => Bytes::from(bytes),
+                Streamed::TooLong => {
+                    anyhow::bail!("{shown} message {number}: longer than {MESSAGE_BYTES_MAX} bytes")
+                }
+            };
             count += 1;
             let place = format!("{shown} message {number}");
             if queue
@@ -251,19 +252,6 @@ async fn read(files: &[PathBuf], queue: &mpsc::Sender<Outgoing>) -> anyhow::Resu
         }
     }
     Ok(count)
-}
-
-/// The messages of a file, as bytes: their characters are the receiver's business. Lines end in CR.
-fn messages(file: &Bytes) -> Vec<Bytes> {
-    let text: String = file.iter().map(|byte| char::from(*byte)).collect();
-    let text = text.replace("\r\n", "\r").replace('\n', "\r");
-    let found = convert::hl7v2::messages(&text).into_iter().map(|message| {
-        let latin = message
-            .chars()
-            .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'));
-        latin.collect::<Vec<u8>>().into()
-    });
-    found.collect()
 }
 
 fn report(
@@ -419,16 +407,4 @@ fn listen_for_store(config: &Config, tenant: TenantId, channel: Channel) -> anyh
         closed.context("the store did not close in time")??;
         Ok(crate::DONE)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_hold_messages_one_after_the_other() {
-        let file = Bytes::from_static(b"MSH|^~\\&|1\nPID|\xe9\r\nMSH|^~\\&|2\r");
-        let found = messages(&file);
-        assert_eq!(found, [&b"MSH|^~\\&|1\rPID|\xe9\r"[..], b"MSH|^~\\&|2\r"]);
-    }
 }

@@ -215,7 +215,8 @@ async fn with_progress(
     report.context("the load stopped")
 }
 
-fn bar(bytes: u64) -> ProgressBar {
+/// A bar for so many bytes; nothing is shown where nobody looks.
+pub(crate) fn bar(bytes: u64) -> ProgressBar {
     let style = "{elapsed_precise} [{bar:32}] {msg}, {bytes}/{total_bytes}, {eta} left";
     let style = ProgressStyle::with_template(style).expect("the template is valid");
     ProgressBar::new(bytes).with_style(style.progress_chars("=> "))

@@ -54,6 +54,15 @@ pub(crate) fn read_strict<'a>(
     arena: &'a Arena,
 ) -> Result<&'a StrictMessage<'a>> {
     let message = read_as(Values::Plain, text, budgets, arena)?;
+    // Two messages in one would be one patient's.
+    let mut others = message.segments.iter().skip(1);
+    if let Some(second) = others.find(|it| it.name == "MSH") {
+        let what = format!(
+            "segment {} begins another message; a conversion takes one",
+            second.position
+        );
+        return Err(ConvertError::new(ErrorKind::Message, what));
+    }
     let (structure, root) = group::tree(message.segments, arena);
     Ok(arena.alloc(StrictMessage {
         message,
