@@ -80,6 +80,15 @@ const TASKS: &[Task] = &[
     },
     Task {
         workload: "C2",
+        what: "C-CDA, our library",
+        unit: "documents/s·core",
+        name: "ccda-ours",
+        inputs: "16-ccda",
+        prefixes: &[""],
+        peers: &[],
+    },
+    Task {
+        workload: "C2",
         what: "STU3, templates of python-fhir-converter",
         unit: "resources/s·core",
         name: "stu3",
@@ -161,7 +170,9 @@ impl Task {
             return false;
         };
         match self.name {
-            "ccda" => text.contains("<ClinicalDocument") && text.contains("urn:hl7-org:v3"),
+            "ccda" | "ccda-ours" => {
+                text.contains("<ClinicalDocument") && text.contains("urn:hl7-org:v3")
+            }
             "stu3" => true,
             _ => {
                 let library = ::convert::hl7v2_library();
@@ -303,6 +314,10 @@ pub(crate) fn serve(arguments: &[String]) -> Result<()> {
     let loaded = match library_folder(python, task)? {
         Some(folder) => Some(Library::load(&sources(&folder)?)),
         None if matches!(task.as_str(), "hl7v2" | "parse") => None,
+        None if task == "ccda-ours" => {
+            let own = ::convert::own::sources("ccda").context("our library is there")?;
+            Some(Library::load(&own))
+        }
         None => bail!("there are no templates for {task}"),
     };
     let library = loaded.as_ref().unwrap_or(::convert::hl7v2_library());
@@ -333,7 +348,7 @@ pub(crate) fn serve(arguments: &[String]) -> Result<()> {
 /// The template and the processor of an input.
 fn route(task: &str, library: &Library, text: &str) -> Result<(String, Processor)> {
     Ok(match task {
-        "ccda" => ("CCD".to_owned(), Processor::Ccda),
+        "ccda" | "ccda-ours" => ("CCD".to_owned(), Processor::Ccda),
         "stu3" => {
             let json: serde_json::Value = serde_json::from_str(text)?;
             let root = json["resourceType"].as_str().context("no resourceType")?;
