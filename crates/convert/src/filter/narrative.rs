@@ -13,14 +13,17 @@ use crate::value::{Map, Value, print};
 #[rustfmt::skip]
 const ELEMENTS: &[(&str, &str)] = &[
     ("br", "br"), ("caption", "b"), ("col", ""), ("colgroup", ""), ("content", "span"),
-    ("footnote", "span"), ("item", "li"), ("linkHtml", "span"), ("list", "ul"),
+    ("footnote", "span"), ("item", "li"), ("linkHtml", "a"), ("list", "ul"),
     ("paragraph", "p"), ("renderMultiMedia", "span"), ("sub", "sub"), ("sup", "sup"),
     ("table", "table"), ("tbody", "tbody"), ("td", "td"), ("text", "div"), ("tfoot", "tfoot"),
     ("th", "th"), ("thead", "thead"), ("tr", "tr"),
 ];
 
-/// Attributes that a narrative may keep.
+/// Attributes that a narrative may keep: numbers.
 const ATTRIBUTES: &[&str] = &["colspan", "rowspan"];
+
+/// Where links may lead.
+const SCHEMES: &[&str] = &["http://", "https://", "mailto:"];
 
 /// The narrative as XHTML; null if there is no text in it.
 pub(super) fn narrative<'a>(
@@ -89,7 +92,10 @@ impl Writer {
     }
 
     fn start(&mut self, name: &str, tag: &BytesStart<'_>) {
-        let shown = self.shown(name);
+        let shown = match self.shown(name) {
+            "ul" if attribute(tag, "listType").as_deref() == Some("ordered") => "ol",
+            shown => shown,
+        };
         if !shown.is_empty() {
             self.written.extend(["<", shown]);
             if self.open.is_empty() {
@@ -97,6 +103,13 @@ impl Writer {
                     .push_str(" xmlns=\"http://www.w3.org/1999/xhtml\"");
             }
             self.attributes(tag);
+            let link = attribute(tag, "href").filter(|_| shown == "a");
+            let is_known = |it: &String| SCHEMES.iter().any(|scheme| it.starts_with(scheme));
+            if let Some(link) = link.filter(is_known) {
+                self.written.push_str(" href=\"");
+                self.escaped(&link);
+                self.written.push('"');
+            }
             self.written.push('>');
         }
         self.open.push((name.to_owned(), shown));
@@ -137,13 +150,25 @@ impl Writer {
 
     fn text(&mut self, text: &str) {
         self.has_text |= !text.trim().is_empty();
+        self.escaped(text);
+    }
+
+    fn escaped(&mut self, text: &str) {
         for character in text.chars() {
             match character {
                 '&' => self.written.push_str("&amp;"),
                 '<' => self.written.push_str("&lt;"),
                 '>' => self.written.push_str("&gt;"),
+                '"' => self.written.push_str("&quot;"),
                 other => self.written.push(other),
             }
         }
     }
+}
+
+/// The value of an attribute.
+fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
+    let found = tag.try_get_attribute(name).ok()??;
+    let value = quick_xml::escape::unescape(&found.value).ok()?;
+    Some(value.trim().to_owned())
 }
