@@ -93,6 +93,9 @@ impl Unread {
     }
 }
 
+/// So many paths are told apart; what lies at others is counted together, as `…`.
+const PATHS_MAX: usize = 10_000;
+
 /// How paths are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Notation {
@@ -186,6 +189,10 @@ impl Walk {
         let next = self.found.len();
         if let Some(at) = self.places.get(&self.path) {
             self.found[*at].1 += 1;
+        } else if next > PATHS_MAX {
+            self.found[PATHS_MAX].1 += 1;
+        } else if next == PATHS_MAX {
+            self.found.push(("…".to_owned(), 1));
         } else {
             self.places.insert(self.path.clone(), next);
             self.found.push((self.path.clone(), 1));

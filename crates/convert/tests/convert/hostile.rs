@@ -140,3 +140,18 @@ fn mutated_inputs_never_panic() {
         outputs.inspect(|it| assert!(is_json(&it.text))).count() > 0
     });
 }
+
+/// A document of nothing but names that nobody knows is reported within bounds.
+#[test]
+fn what_is_not_read_is_told_within_bounds() {
+    let members: Vec<String> = (0..50_000)
+        .map(|at| format!("\"m{at}\":{{\"x\":1}}"))
+        .collect();
+    let input = format!("{{{}}}", members.join(","));
+    let library = data::library(&[("r.liquid", "{\"a\":1}")]);
+    let output = data::convert(&library, "r", Processor::Json, &input).unwrap();
+    assert_eq!(output.unread.len(), 10_001);
+    let count: usize = output.unread.iter().map(convert::Unread::count).sum();
+    assert_eq!(count, 50_000);
+    assert_eq!(output.unread.last().unwrap().to_string(), "…");
+}
