@@ -155,11 +155,10 @@ impl Worker {
             settled.what = what;
             info!(destination = %shared.destination.name, number, condition = settled.condition, "a message is parked");
         }
-        shared.counters.one(if settled.state == State::Sent {
-            Count::Sent
-        } else {
-            Count::Failed
-        });
+        let count = match settled.state {
+            State::Sent => Count::Sent,
+            _ => Count::Failed,
+        };
         let outcome = Outcome {
             number,
             was: before.state,
@@ -170,6 +169,10 @@ impl Worker {
             .interactions
             .note_message(&shared.tenant, &shared.log, &outcome);
         match noted.await {
+            Ok(()) => {
+                shared.counters.one(count);
+                Ok(())
+            }
             // Somebody dismissed it meanwhile.
             Err(error)
                 if error
@@ -179,7 +182,7 @@ impl Worker {
             {
                 Ok(())
             }
-            noted => noted,
+            Err(error) => Err(error),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use interactions::channel::{Retry, State};
+use interactions::channel::{Query, Retry, State};
 use store::TenantId;
 use tokio::io::AsyncWriteExt;
 
@@ -56,7 +56,9 @@ async fn connections_that_wait_for_each_others_room_come_to_an_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_stops_converting_when_too_many_are_parked() {
-    let world = World::new(&[("library", "one"), ("parked_max", "2")]).await;
+    // One after the other: those on their way when the limit is met would go on.
+    let fields = [("library", "one"), ("parked_max", "2"), ("parallel", "1")];
+    let world = World::new(&fields).await;
     let mut client = world.connect().await;
     for number in 1..=3 {
         let message = admission(&number.to_string(), &format!("k{number}"), "K", "");
@@ -65,31 +67,32 @@ async fn a_channel_stops_converting_when_too_many_are_parked() {
         let message = if number < 3 { odd } else { message };
         client.ask(message.as_bytes()).await;
     }
-    let states = async |count| {
+    // State and tries of each message, once the second was tried so often, or the third at all.
+    let states = async |tries: [u64; 2]| {
         let began = Instant::now();
         loop {
-            let mut listed = world
-                .list(interactions::channel::Query::default())
-                .await
-                .messages;
+            let mut listed = world.list(Query::default()).await.messages;
             listed.reverse();
-            let states: Vec<State> = listed.iter().map(|it| it.1.state).collect();
-            let settled = states.iter().filter(|it| **it != State::Received).count();
-            if settled == count {
-                return states;
+            let [_, second, third] = [0, 1, 2].map(|at| listed[at].1.attempts);
+            if [second, third] >= tries {
+                return listed.iter().map(|it| it.1.state).collect::<Vec<_>>();
             }
-            assert!(began.elapsed() < crate::world::PATIENCE, "{states:?}");
+            assert!(began.elapsed() < crate::world::PATIENCE, "{listed:?}");
             tokio::task::yield_now().await;
         }
     };
     let (failed, gone) = (State::Failed, State::Dismissed);
-    assert_eq!(states(2).await, [failed, failed, State::Received]);
+    states([1, 0]).await;
     let tenant = TenantId::default();
-    let dismissed = world
-        .interactions
-        .retry_message(&tenant, &world.channel, 1, Retry::Dismiss);
-    dismissed.await.unwrap();
-    assert_eq!(states(3).await, [gone, failed, State::Stored]);
+    let retry = |number, retry| {
+        let (interactions, channel) = (&world.interactions, &world.channel);
+        interactions.retry_message(&tenant, channel, number, retry)
+    };
+    // Whoever tries again what is parked has been past the third.
+    retry(2, Retry::AsItIs).await.unwrap();
+    assert_eq!(states([2, 0]).await, [failed, failed, State::Received]);
+    retry(1, Retry::Dismiss).await.unwrap();
+    assert_eq!(states([2, 1]).await, [gone, failed, State::Stored]);
     world.end().await;
 }
 
