@@ -21,6 +21,7 @@ mod resources;
 pub(crate) mod strict;
 mod text;
 mod text_parts;
+pub(crate) mod types;
 
 use crate::error::{ConvertError, ErrorKind, Result};
 use crate::render::Renderer;

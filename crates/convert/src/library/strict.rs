@@ -3,7 +3,7 @@
 
 use super::{Finding, Library, Processor};
 use crate::data::hl7v2::structure;
-use crate::filter::strict::{HL7V2_TYPES, types};
+use crate::filter::types::{HL7V2_TYPES, types};
 use crate::template::condition::{Comparison, Condition, Right};
 use crate::template::expression::{Call, Chain, Operand, Part, Path, Root};
 use crate::template::syntax::{Include, Node, NodeKind, Offset, Test};
