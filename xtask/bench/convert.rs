@@ -171,7 +171,7 @@ impl Task {
         };
         match self.name {
             "ccda" | "ccda-ours" => {
-                text.contains("<ClinicalDocument") && text.contains("urn:hl7-org:v3")
+                text.contains("<ClinicalDocument") && text.contains("xmlns=\"urn:hl7-org:v3\"")
             }
             "stu3" => true,
             _ => {

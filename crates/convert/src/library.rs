@@ -64,7 +64,16 @@ impl Processor {
 }
 
 /// Names, the first of which is added if none of them is there, and JSON.
-pub(crate) type Default = (String, String);
+pub(crate) type DefaultMember = (String, String);
+
+/// What a type of resource must have (`defaults.json`).
+#[derive(Default)]
+pub(crate) struct Defaults {
+    /// Its own members (`Encounter`).
+    pub(crate) own: Vec<DefaultMember>,
+    /// Those of the elements of a member (`Encounter.location`).
+    pub(crate) inside: Vec<(String, Vec<DefaultMember>)>,
+}
 
 /// A library that was read.
 pub struct Library {
@@ -79,9 +88,8 @@ pub struct Library {
     zone_offset_minutes: Option<i32>,
     /// Reasons to leave parts of inputs away, see [`Unread::reason`].
     ignored: HashMap<String, String>,
-    /// What stands in members that nothing gave a value, by type (`Encounter`), or type and member
-    /// whose elements they are of (`Encounter.location`).
-    defaults: HashMap<String, Vec<Default>>,
+    /// What stands in members that nothing gave a value, by type.
+    defaults: HashMap<String, Defaults>,
     faults: Vec<Finding>,
     overlay: Option<Overlay>,
 }
@@ -161,8 +169,14 @@ impl Library {
             for row in document.root().members() {
                 let members = row.value.members();
                 let members = members.map(|it| (it.name.into_owned(), it.value.raw().to_owned()));
-                self.defaults
-                    .insert(row.name.into_owned(), members.collect());
+                let (kind, member) = row.name.split_once('.').unwrap_or((&row.name, ""));
+                let defaults = self.defaults.entry(kind.to_owned()).or_default();
+                if member.is_empty() {
+                    defaults.own = members.collect();
+                } else {
+                    let inside = (member.to_owned(), members.collect());
+                    defaults.inside.push(inside);
+                }
             }
         } else if path == "ignored.json"
             && let Some(document) = self.json(path, text)
@@ -243,10 +257,9 @@ impl Library {
         self.zone_offset_minutes
     }
 
-    /// What stands in members of a type, or of the elements of one of its members, that nothing gave
-    /// a value (`defaults.json`).
-    pub(crate) fn defaults(&self, kind: &str) -> &[Default] {
-        self.defaults.get(kind).map_or(&[], Vec::as_slice)
+    /// What stands in members of a type that nothing gave a value (`defaults.json`).
+    pub(crate) fn defaults(&self, kind: &str) -> Option<&Defaults> {
+        self.defaults.get(kind)
     }
 
     /// Why the library leaves such a part of an input away on purpose (`ignored.json`).

@@ -93,6 +93,9 @@ impl Unread {
     }
 }
 
+/// So many characters of a name are shown.
+const NAME_MAX: usize = 60;
+
 /// So many paths are told apart; what lies at others is counted together, as `…`.
 const PATHS_MAX: usize = 10_000;
 
@@ -179,10 +182,13 @@ impl Walk {
             (Notation::Json, _) if self.path.is_empty() => "",
             (Notation::Json, _) => ".",
         };
-        // A name may be as long as its sender likes.
-        let shown = name.chars().take(60);
         self.path.push_str(mark);
-        self.path.extend(shown);
+        // A name may be as long as its sender likes.
+        if name.len() <= NAME_MAX {
+            self.path.push_str(name);
+        } else {
+            self.path.extend(name.chars().take(NAME_MAX));
+        }
     }
 
     fn unread(&mut self) {

@@ -345,10 +345,14 @@ impl<'a> Tree<'a> {
         Ok(element)
     }
 
-    /// The name that templates see.
+    /// The name that templates see; it begins at that place.
     fn named(&self, name: &str, is_element: bool, at: usize) -> Checked<&'a str> {
-        let name = self.namespaces.name(name, is_element, self.mode, at)?;
-        Ok(self.arena.alloc_str(&name))
+        let (before, local) = self.namespaces.name(name, is_element, self.mode, at)?;
+        if before.is_empty() {
+            let from = at + name.len() - local.len();
+            return Ok(&self.text[from..at + name.len()]);
+        }
+        Ok(self.arena.alloc_str(&format!("{before}{local}")))
     }
 
     /// White space in attributes becomes spaces (XML §3.3.3), references what they stand for.

@@ -1,7 +1,5 @@
 //! Codes by the library's maps, and ids.
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 
 use super::argument;
@@ -62,12 +60,15 @@ pub(super) fn generate_id_input<'a>(
 /// byte first.
 pub(super) fn guid(hash: &[u8]) -> String {
     const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut uuid = String::with_capacity(36);
     for (at, place) in ORDER.into_iter().enumerate() {
         if matches!(at, 4 | 6 | 8 | 10) {
             uuid.push('-');
         }
-        write!(uuid, "{:02x}", hash[place]).expect("writing to a string cannot fail");
+        for half in [hash[place] >> 4, hash[place] & 15] {
+            uuid.push(char::from(DIGITS[usize::from(half)]));
+        }
     }
     uuid
 }

@@ -3,7 +3,7 @@
 
 use crate::data;
 use crate::error::Result;
-use crate::library::{Default, Library};
+use crate::library::{DefaultMember, Library};
 use crate::process::Settings;
 use crate::value::{Arena, Map, MapBuilder, Value};
 
@@ -22,30 +22,31 @@ pub(super) fn resource<'a>(
         kept.set("resourceType", Value::plain(arena.alloc_str(kind)));
         kept.set("id", Value::plain(id));
     }
+    let defaults = library.defaults(kind);
+    let inside = defaults.map_or(&[][..], |it| &it.inside);
     for (name, value) in resource.members().iter().filter(|it| it.0 != "id") {
-        let defaults = library.defaults(&format!("{kind}.{name}"));
-        kept.set(
-            name,
-            with_defaults_inside(*value, defaults, settings, arena)?,
-        );
+        let value = match inside.iter().find(|it| it.0 == *name) {
+            Some((_, defaults)) => with_defaults_inside(*value, defaults, settings, arena)?,
+            None => *value,
+        };
+        kept.set(name, value);
     }
-    add_defaults(library.defaults(kind), &mut kept, settings, arena)?;
+    if let Some(defaults) = defaults {
+        add_defaults(&defaults.own, &mut kept, settings, arena)?;
+    }
     Ok(kept.finish(arena))
 }
 
 /// A list whose elements must have members.
 fn with_defaults_inside<'a>(
     value: Value<'a>,
-    defaults: &[Default],
+    defaults: &[DefaultMember],
     settings: &Settings<'_>,
     arena: &'a Arena,
 ) -> Result<Value<'a>> {
     let Value::List(items) = value else {
         return Ok(value);
     };
-    if defaults.is_empty() {
-        return Ok(value);
-    }
     let mut completed = Vec::with_capacity(items.len());
     for item in items {
         let mut kept = MapBuilder::default();
@@ -62,7 +63,7 @@ fn with_defaults_inside<'a>(
 }
 
 fn add_defaults<'a>(
-    defaults: &[Default],
+    defaults: &[DefaultMember],
     to: &mut MapBuilder<'a>,
     settings: &Settings<'_>,
     arena: &'a Arena,

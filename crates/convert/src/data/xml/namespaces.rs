@@ -46,14 +46,15 @@ impl<'a> Namespaces<'a> {
         }
     }
 
-    /// The name of an element or attribute as templates see it; a prefix must be declared.
-    pub(super) fn name(
+    /// What stands before the local name of an element or attribute, as templates see it, and the
+    /// local name; a prefix must be declared.
+    pub(super) fn name<'n>(
         &self,
-        name: &str,
+        name: &'n str,
         is_element: bool,
         mode: Mode,
         at: usize,
-    ) -> Checked<String> {
+    ) -> Checked<(Cow<'static, str>, &'n str)> {
         let (prefix, local) = match name.split_once(':') {
             Some((prefix, local))
                 if !prefix.is_empty() && !local.is_empty() && !local.contains(':') =>
@@ -66,6 +67,7 @@ impl<'a> Namespaces<'a> {
                     "a name has at most one `:`, between a prefix and the rest",
                 );
             }
+            None if mode == Mode::Compatible => return Ok((Cow::Borrowed(""), name)),
             None => ("", name),
         };
         let namespace = match prefix {
@@ -86,6 +88,6 @@ impl<'a> Namespaces<'a> {
             _ if prefix.is_empty() => Cow::Borrowed(""),
             _ => Cow::Owned(format!("{prefix}_")),
         };
-        Ok(format!("{shown}{local}"))
+        Ok((shown, local))
     }
 }
