@@ -13,6 +13,37 @@ pub(crate) struct Separators {
     pub(crate) subcomponent: char,
 }
 
+/// Where a character stands first. Texts are short and separators one byte each: a loop over bytes is
+/// faster than a search.
+pub(crate) fn find(text: &str, separator: char) -> Option<usize> {
+    match u8::try_from(separator) {
+        Ok(byte) if byte.is_ascii() => text.bytes().position(|it| it == byte),
+        _ => text.find(separator),
+    }
+}
+
+/// How often a character occurs.
+pub(crate) fn count_of(text: &str, separator: char) -> usize {
+    match u8::try_from(separator) {
+        Ok(byte) if byte.is_ascii() => text.bytes().filter(|it| *it == byte).count(),
+        _ => text.matches(separator).count(),
+    }
+}
+
+/// The parts of a text between separators.
+pub(crate) fn parts(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let Some(at) = find(text, separator) else {
+            rest = None;
+            return Some(text);
+        };
+        rest = Some(&text[at + separator.len_utf8()..]);
+        Some(&text[..at])
+    })
+}
+
 /// What each separator divides, and where a message declares it.
 const ROLES: [(&str, &str); 5] = [
     ("fields", "MSH-1"),

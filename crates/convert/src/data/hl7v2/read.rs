@@ -9,7 +9,7 @@ use super::strict::leaf;
 use super::{ALL, Component, Field, HEADERS, Header, Hl7, Message, Segment, StrictMessage};
 use super::{escaped, structure};
 use crate::budget::Budgets;
-use crate::data::separators::Separators;
+use crate::data::separators::{self, Separators, count_of};
 use crate::error::{ConvertError, ErrorKind, Result};
 use crate::value::{Arena, Value};
 
@@ -158,7 +158,9 @@ impl<'a> Parser<'a> {
         }
         let parser = self.of_segment(divided.unwrap_or_default());
         let mut whole = whole.into_iter().take(count);
-        let mut parts = divided.into_iter().flat_map(|it| it.split(field));
+        let mut parts = divided
+            .into_iter()
+            .flat_map(|it| separators::parts(it, field));
         let fields = count + divided.map_or(0, |it| count_of(it, field) + 1);
         self.check_room(fields, size_of::<Option<Field<'_>>>())?;
         let fields = self.arena.alloc_slice_try_fill_with(fields, |number| {
@@ -231,7 +233,7 @@ impl<'a> Parser<'a> {
     fn of_segment(self, text: &str) -> Self {
         let is_kept = self.values == Values::Plain || !text.contains(['\\', '"']);
         Self {
-            is_verbatim: is_kept && !text.contains(self.separators.escape),
+            is_verbatim: is_kept && separators::find(text, self.separators.escape).is_none(),
             ..self
         }
     }
@@ -260,7 +262,7 @@ impl<'a> Parser<'a> {
             return Ok(None);
         }
         let repetition = self.separators.repetition;
-        if !text.contains(repetition) {
+        if separators::find(text, repetition).is_none() {
             let only = self.repeat(text)?;
             return Ok(Some(Field {
                 value: only.value,
@@ -268,7 +270,7 @@ impl<'a> Parser<'a> {
                 repeats: self.list([Value::Hl7(Hl7::Field(only))]),
             }));
         }
-        let mut parts = text.split(repetition);
+        let mut parts = separators::parts(text, repetition);
         let count = count_of(text, repetition) + 1;
         self.check_room(count, size_of::<Value<'_>>())?;
         let repeats = self.arena.alloc_slice_try_fill_with(count, |_| {
@@ -300,7 +302,7 @@ impl<'a> Parser<'a> {
     /// The components, from 1.
     fn components(self, text: &'a str) -> Result<&'a [Option<Component<'a>>]> {
         let separator = self.separators.component;
-        let mut parts = text.split(separator);
+        let mut parts = separators::parts(text, separator);
         let count = count_of(text, separator) + 2;
         self.check_room(count, size_of::<Option<Component<'_>>>())?;
         let components = self.arena.alloc_slice_try_fill_with(count, |at| match at {
@@ -316,8 +318,8 @@ impl<'a> Parser<'a> {
         }
         let separator = self.separators.subcomponent;
         let value = self.normalized(text)?;
-        let subcomponents = if text.contains(separator) {
-            let mut parts = text.split(separator);
+        let subcomponents = if separators::find(text, separator).is_some() {
+            let mut parts = separators::parts(text, separator);
             let count = count_of(text, separator) + 2;
             self.check_room(count, size_of::<Value<'_>>())?;
             let list = self.arena.alloc_slice_try_fill_with(count, |at| {
@@ -349,7 +351,7 @@ impl<'a> Parser<'a> {
         if self.is_verbatim {
             return Ok(text);
         }
-        if !text.contains(self.separators.escape) {
+        if separators::find(text, self.separators.escape).is_none() {
             return Ok(self.escaped(text));
         }
         let mut unescaped = String::with_capacity(text.len());
@@ -367,13 +369,5 @@ impl<'a> Parser<'a> {
         } else {
             text
         }
-    }
-}
-
-/// How often a character occurs.
-fn count_of(text: &str, character: char) -> usize {
-    match u8::try_from(character) {
-        Ok(byte) if byte.is_ascii() => text.bytes().filter(|it| *it == byte).count(),
-        _ => text.matches(character).count(),
     }
 }
