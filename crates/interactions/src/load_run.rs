@@ -104,7 +104,8 @@ impl Interactions {
             .await
     }
 
-    async fn change_named(
+    /// Commits a change of one named row.
+    pub(crate) async fn change_named(
         &self,
         tenant: &TenantId,
         change: NamedChange,

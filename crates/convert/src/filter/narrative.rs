@@ -31,10 +31,9 @@ pub(super) fn narrative<'a>(
     value: Value<'a>,
     _: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    let Some(element) = first_of(renderer, value) else {
+    let Some(element) = first_of(renderer, value)? else {
         return Ok(Value::Null);
     };
-    renderer.meter.text(element.source().len())?;
     let mut writer = Writer::default();
     pieces(element.source(), |piece| writer.take(&piece));
     read_all(Value::Map(element));
@@ -51,16 +50,21 @@ pub(super) fn written<'a>(
     value: Value<'a>,
     _: &[Value<'a>],
 ) -> Result<Value<'a>> {
-    let Some(element) = first_of(renderer, value) else {
+    let Some(element) = first_of(renderer, value)? else {
         return Ok(Value::Null);
     };
-    renderer.meter.text(element.source().len())?;
     read_all(Value::Map(element));
     Ok(Value::plain(element.source()))
 }
 
-fn first_of<'a>(renderer: &Renderer<'a>, value: Value<'a>) -> Option<&'a Map<'a>> {
-    renderer.elements(value)?.first()?.as_element()
+/// The element, or the first of several; going through it costs as much as it has text.
+fn first_of<'a>(renderer: &Renderer<'a>, value: Value<'a>) -> Result<Option<&'a Map<'a>>> {
+    let first = renderer.elements(value).and_then(<[_]>::first);
+    let element = first.and_then(Value::as_element);
+    if let Some(element) = element {
+        renderer.meter.text(element.source().len())?;
+    }
+    Ok(element)
 }
 
 /// The element that has that `ID`.

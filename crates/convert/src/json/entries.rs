@@ -1,5 +1,5 @@
-//! What a strict library leaves to the engine: members that must be there and that nothing gave a
-//! value, and the `fullUrl` and `request` of entries of a batch or transaction.
+//! What a strict library leaves to the engine: resources made whole, and the `fullUrl` and `request` of
+//! entries of a batch or transaction.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -11,7 +11,7 @@ use crate::library::Library;
 use crate::process::{IdStrategy, Settings};
 use crate::value::{Arena, Map, MapBuilder, Value};
 
-/// The bundle with a request for every entry that has a resource with an id and none.
+/// The bundle with a request for every entry that has a resource and none.
 pub(crate) fn finish<'a>(
     root: Value<'a>,
     library: &Library,

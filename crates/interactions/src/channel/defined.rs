@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use fhir::{Fault, Issue};
-use store::{At, Commit, NamedChange, NamedKey, NamedRow, TenantId};
+use store::{At, NamedChange, NamedKey, NamedRow, TenantId};
 
 use super::{Channel, ChannelName, DefinitionFault, Destination};
 use crate::{InteractionError, Interactions};
@@ -329,11 +329,7 @@ impl Interactions {
         tenant: &TenantId,
         change: NamedChange,
     ) -> Result<(), InteractionError> {
-        let commit = Commit {
-            named: vec![change],
-            ..Commit::default()
-        };
-        self.store.commit(tenant, commit).await?;
+        self.change_named(tenant, change).await?;
         self.news.tell(tenant, None);
         Ok(())
     }
